@@ -1,0 +1,4 @@
+import { Migration0001Conversations } from './0001-conversations.js'
+
+/** Every migration, in order. Append only: a migration that was released never changes. */
+export const migrations = [{ name: '0001-conversations', class: Migration0001Conversations }]

@@ -1,0 +1,94 @@
+import { LockMode } from '@mikro-orm/core'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import pLimit from 'p-limit'
+import { v7 as uuidv7 } from 'uuid'
+import type { Clock } from '../clock.js'
+import { fingerprint, generateRsaKeyPair, type ModulusBits } from '../crypto/key-transport.js'
+import type { Database } from '../database/database.js'
+import { type PooledKey, PooledKeyEntity } from '../database/entities.js'
+import type { MasterKeys } from '../master-key/master-keys.js'
+
+/** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
+export type WrappedKeyPair = Pick<
+  PooledKey,
+  'keyId' | 'modulusBits' | 'publicKey' | 'wrappedPrivateKey' | 'masterKey' | 'createdAt'
+>
+
+/**
+ * Key pairs for new conversations and new versions. RSA generation costs 50 ms to seconds of CPU,
+ * so pairs are made ahead of need and kept in `pooled_keys`; with an empty pool they are made on
+ * libuv's thread pool.
+ */
+export class KeySupply {
+  readonly #database: Database
+  readonly #masterKeys: MasterKeys
+  readonly #clock: Clock
+  readonly #modulusBits: ModulusBits
+  /** Four at once would fill the thread pool and hold up everything else on it. */
+  readonly #generating = pLimit(2)
+
+  constructor(deps: { database: Database; masterKeys: MasterKeys; clock: Clock }, modulusBits: ModulusBits) {
+    this.#database = deps.database
+    this.#masterKeys = deps.masterKeys
+    this.#clock = deps.clock
+    this.#modulusBits = modulusBits
+  }
+
+  /**
+   * Runs `work` with a pair, in a transaction. A pooled pair leaves the pool in that same
+   * transaction; where the pool is empty the pair is made first, outside of any.
+   */
+  async withKeyPair<T>(work: (em: EntityManager, pair: WrappedKeyPair) => Promise<T>): Promise<T> {
+    const pooled = await this.#database.transaction(async (em) => {
+      const pair = await this.#takePooled(em)
+      return pair && { result: await work(em, pair) }
+    })
+    if (pooled) return pooled.result
+    const pair = await this.#generate()
+    return await this.#database.transaction((em) => work(em, pair))
+  }
+
+  /**
+   * Makes pairs until the pool holds `target` of them.
+   *
+   * @returns how many were made
+   */
+  async refill(target: number): Promise<number> {
+    let made = 0
+    while ((await this.#database.entities().count(PooledKeyEntity, { modulusBits: this.#modulusBits })) < target) {
+      const pair = await this.#generate()
+      await this.#database.entities().insert(PooledKeyEntity, pair)
+      made++
+    }
+    return made
+  }
+
+  async #takePooled(em: EntityManager): Promise<WrappedKeyPair | null> {
+    const oldest = await em.findOne(
+      PooledKeyEntity,
+      { modulusBits: this.#modulusBits },
+      { orderBy: { createdAt: 'asc' }, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE }
+    )
+    if (!oldest) return null
+    await em.nativeDelete(PooledKeyEntity, { keyId: oldest.keyId })
+    return oldest
+  }
+
+  async #generate(): Promise<WrappedKeyPair> {
+    const { publicKey, privateKey } = await this.#generating(() => generateRsaKeyPair(this.#modulusBits))
+    try {
+      const keyId = uuidv7()
+      const context = { keyId, fingerprint: fingerprint(publicKey) }
+      return {
+        keyId,
+        modulusBits: this.#modulusBits,
+        publicKey,
+        wrappedPrivateKey: await this.#masterKeys.current.wrap(privateKey, context),
+        masterKey: this.#masterKeys.current.uri,
+        createdAt: this.#clock.now()
+      }
+    } finally {
+      privateKey.fill(0)
+    }
+  }
+}

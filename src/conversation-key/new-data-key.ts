@@ -1,0 +1,21 @@
+import { v7 as uuidv7 } from 'uuid'
+import { importPublicKey, wrapDataKey } from '../crypto/key-transport.js'
+import { type DataKey, generateDataKey } from '../crypto/keys.js'
+
+export interface NewDataKey {
+  id: string
+  dataKey: DataKey
+  /** Envelope, as `data_keys.wrapped_key` keeps it. */
+  wrappedKey: Buffer
+}
+
+/**
+ * A fresh data key, wrapped under the public half of a conversation key version: needs neither the
+ * private half nor the master key.
+ *
+ * @param publicKey DER SubjectPublicKeyInfo
+ */
+export function newDataKey(publicKey: Buffer): NewDataKey {
+  const dataKey = generateDataKey()
+  return { id: uuidv7(), dataKey, wrappedKey: wrapDataKey(importPublicKey(publicKey), dataKey) }
+}

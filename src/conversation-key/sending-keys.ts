@@ -1,0 +1,143 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.js'
+import type { DataKey } from '../crypto/keys.js'
+import type { Database, Statement } from '../database/database.js'
+import { addDuration, type Duration } from '../duration.js'
+import { Conflict, NotFound } from '../errors.js'
+import type { Viewer } from '../identity/viewer.js'
+import { memberRole } from '../membership/roles.js'
+import type { Keyring } from './keyring.js'
+import { newDataKey } from './new-data-key.js'
+
+/** The data key that messages of a conversation are sent under at present. */
+export interface SendingKey {
+  dataKeyId: string
+  /** The key version that it is wrapped under. */
+  keyVersion: number
+  dataKey: DataKey
+}
+
+/** Answer of an attempt to store something whose data key was no longer the active one. */
+export const STALE_KEY = Symbol('stale sending key')
+
+export interface DataKeyLimits {
+  maxMessages: number
+  maxAge: Duration
+}
+
+const LOAD: Statement = {
+  name: 'load-sending-key',
+  text: `
+    select c.data_key_id as "dataKeyId", c.data_key_uses as uses, c.data_key_expires_at as "expiresAt",
+           c.active_key_version as "keyVersion", k.public_key as "publicKey"
+      from conversations c
+      join conversation_keys k on k.conversation_id = c.id and k.version = c.active_key_version
+     where c.id = $1 and c.deleted_at is null`
+}
+
+interface SendingState {
+  dataKeyId: string | null
+  uses: number
+  expiresAt: Date | null
+  keyVersion: number
+  publicKey: Buffer
+}
+
+// Checked on the locked row: neither another process's data key nor a rotation may come in between.
+const ACTIVATE: Statement = {
+  name: 'activate-data-key',
+  text: `
+    with activated as (
+      update conversations
+         set data_key_id = $2, data_key_uses = 0, data_key_expires_at = $5
+       where id = $1 and deleted_at is null and active_key_version = $3 and data_key_id is not distinct from $6
+      returning id)
+    insert into data_keys (conversation_id, id, key_version, wrapped_key, created_at)
+    select id, $2, $3, $4, $7 from activated
+    returning id`
+}
+
+/** Losing this many races in a row means that something else is wrong. */
+const MAX_ATTEMPTS = 100
+
+/** Finds, opens or makes the data key to send under. The statement that stores has the last word on it. */
+export class SendingKeys {
+  readonly #database: Database
+  readonly #keyring: Keyring
+  readonly #clock: Clock
+  readonly #limits: DataKeyLimits
+  readonly #cache = new LRUCache<string, Promise<SendingKey>>({ max: 10_000 })
+
+  constructor(deps: { database: Database; keyring: Keyring; clock: Clock }, limits: DataKeyLimits) {
+    this.#database = deps.database
+    this.#keyring = deps.keyring
+    this.#clock = deps.clock
+    this.#limits = limits
+  }
+
+  /**
+   * Runs `attempt` with the sending key, and again with a fresh one for as long as it answers that
+   * the key it was given is stale: a rotation while a message is on its way delays it, no more.
+   *
+   * @throws NotFound when there is no such conversation, or the viewer is not in it
+   */
+  async use<T>(
+    conversationId: string,
+    viewer: Viewer,
+    attempt: (key: SendingKey) => Promise<T | typeof STALE_KEY>
+  ): Promise<T> {
+    // A stranger causes no key to be opened or made, so that not even the time taken tells him anything.
+    if (!this.#cache.has(conversationId)) await this.#requireMember(conversationId, viewer)
+    for (let round = 1; round <= MAX_ATTEMPTS; round++) {
+      const pending = this.#get(conversationId)
+      const result = await attempt(await pending)
+      if (result !== STALE_KEY) return result
+      if (this.#cache.peek(conversationId) === pending) this.#cache.delete(conversationId)
+    }
+    throw new Conflict('The conversation is changing too fast. Try again.')
+  }
+
+  async #requireMember(conversationId: string, viewer: Viewer): Promise<void> {
+    const role = await memberRole(this.#database.entities(), conversationId, viewer.id)
+    if (!role) throw new NotFound('conversation')
+  }
+
+  #get(conversationId: string): Promise<SendingKey> {
+    const cached = this.#cache.get(conversationId)
+    if (cached) return cached
+    const finding = this.#find(conversationId)
+    this.#cache.set(conversationId, finding)
+    finding.catch(() => this.#cache.peek(conversationId) === finding && this.#cache.delete(conversationId))
+    return finding
+  }
+
+  async #find(conversationId: string): Promise<SendingKey> {
+    for (let round = 1; round <= MAX_ATTEMPTS; round++) {
+      const [state] = await this.#database.run<SendingState>(LOAD, [conversationId])
+      if (!state) throw new NotFound('conversation')
+      const key = (await this.#openActive(conversationId, state)) ?? (await this.#activateNew(conversationId, state))
+      if (key) return key
+    }
+    throw new Conflict('The conversation is changing too fast. Try again.')
+  }
+
+  async #openActive(conversationId: string, state: SendingState): Promise<SendingKey | null> {
+    const { dataKeyId, uses, expiresAt, keyVersion } = state
+    if (!dataKeyId || !expiresAt) return null
+    if (uses >= this.#limits.maxMessages || expiresAt <= this.#clock.now()) return null
+    const opened = (await this.#keyring.open(conversationId, [dataKeyId])).get(dataKeyId)
+    // Out of reach or damaged: sending needs only the public half, so it goes on under a new data key.
+    return opened?.state === 'OPEN' ? { dataKeyId, keyVersion, dataKey: opened.dataKey } : null
+  }
+
+  async #activateNew(conversationId: string, state: SendingState): Promise<SendingKey | null> {
+    const { id, dataKey, wrappedKey } = newDataKey(state.publicKey)
+    const now = this.#clock.now()
+    const expiresAt = addDuration(now, this.#limits.maxAge)
+    const values = [conversationId, id, state.keyVersion, wrappedKey, expiresAt, state.dataKeyId, now]
+    const activated = await this.#database.run(ACTIVATE, values)
+    if (activated.length === 0) return null
+    this.#keyring.remember(id, dataKey)
+    return { dataKeyId: id, keyVersion: state.keyVersion, dataKey }
+  }
+}

@@ -1,0 +1,59 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
+import { type Conversation, ConversationEntity } from '../database/entities.js'
+import type { Viewer } from '../identity/viewer.js'
+import { appendSystemMessage } from '../message/append-system-message.js'
+import type { Services } from '../services.js'
+
+export interface ConversationChange {
+  /** The locked row, as it was before this change. */
+  conversation: Conversation
+  /** Text of the system message that tells the members what happened; null when nothing did. */
+  notice: string | null
+  /** Further columns that the change sets. */
+  columns?: Partial<Conversation>
+}
+
+/**
+ * Changes a conversation and tells its members in one transaction: `change` checks rights, makes its
+ * changes and locks the conversation's row; the system message follows in that same transaction.
+ * Subscribers are woken after it has committed.
+ *
+ * @param change runs again when the data key it was given is no longer the active one
+ */
+export async function changeConversation(
+  services: Pick<Services, 'database' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
+  viewer: Viewer,
+  conversationId: string,
+  change: (em: EntityManager, key: SendingKey) => Promise<ConversationChange>
+): Promise<void> {
+  const { database, sendingKeys, signals } = services
+  const lastChange = await sendingKeys.use(conversationId, viewer, async (key) => {
+    try {
+      return await database.transaction(async (em) => {
+        const { conversation, notice, columns } = await change(em, key)
+        if (notice === null) return conversation.lastChange
+        if (!isActive(services, conversation, key)) throw new StaleKey()
+        if (columns) await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
+        return await appendSystemMessage(services, em, conversation, key, notice)
+      })
+    } catch (error) {
+      if (error instanceof StaleKey) return STALE_KEY
+      throw error
+    }
+  })
+  signals.publish(conversationId, lastChange)
+}
+
+/** Rolls the transaction back; the whole change is then made again under another data key. */
+class StaleKey extends Error {}
+
+function isActive(
+  { clock, config }: Pick<Services, 'clock' | 'config'>,
+  conversation: Conversation,
+  key: SendingKey
+): boolean {
+  const { dataKeyId, dataKeyUses, dataKeyExpiresAt } = conversation
+  if (dataKeyId !== key.dataKeyId || dataKeyExpiresAt === null) return false
+  return dataKeyUses < config.dataKeyMaxMessages && dataKeyExpiresAt > clock.now()
+}

@@ -1,0 +1,89 @@
+import { v7 as uuidv7 } from 'uuid'
+import { newDataKey } from '../conversation-key/new-data-key.js'
+import { keyVersionOf } from '../conversation-key/rotate-key.js'
+import {
+  ConversationEntity,
+  ConversationKeyEntity,
+  DataKeyEntity,
+  type HistoryVisibility,
+  MemberEntity
+} from '../database/entities.js'
+import { addDuration } from '../duration.js'
+import { BadUserInput } from '../errors.js'
+import { requireUserId } from '../identity/user-id.js'
+import type { Viewer } from '../identity/viewer.js'
+import type { Services } from '../services.js'
+import { encryptTitle, requireTitle } from './title.js'
+import type { ViewedConversation } from './viewed-conversation.js'
+
+export interface ConversationDraft {
+  title: string | null
+  memberIds: string[]
+  historyVisibility: HistoryVisibility
+}
+
+/** How many members one call may name; more can be added by further calls. */
+export const MAX_MEMBERS_PER_CALL = 1000
+
+/** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
+export async function createConversation(
+  services: Pick<Services, 'keySupply' | 'keyring' | 'clock' | 'config' | 'users'>,
+  viewer: Viewer,
+  draft: ConversationDraft
+): Promise<ViewedConversation> {
+  const title = draft.title === null ? null : requireTitle('input.title', draft.title)
+  const others = requireUserIds('input.memberIds', draft.memberIds).filter((userId) => userId !== viewer.id)
+  const { clock, config, keyring, keySupply, users } = services
+  return await keySupply.withKeyPair(async (em, pair) => {
+    const id = uuidv7()
+    const now = clock.now()
+    const data = newDataKey(pair.publicKey)
+    const conversation = {
+      id,
+      historyVisibility: draft.historyVisibility,
+      ...encryptTitle(title, id, 0, { dataKeyId: data.id, dataKey: data.dataKey }),
+      lastSequence: 0,
+      lastChange: 0,
+      activeKeyVersion: 1,
+      dataKeyId: data.id,
+      dataKeyUses: title === null ? 0 : 1,
+      dataKeyExpiresAt: addDuration(now, config.dataKeyMaxAge),
+      createdAt: now,
+      lastActivityAt: now,
+      deletedAt: null
+    }
+    const activation = { reason: 'CREATED' as const, now, rotateAfter: config.keyRotateAfter }
+    const owner = {
+      conversationId: id,
+      userId: viewer.id,
+      role: 'OWNER' as const,
+      joinedAt: now,
+      visibleAfter: 0,
+      lastReadSequence: 0
+    }
+    await users.ensure(em, others)
+    await em.insert(ConversationEntity, conversation)
+    await em.insert(ConversationKeyEntity, keyVersionOf(id, 1, pair, activation))
+    await em.insert(DataKeyEntity, {
+      conversationId: id,
+      id: data.id,
+      keyVersion: 1,
+      wrappedKey: data.wrappedKey,
+      createdAt: now
+    })
+    await em.insertMany(MemberEntity, [
+      owner,
+      ...others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
+    ])
+    keyring.remember(data.id, data.dataKey)
+    return { ...conversation, viewerRole: owner.role, visibleAfter: 0, lastReadSequence: 0 }
+  })
+}
+
+/** @returns each id once, in the order given */
+export function requireUserIds(field: string, userIds: string[]): string[] {
+  if (userIds.length > MAX_MEMBERS_PER_CALL) {
+    throw new BadUserInput(field, `Name at most ${MAX_MEMBERS_PER_CALL} members in one call.`)
+  }
+  return [...new Set(userIds.map((userId) => requireUserId(field, userId)))]
+}

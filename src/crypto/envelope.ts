@@ -1,0 +1,34 @@
+import { DecryptionError } from './errors.js'
+
+/** First byte of everything stored encrypted: the layout of the bytes that follow. */
+export const FORMAT = 0x01
+
+/**
+ * Second byte: the algorithms and all their parameters. A number is never given a new meaning; a
+ * new algorithm gets a new number. docs/format.md lists them.
+ */
+export const Suite = {
+  /** AES-256-GCM, 96-bit random nonce, 128-bit tag: `nonce ‖ ciphertext ‖ tag`. */
+  A256GCM: 0x01,
+  /** RSA-OAEP with SHA-256, MGF1-SHA-256 and no label: `wrapped data key`. */
+  RSA_OAEP_256: 0x02,
+  /** HKDF-SHA256, then AES-256-GCM: `salt ‖ nonce ‖ ciphertext ‖ tag`. */
+  HKDF_SHA256_A256GCM: 0x03
+} as const
+
+export type Suite = (typeof Suite)[keyof typeof Suite]
+
+export const HEADER_BYTES = 2
+
+/** Joins header and payload parts into the bytes that are stored. */
+export function encodeEnvelope(suite: Suite, ...payload: Uint8Array[]): Buffer {
+  return Buffer.concat([Uint8Array.of(FORMAT, suite), ...payload])
+}
+
+/** Returns the payload behind the header, or refuses an unknown format or another suite. */
+export function decodeEnvelope(suite: Suite, envelope: Uint8Array): Buffer {
+  if (envelope.length < HEADER_BYTES || envelope[0] !== FORMAT || envelope[1] !== suite) {
+    throw new DecryptionError()
+  }
+  return Buffer.from(envelope.buffer, envelope.byteOffset + HEADER_BYTES, envelope.byteLength - HEADER_BYTES)
+}

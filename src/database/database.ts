@@ -1,0 +1,67 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { MikroORM } from '@mikro-orm/postgresql'
+import pg from 'pg'
+import type { Logger } from '../log.js'
+import { entities } from './entities.js'
+
+/** A statement of a hot path: prepared once per connection, under its name. */
+export interface Statement {
+  name: string
+  text: string
+}
+
+/** The database: an ORM for everything off the hot paths, named statements on them, one pool. */
+export class Database {
+  readonly #orm: MikroORM
+  readonly #pool: pg.Pool
+
+  private constructor(orm: MikroORM, pool: pg.Pool) {
+    this.#orm = orm
+    this.#pool = pool
+  }
+
+  /** @param url `postgres://…`; @param poolMax connections at most */
+  static async open(url: string, poolMax: number, log: Logger): Promise<Database> {
+    const orm = await MikroORM.init({
+      clientUrl: url,
+      entities,
+      pool: { min: 0, max: poolMax },
+      forceUtcTimezone: true,
+      logger: (message) => log.debug(message)
+    })
+    return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient())
+  }
+
+  /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
+  async run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
+    // The ORM sets the pool up to read instants as text; here they come as Date.
+    const result = await this.#pool.query<Row>({ ...statement, values, types: pg.types })
+    return result.rows
+  }
+
+  async isReachable(): Promise<boolean> {
+    return await this.#pool.query('select 1').then(
+      () => true,
+      () => false
+    )
+  }
+
+  /** An entity manager of one's own, with an empty identity map. */
+  entities(): EntityManager {
+    return this.#orm.em.fork() as EntityManager
+  }
+
+  /** Runs `work` in one transaction, which is rolled back when it throws. */
+  async transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
+    return await this.entities().transactional((em) => work(em as EntityManager))
+  }
+
+  async close(): Promise<void> {
+    await this.#orm.close(true)
+  }
+}
+
+/** SQLSTATE of a unique violation, whoever wrapped the driver's error. */
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '23505'
+}

@@ -1,0 +1,33 @@
+import { Migrator } from '@mikro-orm/migrations'
+import { MikroORM } from '@mikro-orm/postgresql'
+import pg from 'pg'
+import { migrations } from '../../migrations/index.js'
+
+/** Any number will do, as long as it stays the same. */
+const MIGRATION_LOCK = 20_262
+
+/**
+ * Brings the database up to date. Several processes may call it at once: an advisory lock lets one
+ * of them work and the others wait. All pending migrations are applied, or none.
+ */
+export async function migrate(url: string): Promise<void> {
+  const lock = new pg.Client({ connectionString: url })
+  await lock.connect()
+  try {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+    const orm = await MikroORM.init({
+      clientUrl: url,
+      discovery: { warnWhenNoEntities: false },
+      extensions: [Migrator],
+      migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, silent: true },
+      logger: () => {}
+    })
+    try {
+      await orm.migrator.up()
+    } finally {
+      await orm.close(true)
+    }
+  } finally {
+    await lock.end()
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { BadUserInput, Forbidden, NotFound, Unauthenticated } from '../errors.js'
+import type { Viewer } from '../identity/viewer.js'
+import type { Message } from '../message/message.js'
+import type { Services } from '../services.js'
+import { abortable } from './abortable.js'
+import { readLog } from './read-log.js'
+
+export interface MessageEvent {
+  type: 'SENT' | 'EDITED' | 'DELETED'
+  message: Message
+}
+
+/** A slow poll makes good for signals that were lost. */
+const POLL_MS = 5_000
+const BATCH = 100
+
+type StreamServices = Pick<Services, 'database' | 'signals' | 'clock'>
+
+/**
+ * Every durable change of one conversation, in order, each once: from the change number `after` on,
+ * or from now on.
+ *
+ * The stream holds a position and not a queue: it reads the log as fast as its consumer takes from
+ * it. It ends when the conversation is deleted, and with an error when the viewer is no longer a
+ * member or the viewer's token has expired.
+ *
+ * @throws NotFound when the viewer is not in the conversation; BadUserInput for a cursor that lies ahead
+ */
+export async function messageStream(
+  services: StreamServices,
+  viewer: Viewer,
+  conversationId: string,
+  after: number | null
+): Promise<AsyncIterableIterator<MessageEvent>> {
+  const alarm = new Alarm()
+  // Subscribed before anything is read: whatever commits after the read wakes the stream again.
+  const unsubscribe = services.signals.subscribe(conversationId, () => alarm.ring())
+  try {
+    const start = await readLog(services, viewer, conversationId, Number.MAX_SAFE_INTEGER, 1)
+    if (start.state !== 'READ') throw new NotFound('conversation')
+    if (after !== null && after > start.lastChange)
+      throw new BadUserInput('after', 'The cursor is not one of this conversation.')
+    const range = { after: after ?? start.lastChange, horizon: start.lastChange }
+    return abortable((signal) => follow(services, viewer, conversationId, range, alarm, signal), unsubscribe)
+  } catch (error) {
+    unsubscribe()
+    throw error
+  }
+}
+
+async function* follow(
+  services: StreamServices,
+  viewer: Viewer,
+  conversationId: string,
+  { after, horizon }: { after: number; horizon: number },
+  alarm: Alarm,
+  signal: AbortSignal
+): AsyncGenerator<MessageEvent> {
+  let position = after
+  while (!signal.aborted) {
+    requireUnexpired(services, viewer)
+    alarm.reset()
+    const read = await readLog(services, viewer, conversationId, position, BATCH)
+    if (read.state === 'DELETED') return
+    if (read.state === 'REMOVED') throw new Forbidden('You are no longer a member of this conversation.')
+    const readFrom = position
+    for (const message of read.messages) {
+      // What had happened before the stream began is news against the cursor, what happens now against the last read.
+      yield { type: eventType(message, message.change <= horizon ? after : readFrom), message }
+      position = message.change
+    }
+    if (read.messages.length < BATCH) await alarm.wait(POLL_MS, signal)
+  }
+}
+
+/** Nothing is delivered under a token that has run out, however long ago the stream was opened. */
+function requireUnexpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer): void {
+  if (viewer.expiresAt && viewer.expiresAt <= clock.now())
+    throw new Unauthenticated('The token has expired. Get a new one.')
+}
+
+/** What happened, for somebody who has seen everything up to the change `seen`. */
+function eventType(message: Message, seen: number): MessageEvent['type'] {
+  if (message.deletedAt) return 'DELETED'
+  return message.editedAt && message.createdChange <= seen ? 'EDITED' : 'SENT'
+}
+
+/** Lets one waiter sleep until it rings; a ring while nobody waits is kept until the next reset. */
+class Alarm {
+  #rung = Promise.withResolvers<void>()
+
+  ring(): void {
+    this.#rung.resolve()
+  }
+
+  reset(): void {
+    this.#rung = Promise.withResolvers<void>()
+  }
+
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const timer = new AbortController()
+    const stop = () => timer.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    const timeout = delay(timeoutMs, undefined, { signal: timer.signal, ref: false }).catch(() => {})
+    await Promise.race([this.#rung.promise, timeout])
+    signal.removeEventListener('abort', stop)
+    timer.abort()
+  }
+}

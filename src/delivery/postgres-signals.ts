@@ -1,0 +1,105 @@
+import pg from 'pg'
+import type { Logger } from '../log.js'
+import type { Signals } from './signals.js'
+
+const CHANNEL = 'conclave_changed'
+const RECONNECT_MS = 500
+
+/**
+ * Signals over LISTEN and NOTIFY: one listening and one notifying connection per process.
+ *
+ * They are sent after the commit and not in its transaction, where NOTIFY would make all commits of
+ * the database wait for one lock.
+ */
+export class PostgresSignals implements Signals {
+  readonly #url: string
+  readonly #log: Logger
+  readonly #wakers = new Map<string, Set<() => void>>()
+  /** Highest change per conversation that is not sent yet. */
+  #unsent = new Map<string, number>()
+  #sending: Promise<void> | null = null
+  #client: pg.Client | null = null
+  #reconnect: NodeJS.Timeout | null = null
+  #closed = false
+
+  private constructor(url: string, log: Logger) {
+    this.#url = url
+    this.#log = log
+  }
+
+  static async open(url: string, log: Logger): Promise<PostgresSignals> {
+    const signals = new PostgresSignals(url, log)
+    await signals.#connect()
+    return signals
+  }
+
+  publish(conversationId: string, change: number): void {
+    this.#unsent.set(conversationId, Math.max(change, this.#unsent.get(conversationId) ?? 0))
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = null
+    })
+  }
+
+  subscribe(conversationId: string, wake: () => void): () => void {
+    const wakers = this.#wakers.get(conversationId) ?? new Set()
+    this.#wakers.set(conversationId, wakers.add(wake))
+    return () => {
+      wakers.delete(wake)
+      if (wakers.size === 0 && this.#wakers.get(conversationId) === wakers) this.#wakers.delete(conversationId)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#reconnect) clearTimeout(this.#reconnect)
+    await this.#sending
+    await this.#client?.end()
+  }
+
+  /** Sends what has gathered in one statement, and goes on for as long as more gathers. */
+  async #sendAll(): Promise<void> {
+    while (this.#unsent.size > 0 && this.#client) {
+      const payloads = [...this.#unsent].map(([conversationId, change]) => `${conversationId} ${change}`)
+      this.#unsent = new Map()
+      const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
+      // What is lost here the subscribers' own poll makes good.
+      await this.#client
+        .query({ name: 'notify', text, values: [CHANNEL, payloads] })
+        .catch((error: Error) => this.#log.warn({ reason: error.message }, 'signals could not be sent'))
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'conclave signals', keepAlive: true })
+    client.on('notification', ({ payload }) => this.#wake(payload?.split(' ')[0] ?? ''))
+    client.on('error', () => {})
+    client.on('end', () => this.#lost(client))
+    await client.connect()
+    await client.query(`listen ${CHANNEL}`)
+    this.#client = client
+  }
+
+  #lost(client: pg.Client): void {
+    if (this.#closed || this.#client !== client) return
+    this.#client = null
+    this.#log.warn('connection for signals lost')
+    this.#scheduleReconnect()
+  }
+
+  #scheduleReconnect(): void {
+    if (this.#closed) return
+    this.#reconnect = setTimeout(() => {
+      this.#connect().then(
+        () => {
+          // Whatever was signalled meanwhile was lost.
+          for (const conversationId of this.#wakers.keys()) this.#wake(conversationId)
+        },
+        () => this.#scheduleReconnect()
+      )
+    }, RECONNECT_MS)
+  }
+
+  #wake(conversationId: string): void {
+    for (const wake of this.#wakers.get(conversationId) ?? []) wake()
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * `extensions.code` of every error that a client can see: a closed list, the same over HTTP and
+ * WebSocket.
+ */
+export type ErrorCode =
+  | 'UNAUTHENTICATED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'BAD_USER_INPUT'
+  | 'CONFLICT'
+  | 'RATE_LIMITED'
+  | 'QUERY_TOO_COMPLEX'
+  | 'KEY_DESTROYED'
+  | 'KEY_UNAVAILABLE'
+  | 'INTERNAL'
+
+/** An error whose message is meant for the client: it says what to do, and nothing internal. */
+export abstract class ConclaveError extends Error {
+  abstract readonly code: ErrorCode
+
+  /** Further members of `extensions`. */
+  get details(): Record<string, unknown> {
+    return {}
+  }
+}
+
+export class Unauthenticated extends ConclaveError {
+  readonly code = 'UNAUTHENTICATED'
+
+  constructor(message = 'Send a valid bearer token in the Authorization header.') {
+    super(message)
+  }
+}
+
+export class Forbidden extends ConclaveError {
+  readonly code = 'FORBIDDEN'
+}
+
+/** Also for what the viewer may not know exists. */
+export class NotFound extends ConclaveError {
+  readonly code = 'NOT_FOUND'
+
+  constructor(what: 'conversation' | 'message' | 'member') {
+    super(`There is no such ${what}, or you have no access to it.`)
+  }
+}
+
+export class BadUserInput extends ConclaveError {
+  readonly code = 'BAD_USER_INPUT'
+
+  /** @param field the argument or input field at fault, in dotted form */
+  constructor(
+    readonly field: string,
+    message: string
+  ) {
+    super(message)
+  }
+
+  override get details() {
+    return { field: this.field }
+  }
+}
+
+export class Conflict extends ConclaveError {
+  readonly code = 'CONFLICT'
+}
+
+export class KeyDestroyed extends ConclaveError {
+  readonly code = 'KEY_DESTROYED'
+
+  constructor() {
+    super('The key that could open this was destroyed; it cannot be recovered.')
+  }
+}
+
+export class KeyUnavailable extends ConclaveError {
+  readonly code = 'KEY_UNAVAILABLE'
+
+  constructor() {
+    super('The key that opens this is out of reach at present. Try again later.')
+  }
+}

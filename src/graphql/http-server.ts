@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { ApolloServer } from '@apollo/server'
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
+import fastifyApollo from '@as-integrations/fastify'
+import fastify, { type FastifyInstance } from 'fastify'
+import { GraphQLError } from 'graphql'
+import { Unauthenticated } from '../errors.js'
+import type { Services } from '../services.js'
+import { StartError } from '../start-error.js'
+import { type Context, createContext } from './context.js'
+import { formatError } from './format-error.js'
+import { createSchema } from './schema.js'
+import { serveWebSocket } from './websocket-server.js'
+
+export interface HttpServer {
+  /** Where it listens, with the port that the system gave where 0 was asked for. */
+  url: string
+  /** Stops accepting, finishes the requests under way, sends subscribers elsewhere. */
+  close(): Promise<void>
+}
+
+/** Bytes of a body in JSON at worst: six for a character that takes one, and the rest of the request. */
+const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
+
+/**
+ * Serves GraphQL at `/graphql` over HTTP and WebSocket, and the probes.
+ *
+ * @throws StartError when the port is taken
+ */
+export async function startHttpServer(services: Services): Promise<HttpServer> {
+  const { config, log } = services
+  const schema = createSchema({ devToken: config.mode !== 'production' && !config.authentication.jwksUrl })
+  const maxBytes = requestBytes(config.maxBodyBytes)
+  const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
+  const apollo = new ApolloServer<Context>({
+    schema,
+    introspection: config.mode !== 'production',
+    hideSchemaDetailsFromClientErrors: config.mode === 'production',
+    includeStacktraceInErrorResponses: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    formatError: (_, error) => formatError(log, error),
+    plugins: [ApolloServerPluginLandingPageDisabled()]
+  })
+  await apollo.start()
+  await app.register(fastifyApollo(apollo), {
+    context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
+  })
+  addProbes(app, services)
+  const sockets = serveWebSocket(app.server, services, schema, maxBytes)
+  await listen(app, config.host, config.port)
+  return {
+    url: `http://${hostOf(config.host)}:${(app.server.address() as { port: number }).port}`,
+    async close() {
+      const closed = app.close()
+      await sockets.close()
+      await closed
+      await apollo.stop()
+    }
+  }
+}
+
+/** A refused token is a refused request (RFC 6750, section 3.1), whatever the operation was. */
+function asHttpError(error: unknown): never {
+  if (!(error instanceof Unauthenticated)) throw error
+  throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } })
+}
+
+function addProbes(app: FastifyInstance, { database }: Services): void {
+  app.get('/', async (_, reply) =>
+    reply.type('text/plain').send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket.\n')
+  )
+  app.get('/healthz', async () => ({ status: 'ok' }))
+  app.get('/readyz', async (_, reply) => {
+    const ready = await database.isReachable()
+    return await reply
+      .code(ready ? 200 : 503)
+      .send({ status: ready ? 'ok' : 'unavailable', database: ready ? 'ok' : 'unreachable' })
+  })
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'EADDRINUSE')
+      throw new StartError(`Port ${port} on ${host} is in use. Stop what listens there, or set PORT to another number.`)
+    if (code === 'EACCES')
+      throw new StartError(`Port ${port} needs rights that this user does not have. Set PORT to a number over 1023.`)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new StartError(`HOST ${host} is not an address of this machine.`)
+    throw error
+  }
+  if (!app.server.listening) await once(app.server, 'listening')
+}
+
+function hostOf(host: string): string {
+  if (host === '127.0.0.1' || host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,69 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
+import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
+import { activeKey, countMessages, listKeys } from '../../conversation-key/list-keys.js'
+import { rotateKey } from '../../conversation-key/rotate-key.js'
+import { ALGORITHM, fingerprint, publicKeyPem } from '../../crypto/key-transport.js'
+import type { ConversationKey } from '../../database/entities.js'
+import { type Context, requireViewer } from '../context.js'
+import { requireConversationId } from '../ids.js'
+import { ConversationType } from '../types/conversation.js'
+import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
+
+@Resolver(() => ConversationKeyType)
+export class ConversationKeyResolver {
+  @FieldResolver(() => String)
+  algorithm(): string {
+    return ALGORITHM
+  }
+
+  @FieldResolver(() => String, { description: 'Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo.' })
+  fingerprint(@Root() { publicKey }: ConversationKey): string {
+    return fingerprint(publicKey).toString('hex')
+  }
+
+  @FieldResolver(() => String)
+  publicKeyPem(@Root() { publicKey }: ConversationKey): string {
+    return publicKeyPem(publicKey)
+  }
+
+  @FieldResolver(() => Int, { description: 'Messages that need this version to be read.' })
+  async messageCount(
+    @Root() { conversationId, version }: ConversationKey,
+    @Ctx() { services }: Context
+  ): Promise<number> {
+    return await countMessages(services, conversationId, version)
+  }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description: 'URI of the master key that wraps it; null without scope keys:read.'
+  })
+  masterKey(@Root() { masterKey }: ConversationKey, @Ctx() context: Context): string | null {
+    return requireViewer(context).scopes.has('keys:read') ? (masterKey ?? null) : null
+  }
+
+  @Mutation(() => KeyPayload, {
+    description: 'Makes the next key version the active one. For the owner of the conversation, or scope keys:admin.'
+  })
+  async rotateKey(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string
+  ): Promise<KeyPayload> {
+    const id = requireConversationId('conversationId', conversationId)
+    return { conversationId: id, key: await rotateKey(context.services, requireViewer(context), id) }
+  }
+}
+
+/** The keys of a conversation, as fields of it. */
+@Resolver(() => ConversationType)
+export class ConversationKeysResolver {
+  @FieldResolver(() => ConversationKeyType)
+  async activeKey(@Root() { id }: ViewedConversation, @Ctx() context: Context): Promise<ConversationKey> {
+    return await activeKey(context.services, requireViewer(context), id)
+  }
+
+  @FieldResolver(() => [ConversationKeyType], { description: 'Ascending by version.' })
+  async keys(@Root() { id }: ViewedConversation, @Ctx() context: Context): Promise<ConversationKey[]> {
+    return await listKeys(context.services, requireViewer(context), id)
+  }
+}

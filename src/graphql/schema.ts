@@ -1,0 +1,36 @@
+import 'reflect-metadata'
+import type { GraphQLSchema } from 'graphql'
+import { buildSchemaSync, type PubSub } from 'type-graphql'
+import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
+import { ConversationResolver } from './resolvers/conversation-resolver.js'
+import { DeliveryResolver } from './resolvers/delivery-resolver.js'
+import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
+import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
+import { UserResolver } from './resolvers/user-resolver.js'
+
+/** type-graphql insists on one; every subscription here has a `subscribe` of its own. */
+const unusedPubSub: PubSub = {
+  publish: () => {},
+  subscribe: () => {
+    throw new Error('subscriptions read the log')
+  }
+}
+
+/** @param devToken whether the mutation of that name is part of the schema: in development only */
+export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema {
+  return buildSchemaSync({
+    resolvers: [
+      UserResolver,
+      ConversationResolver,
+      ConversationMessagesResolver,
+      ConversationKeysResolver,
+      MessageResolver,
+      ConversationKeyResolver,
+      DeliveryResolver,
+      ...(devToken ? [DevTokenResolver] : [])
+    ],
+    pubSub: unusedPubSub,
+    // Inputs are checked where they are used, whichever way they come in.
+    validate: false
+  })
+}

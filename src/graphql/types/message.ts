@@ -1,0 +1,67 @@
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql'
+import type { MessageEvent } from '../../delivery/message-stream.js'
+import type { Message } from '../../message/message.js'
+import { DateTime } from '../scalars.js'
+import { MessageEventTypeEnum, MessageKindEnum } from './enums.js'
+import { NodeType } from './node.js'
+
+/** Fields that the row of a message has under the same name; the others have resolvers. */
+@ObjectType('Message', { implements: NodeType })
+export class MessageType implements NodeType {
+  @Field(() => ID)
+  id!: string
+
+  @Field(() => Int, { description: '1, 2, 3 … without gaps within a conversation.' })
+  sequence!: number
+
+  @Field(() => MessageKindEnum)
+  kind!: Message['kind']
+
+  @Field(() => Int, { description: 'The key version that its data key is wrapped under today.' })
+  keyVersion!: number
+
+  @Field(() => DateTime)
+  createdAt!: Date
+
+  @Field(() => DateTime, { nullable: true })
+  editedAt!: Date | null
+
+  @Field(() => DateTime, { nullable: true })
+  deletedAt!: Date | null
+}
+
+@InputType()
+export class SendMessageInput {
+  @Field(() => ID)
+  conversationId!: string
+
+  @Field(() => String)
+  body!: string
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'Makes a retry safe: the same id by the same sender never stores twice.'
+  })
+  clientMessageId!: string | null
+
+  @Field(() => ID, { nullable: true })
+  replyToId!: string | null
+}
+
+@ObjectType()
+export class MessagePayload {
+  @Field(() => MessageType)
+  message!: Message
+}
+
+@ObjectType('MessageEvent')
+export class MessageEventType {
+  @Field(() => String, { description: 'Pass it back as `after` to resume without a gap.' })
+  cursor!: string
+
+  @Field(() => MessageEventTypeEnum)
+  type!: MessageEvent['type']
+
+  @Field(() => MessageType)
+  message!: Message
+}

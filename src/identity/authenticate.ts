@@ -1,0 +1,68 @@
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import type { Clock } from '../clock.js'
+import type { AuthenticationConfig } from '../config.js'
+import { Unauthenticated } from '../errors.js'
+import { isUserId } from './user-id.js'
+import type { Viewer } from './viewer.js'
+
+/** Turns the value of an Authorization header into a viewer, or throws {@link Unauthenticated}. */
+export type Authenticate = (authorization: string) => Promise<Viewer>
+
+const SHARED_SECRET_ALGORITHMS = ['HS256']
+const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
+
+/**
+ * Verifies bearer tokens (RFC 6750, RFC 7519). The algorithms follow from the configuration and
+ * never from the token, so that a public key cannot be passed off as a shared secret (RFC 8725,
+ * section 3.1).
+ */
+export function createAuthenticate(config: AuthenticationConfig, clock: Clock): Authenticate {
+  const verify = createVerify(config)
+  return async (authorization) => {
+    const token = /^Bearer +([^ ]+)$/i.exec(authorization)?.[1]
+    if (!token) throw new Unauthenticated('The Authorization header must be "Bearer " and a token.')
+    const payload = await verify(token, {
+      currentDate: clock.now(),
+      requiredClaims: ['sub'],
+      ...(config.issuer ? { issuer: config.issuer } : {}),
+      ...(config.audience ? { audience: config.audience } : {})
+    })
+    return toViewer(payload)
+  }
+}
+
+function createVerify(config: AuthenticationConfig) {
+  if (config.jwksUrl) {
+    const keys = createRemoteJWKSet(config.jwksUrl)
+    return (token: string, options: JWTVerifyOptions) =>
+      jwtVerify(token, keys, { ...options, algorithms: PUBLIC_KEY_ALGORITHMS }).then(({ payload }) => payload, refuse)
+  }
+  const secret = new TextEncoder().encode(config.jwtSecret ?? '')
+  return (token: string, options: JWTVerifyOptions) =>
+    jwtVerify(token, secret, { ...options, algorithms: SHARED_SECRET_ALGORITHMS }).then(
+      ({ payload }) => payload,
+      refuse
+    )
+}
+
+function refuse(error: unknown): never {
+  if (error instanceof errors.JWTExpired) throw new Unauthenticated('The token has expired. Get a new one.')
+  if (error instanceof errors.JOSEError) throw new Unauthenticated('The token is not valid here.')
+  throw error
+}
+
+function toViewer(payload: JWTPayload): Viewer {
+  const id = payload.sub
+  if (typeof id !== 'string' || !isUserId(id)) throw new Unauthenticated('The token has no usable "sub" claim.')
+  const { name, scope } = payload
+  return {
+    id,
+    name: typeof name === 'string' && isUserName(name) ? name : id,
+    scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []),
+    expiresAt: payload.exp === undefined ? null : new Date(payload.exp * 1000)
+  }
+}
+
+function isUserName(name: string): boolean {
+  return isUserId(name) && name.trim() !== ''
+}

@@ -1,0 +1,45 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { v7 as uuidv7 } from 'uuid'
+import type { SendingKey } from '../conversation-key/sending-keys.js'
+import { messageAssociatedData } from '../crypto/associated-data.js'
+import { encryptContent } from '../crypto/content-encryption.js'
+import { type Conversation, ConversationEntity } from '../database/entities.js'
+import type { Services } from '../services.js'
+
+/**
+ * Stores a message of the system itself, in the caller's transaction.
+ *
+ * @param conversation locked, its data key being `key`
+ * @returns the number of the change
+ */
+export async function appendSystemMessage(
+  { clock }: Pick<Services, 'clock'>,
+  em: EntityManager,
+  conversation: Conversation,
+  key: SendingKey,
+  text: string
+): Promise<number> {
+  const now = clock.now()
+  const id = uuidv7()
+  const context = {
+    conversationId: conversation.id,
+    messageId: id,
+    senderId: null,
+    dataKeyId: key.dataKeyId,
+    revision: 0
+  }
+  const envelope = encryptContent(key.dataKey, Buffer.from(text, 'utf8'), messageAssociatedData(context))
+  const sequence = conversation.lastSequence + 1
+  const change = conversation.lastChange + 1
+  await em.nativeUpdate(
+    ConversationEntity,
+    { id: conversation.id },
+    { lastSequence: sequence, lastChange: change, dataKeyUses: conversation.dataKeyUses + 1, lastActivityAt: now }
+  )
+  await em.execute(
+    `insert into messages (conversation_id, sequence, id, kind, data_key_id, envelope, created_change, change, created_at)
+     values (?, ?, ?, 'SYSTEM', ?, ?, ?, ?, ?)`,
+    [conversation.id, sequence, id, key.dataKeyId, envelope, change, change, now]
+  )
+  return change
+}

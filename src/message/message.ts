@@ -1,0 +1,32 @@
+/** A message as stored: its body still encrypted. */
+export interface Message {
+  conversationId: string
+  /** 1, 2, 3 … without gaps within a conversation. */
+  sequence: number
+  id: string
+  kind: 'TEXT' | 'SYSTEM'
+  /** Null for a system message. */
+  senderId: string | null
+  dataKeyId: string
+  /** The key version that the data key is wrapped under today. */
+  keyVersion: number
+  /** Null once deleted. */
+  envelope: Buffer | null
+  /** 0 as sent, one more with every edit. */
+  revision: number
+  /** Number of the change that made this message. */
+  createdChange: number
+  /** Number of its latest change. */
+  change: number
+  replyToId: string | null
+  createdAt: Date
+  editedAt: Date | null
+  deletedAt: Date | null
+}
+
+/** Select list for a {@link Message}, from `messages x` and its `data_keys d`. float8 holds integers up to 2^53. */
+export const MESSAGE_COLUMNS = `
+  x.conversation_id as "conversationId", x.sequence, x.id, x.kind, x.sender_id as "senderId",
+  x.data_key_id as "dataKeyId", d.key_version as "keyVersion", x.envelope, x.revision,
+  x.created_change::float8 as "createdChange", x.change::float8 as change, x.reply_to_id as "replyToId",
+  x.created_at as "createdAt", x.edited_at as "editedAt", x.deleted_at as "deletedAt"`

@@ -1,0 +1,28 @@
+import type { Clock } from './clock.js'
+import type { AuthenticationConfig, Config } from './config.js'
+import type { KeySupply } from './conversation-key/key-supply.js'
+import type { Keyring } from './conversation-key/keyring.js'
+import type { SendingKeys } from './conversation-key/sending-keys.js'
+import type { Database } from './database/database.js'
+import type { Signals } from './delivery/signals.js'
+import type { Authenticate } from './identity/authenticate.js'
+import type { Users } from './identity/users.js'
+import type { Logger } from './log.js'
+import type { MessageOpener } from './message/message-opener.js'
+
+/** Everything that a use case may work with. Each one names the few that it needs. */
+export interface Services {
+  config: Config
+  clock: Clock
+  log: Logger
+  database: Database
+  users: Users
+  /** With the secret that development mode generates, where none was given. */
+  authentication: AuthenticationConfig & { jwtSecret: string }
+  authenticate: Authenticate
+  keySupply: KeySupply
+  keyring: Keyring
+  sendingKeys: SendingKeys
+  messageOpener: MessageOpener
+  signals: Signals
+}

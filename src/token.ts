@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util'
+import { systemClock } from './clock.js'
+import { ConfigError, loadConfig } from './config.js'
+import { existingDevelopmentSecret } from './development-secrets.js'
+import { signToken } from './identity/sign-token.js'
+import { isUserId } from './identity/user-id.js'
+import { StartError } from './start-error.js'
+
+/** Prints a bearer token for the development server of this folder. */
+
+const USAGE = `usage: npm run -s token -- <user id> [--name <display name>] [--scope <scope>]...
+       scopes: keys:read, keys:admin`
+
+async function main(args: string[]): Promise<void> {
+  const { positionals, values } = parse(args)
+  const [userId, ...rest] = positionals
+  if (userId === undefined || rest.length > 0 || !isUserId(userId)) throw new StartError(USAGE)
+  const config = loadConfig(process.env)
+  if (config.mode === 'production')
+    throw new StartError('Tokens are made here in development only; in production your identity provider makes them.')
+  if (config.authentication.jwksUrl)
+    throw new StartError('AUTH_JWKS_URL is set: the identity provider behind it makes the tokens.')
+  const jwtSecret = config.authentication.jwtSecret ?? existingDevelopmentSecret(config.dataDir, 'jwt-secret')
+  if (!jwtSecret) throw new StartError(`No server has started on ${config.dataDir} yet. Run npm start first.`)
+  const claims = { userId, name: values.name, scopes: values.scope ?? [] }
+  const { token } = await signToken({ ...config.authentication, jwtSecret }, systemClock, claims)
+  console.log(token)
+}
+
+function parse(args: string[]) {
+  try {
+    const options = { name: { type: 'string' }, scope: { type: 'string', multiple: true } } as const
+    return parseArgs({ args, options, allowPositionals: true })
+  } catch (error) {
+    throw new StartError(`${(error as Error).message}\n${USAGE}`)
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const known =
+    error instanceof StartError || error instanceof ConfigError || (error as NodeJS.ErrnoException).code === 'EACCES'
+  console.error(known ? (error as Error).message : error)
+  process.exitCode = 1
+})

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Conversation, MemberEntity, type MemberRole, UserEntity } from '../database/entities.js'
 import { Conflict, Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-import { countOwners, lockConversation, lockMembership, requireRight } from '../membership/roles.js'
+import { countOwners, lockConversation, lockMembers, requireRight, requireRightOver } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { changeConversation } from './change-conversation.js'
 import { requireUserIds } from './create-conversation.js'
@@ -50,9 +50,8 @@ export async function removeMember(
 ): Promise<void> {
   if (userId === viewer.id) return await leaveConversation(services, viewer, conversationId)
   await changeConversation(services, viewer, conversationId, async (em) => {
-    const role = await requireRight(em, conversationId, viewer, 'remove members')
-    const removed = await lockMember(em, conversationId, userId)
-    if (role !== 'OWNER' && removed !== 'MEMBER')
+    const { role, otherRole } = await requireRightOver(em, conversationId, viewer, userId, 'remove members')
+    if (role !== 'OWNER' && otherRole !== 'MEMBER')
       throw new Forbidden('Only an owner can remove a moderator or an owner.')
     const conversation = await takeOut(em, conversationId, userId)
     const [name] = await userNames(em, [userId])
@@ -66,7 +65,8 @@ export async function leaveConversation(
   conversationId: string
 ): Promise<void> {
   await changeConversation(services, viewer, conversationId, async (em) => {
-    await lockMembership(em, conversationId, viewer.id)
+    const role = (await lockMembers(em, conversationId, [viewer.id])).get(viewer.id)
+    if (!role) throw new NotFound('conversation')
     const conversation = await takeOut(em, conversationId, viewer.id)
     return { conversation, notice: `${viewer.name} left` }
   })
@@ -80,8 +80,7 @@ export async function setMemberRole(
   role: MemberRole
 ): Promise<void> {
   await changeConversation(services, viewer, conversationId, async (em) => {
-    await requireRight(em, conversationId, viewer, 'set roles')
-    const before = await lockMember(em, conversationId, userId)
+    const { otherRole: before } = await requireRightOver(em, conversationId, viewer, userId, 'set roles')
     await em.nativeUpdate(MemberEntity, { conversationId, userId }, { role })
     const conversation = await lockConversation(em, conversationId)
     if ((await countOwners(em, conversationId)) === 0) throw new Conflict(NO_OWNER_LEFT)
@@ -96,14 +95,6 @@ async function takeOut(em: EntityManager, conversationId: string, userId: string
   const conversation = await lockConversation(em, conversationId)
   if ((await countOwners(em, conversationId)) === 0) throw new Conflict(NO_OWNER_LEFT)
   return conversation
-}
-
-async function lockMember(em: EntityManager, conversationId: string, userId: string): Promise<MemberRole> {
-  try {
-    return await lockMembership(em, conversationId, userId)
-  } catch (error) {
-    throw error instanceof NotFound ? new NotFound('member') : error
-  }
 }
 
 async function userNames(em: EntityManager, ids: string[]): Promise<string[]> {

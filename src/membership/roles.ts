@@ -47,9 +47,6 @@ export async function memberRole(
 /**
  * The viewer's role, locked: it cannot change, nor the viewer leave, before the transaction ends.
  *
- * Locks are taken in one order everywhere, members before their conversation, so that a send, which
- * does the same in its one statement, and a removal cannot deadlock.
- *
  * @throws NotFound when the viewer is not a member; Forbidden when the role lacks the right
  */
 export async function requireRight(
@@ -58,21 +55,50 @@ export async function requireRight(
   viewer: Viewer,
   right: Right
 ): Promise<MemberRole> {
-  const role = await lockMembership(em, conversationId, viewer.id)
-  if (!mayRole(role, right)) throw new Forbidden(`Your role in this conversation does not allow you to ${right}.`)
+  const { role } = await requireRightOver(em, conversationId, viewer, viewer.id, right)
   return role
 }
 
-/** @throws NotFound when the user is not a member of a conversation that is not deleted */
-export async function lockMembership(em: EntityManager, conversationId: string, userId: string): Promise<MemberRole> {
-  const [row] = await em.execute<{ role: MemberRole }[]>(
-    `select m.role from members m join conversations c on c.id = m.conversation_id
-      where m.conversation_id = ? and m.user_id = ? and c.deleted_at is null
-        for share of m`,
-    [conversationId, userId]
+/**
+ * The same for a right that the viewer uses on another member, whose role is locked as well.
+ *
+ * @throws NotFound also when the other is not a member
+ */
+export async function requireRightOver(
+  em: EntityManager,
+  conversationId: string,
+  viewer: Viewer,
+  otherId: string,
+  right: Right
+): Promise<{ role: MemberRole; otherRole: MemberRole }> {
+  const roles = await lockMembers(em, conversationId, [viewer.id, otherId])
+  const [role, otherRole] = [roles.get(viewer.id), roles.get(otherId)]
+  if (!role) throw new NotFound('conversation')
+  if (!mayRole(role, right)) throw new Forbidden(`Your role in this conversation does not allow you to ${right}.`)
+  if (!otherRole) throw new NotFound('member')
+  return { role, otherRole }
+}
+
+/**
+ * Locks members of a conversation that is not deleted, and returns their roles.
+ *
+ * Locks are taken in one order everywhere: members by id, all at once and in full, and then their
+ * conversation. A send does the same in its one statement, so none of them deadlocks with another.
+ */
+export async function lockMembers(
+  em: EntityManager,
+  conversationId: string,
+  userIds: string[]
+): Promise<Map<string, MemberRole>> {
+  const rows = await em.execute<{ userId: string; role: MemberRole }[]>(
+    `select m.user_id as "userId", m.role
+       from members m join conversations c on c.id = m.conversation_id
+      where m.conversation_id = ? and m.user_id in (?) and c.deleted_at is null
+      order by m.user_id
+        for update of m`,
+    [conversationId, userIds]
   )
-  if (!row) throw new NotFound('conversation')
-  return row.role
+  return new Map(rows.map(({ userId, role }) => [userId, role]))
 }
 
 /** @throws NotFound when the conversation was deleted */

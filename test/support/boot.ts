@@ -1,0 +1,75 @@
+import { Writable } from 'node:stream'
+import { compose } from '../../src/compose.js'
+import { type Config, loadConfig } from '../../src/config.js'
+import { startHttpServer } from '../../src/graphql/http-server.js'
+import { signToken } from '../../src/identity/sign-token.js'
+import { createLogger } from '../../src/log.js'
+import type { Services } from '../../src/services.js'
+import { GraphQLClient } from './graphql-client.js'
+import { TestClock } from './test-clock.js'
+import { createTestDatabase, type TestDatabase } from './test-database.js'
+
+export interface TestConclave {
+  url: string
+  services: Services
+  database: TestDatabase
+  clock: TestClock
+  /** Everything logged, as one text. */
+  logged(): string
+  token(userId: string, claims?: { name?: string; scopes?: string[] }): Promise<string>
+  /** A client that sends this user's token. */
+  as(userId: string, claims?: { name?: string; scopes?: string[] }): Promise<GraphQLClient>
+  /** A client without a token. */
+  anonymous(): GraphQLClient
+  close(): Promise<void>
+}
+
+const SECRET = 'only for tests, and long enough for HS256'
+
+/** Boots the real application on a database of its own: all but the process around it. */
+export async function bootConclave(overrides: Partial<Config> = {}): Promise<TestConclave> {
+  const database = await createTestDatabase()
+  const config = { ...loadConfig(environment(database.url)), ...overrides }
+  const clock = new TestClock()
+  const lines: string[] = []
+  const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
+  const composition = await compose(config, log, clock)
+  const server = await startHttpServer(composition.services)
+  const clients: GraphQLClient[] = []
+  const client = (token: string | null) => {
+    const made = new GraphQLClient(server.url, token)
+    clients.push(made)
+    return made
+  }
+  const token = async (userId: string, { name, scopes = [] }: { name?: string; scopes?: string[] } = {}) =>
+    (await signToken({ ...config.authentication, jwtSecret: SECRET }, clock, { userId, name, scopes })).token
+  return {
+    url: server.url,
+    services: composition.services,
+    database,
+    clock,
+    logged: () => lines.join(''),
+    token,
+    as: async (userId, claims) => client(await token(userId, claims)),
+    anonymous: () => client(null),
+    async close() {
+      for (const made of clients) await made.close()
+      await server.close()
+      await composition.close()
+      await database.drop()
+    }
+  }
+}
+
+function environment(databaseUrl: string): NodeJS.ProcessEnv {
+  return {
+    NODE_ENV: 'test',
+    PORT: '0',
+    DATABASE_URL: databaseUrl,
+    DATABASE_POOL_MAX: '4',
+    AUTH_JWT_SECRET: SECRET,
+    MASTER_KEY: 'local:test',
+    MASTER_SECRETS: `test=${Buffer.alloc(32, 7).toString('base64')}`,
+    KEY_BITS: '2048'
+  }
+}

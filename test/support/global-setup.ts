@@ -1,0 +1,26 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
+import { migrate } from '../../src/database/migrate.js'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** URL of a migrated database, to be cloned and never to be used itself. */
+    templateUrl: string
+  }
+}
+
+/** One real PostgreSQL for the whole run; every test file works on databases of its own. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-test-'))
+  await chmod(folder, 0o711)
+  const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
+  await migrate(postgres.url)
+  project.provide('templateUrl', postgres.url)
+  return async () => {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -8,7 +8,8 @@ import { refillKeyPool } from './refill-key-pool.js'
 export interface ScheduledJob {
   name: string
   everyMs: (config: Services['config']) => number
-  run: (services: Services) => Promise<void>
+  /** Comes to an end soon after `stop` aborts; what is left to do, a later run does. */
+  run: (services: Services, stop: AbortSignal) => Promise<void>
 }
 
 export const schedule: ScheduledJob[] = [

@@ -18,18 +18,25 @@ export async function startWorker(services: Services, databaseUrl: string): Prom
     const job = { name, opts: { removeOnComplete: true, removeOnFail: 100 } }
     await queue.upsertJobScheduler(name, { every: everyMs(config) }, job)
   }
-  const worker = new Worker(QUEUE, (job) => runJob(services, job.name), { connection }, createPostgresBackend)
+  const stopping = new AbortController()
+  const worker = new Worker(
+    QUEUE,
+    (job) => runJob(services, job.name, stopping.signal),
+    { connection },
+    createPostgresBackend
+  )
   worker.on('error', (error) => log.warn({ reason: error.message }, 'worker'))
   worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
   return {
     async close() {
+      stopping.abort()
       await worker.close()
       await queue.close()
     }
   }
 }
 
-async function runJob(services: Services, name: string): Promise<void> {
+async function runJob(services: Services, name: string, stop: AbortSignal): Promise<void> {
   // A job that an older or newer version has scheduled is not this version's to run.
-  await schedule.find((job) => job.name === name)?.run(services)
+  await schedule.find((job) => job.name === name)?.run(services, stop)
 }

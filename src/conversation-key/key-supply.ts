@@ -49,18 +49,22 @@ export class KeySupply {
   }
 
   /**
-   * Makes pairs until the pool holds `target` of them.
+   * Makes pairs until the pool holds `target` of them, or `stop` aborts.
    *
    * @returns how many were made
    */
-  async refill(target: number): Promise<number> {
+  async refill(target: number, stop?: AbortSignal): Promise<number> {
     let made = 0
-    while ((await this.#database.entities().count(PooledKeyEntity, { modulusBits: this.#modulusBits })) < target) {
+    while (!stop?.aborted && (await this.#pooled()) < target) {
       const pair = await this.#generate()
       await this.#database.entities().insert(PooledKeyEntity, pair)
       made++
     }
     return made
+  }
+
+  async #pooled(): Promise<number> {
+    return await this.#database.entities().count(PooledKeyEntity, { modulusBits: this.#modulusBits })
   }
 
   async #takePooled(em: EntityManager): Promise<WrappedKeyPair | null> {

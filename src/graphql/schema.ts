@@ -3,7 +3,7 @@ import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
 import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
-import { DeliveryResolver } from './resolvers/delivery-resolver.js'
+import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
 import { UserResolver } from './resolvers/user-resolver.js'
@@ -24,6 +24,7 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       ConversationResolver,
       ConversationMessagesResolver,
       ConversationKeysResolver,
+      ConversationEventsResolver,
       MessageResolver,
       ConversationKeyResolver,
       DeliveryResolver,

@@ -50,8 +50,12 @@ export function serveWebSocket(
       },
       onClose: ({ extra }) => clearTimeout(extra.expiry),
       context: ({ extra }) => contextOf(services, extra.viewer ?? null),
-      onNext: (_ctx, _id, _payload, _args, { data = null, errors }) =>
-        errors && { data, errors: errors.map((error) => formatError(log, error)) },
+      // A result without `data` means that nothing was executed; it stays without.
+      onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
+        errors && {
+          ...(data === undefined ? {} : { data }),
+          errors: errors.map((error) => formatError(log, error))
+        },
       onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(log, error))
     },
     sockets

@@ -5,7 +5,7 @@ import type { Statement } from '../database/database.js'
 import { Conflict, Forbidden } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
-import { type MessageKey, requireMessage, type ViewedMessage } from './find-messages.js'
+import { type MessageKey, requireMessage } from './find-messages.js'
 import type { Message } from './message.js'
 import { requireBody } from './message-body.js'
 
@@ -42,18 +42,22 @@ export async function editMessage(
   text: string
 ): Promise<Message> {
   const body = requireBody('body', text, services.config.maxBodyBytes)
+  let message = await requireEditable(services, viewer, key)
   const edited = await services.sendingKeys.use(key.conversationId, viewer, async (sendingKey) => {
-    const message = await requireMessage(services, viewer, key)
-    requireEditable(message, viewer)
-    return await replaceBody(services, viewer, message, body, sendingKey)
+    const result = await replaceBody(services, viewer, message, body, sendingKey)
+    // Another edit, a deletion, a rotation or a removal came first: all of them are looked at again.
+    if (result === STALE_KEY) message = await requireEditable(services, viewer, key)
+    return result
   })
   services.signals.publish(edited.conversationId, edited.change)
   return edited
 }
 
-function requireEditable(message: ViewedMessage, viewer: Viewer): void {
+async function requireEditable(services: EditServices, viewer: Viewer, key: MessageKey): Promise<Message> {
+  const message = await requireMessage(services, viewer, key)
   if (message.senderId !== viewer.id) throw new Forbidden('Only its sender can edit a message.')
   if (message.deletedAt) throw new Conflict('The message was deleted; it cannot be edited any more.')
+  return message
 }
 
 async function replaceBody(
@@ -79,7 +83,6 @@ async function replaceBody(
     services.config.dataKeyMaxMessages
   ]
   const [stored] = await services.database.run<{ change: number }>(EDIT, values)
-  // Another edit, a deletion, a rotation or a removal came first: all of them are looked at again.
   if (!stored) return STALE_KEY
   return { ...message, envelope, dataKeyId, keyVersion, revision, editedAt, change: stored.change }
 }

@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  ConversationDocument,
+  KeysDocument,
+  RenameConversationDocument,
+  RotateKeyDocument,
+  SetMemberRoleDocument
+} from '../../documents/generated.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation, readBack, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+
+let conclave: TestConclave
+let alice: GraphQLClient
+let bob: GraphQLClient
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  alice = await conclave.as('alice')
+  bob = await conclave.as('bob')
+})
+afterAll(() => conclave.close())
+
+describe('the keys of a conversation', () => {
+  it('begin with one active version, whose private half is stored wrapped', async () => {
+    const id = await createConversation(alice, [])
+    const { conversation } = await alice.run(KeysDocument, { id })
+    expect(conversation?.keys).toHaveLength(1)
+    expect(conversation?.activeKey).toMatchObject({
+      version: 1,
+      state: 'ACTIVE',
+      algorithm: 'RSA-OAEP-256',
+      modulusBits: 2048,
+      rotationReason: 'CREATED',
+      messageCount: 0,
+      rotatesAt: new Date(conclave.clock.now().getTime() + 30 * 24 * 60 * 60 * 1000).toISOString()
+    })
+    expect(conversation?.activeKey.publicKeyPem).toMatch(/^-----BEGIN PUBLIC KEY-----/)
+    const [row] = await conclave.database.query<{ wrapped: Buffer }>(
+      'select wrapped_private_key as wrapped from conversation_keys where conversation_id = $1',
+      [id]
+    )
+    // Format 1, suite 3: HKDF-SHA256 and AES-256-GCM.
+    expect(row?.wrapped.subarray(0, 2)).toEqual(Buffer.from([1, 3]))
+  })
+
+  it('show which master key wraps them to the scope keys:read only', async () => {
+    const id = await createConversation(alice, ['auditor'])
+    const masterKey = async (viewer: GraphQLClient) =>
+      (await viewer.run(KeysDocument, { id })).conversation?.activeKey.masterKey
+    expect(await masterKey(alice)).toBeNull()
+    expect(await masterKey(await conclave.as('auditor', { scopes: ['keys:read'] }))).toBe('local:test')
+  })
+})
+
+describe('rotating a key', () => {
+  it('is refused to members and moderators who are no administrators of keys', async () => {
+    const id = await createConversation(alice, ['bob'])
+    for (const role of ['MEMBER', 'MODERATOR'] as const) {
+      await alice.run(SetMemberRoleDocument, { conversationId: id, userId: 'bob', role })
+      const { errors } = await bob.execute(RotateKeyDocument, { conversationId: id })
+      expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+    }
+  })
+
+  it('is open to an administrator of keys who is not a member, and shows him nothing of the conversation', async () => {
+    const id = await createConversation(alice, [])
+    const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+    const { rotateKey } = await admin.run(RotateKeyDocument, { conversationId: id })
+    expect(rotateKey).toMatchObject({
+      conversationId: id,
+      key: { version: 2, state: 'ACTIVE', rotationReason: 'REQUESTED' }
+    })
+    expect(await admin.run(ConversationDocument, { id })).toEqual({ conversation: null })
+  })
+
+  it('keeps what was sent before readable, and puts what is sent after under the new version', async () => {
+    const id = await createConversation(alice, ['bob'], { title: 'Before' })
+    await send(alice, id, 'under version 1')
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    await send(alice, id, 'under version 2')
+    conclave.services.keyring.forgetAll()
+    expect((await readBack(bob, id)).map(({ body, keyVersion }) => [body, keyVersion])).toEqual([
+      ['under version 1', 1],
+      ['under version 2', 2]
+    ])
+    expect((await bob.run(ConversationDocument, { id })).conversation?.title).toBe('Before')
+    const { conversation } = await alice.run(KeysDocument, { id })
+    expect(conversation?.keys.map(({ version, state, messageCount }) => [version, state, messageCount])).toEqual([
+      [1, 'DEACTIVATED', 1],
+      [2, 'ACTIVE', 1]
+    ])
+  })
+
+  it('ten times at once skips no version and leaves one active', async () => {
+    const id = await createConversation(alice, [])
+    const rotated = await Promise.all(
+      Array.from({ length: 10 }, () => alice.run(RotateKeyDocument, { conversationId: id }))
+    )
+    expect(rotated.map(({ rotateKey }) => rotateKey.key.version).sort((a, b) => a - b)).toEqual([
+      2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    ])
+    const states = await conclave.database.query(
+      'select state, count(*)::integer as keys from conversation_keys where conversation_id = $1 group by state order by state',
+      [id]
+    )
+    expect(states).toEqual([
+      { state: 'ACTIVE', keys: 1 },
+      { state: 'DEACTIVATED', keys: 10 }
+    ])
+  })
+
+  it('while members send and read fails nobody, and no message lies under a version deactivated before it', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const senders = [alice, bob, alice, bob].map(async (sender, index) => {
+      for (let count = 0; count < 25; count++) await send(sender, id, `sender ${index}, message ${count}`)
+    })
+    const rotations = (async () => {
+      for (let count = 0; count < 10; count++) await alice.run(RotateKeyDocument, { conversationId: id })
+    })()
+    const reader = (async () => {
+      for (let count = 0; count < 10; count++) {
+        for (const message of await readBack(bob, id)) expect(message.status).toBe('READABLE')
+      }
+    })()
+    await Promise.all([...senders, rotations, reader])
+    const messages = await readBack(bob, id)
+    expect(messages.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    // Versions follow each other in the order of storing: none is used again once a later one was.
+    const versions = messages.map(({ keyVersion }) => keyVersion)
+    expect(versions).toEqual([...versions].sort((a, b) => a - b))
+  })
+})
+
+describe('the database', () => {
+  it('refuses a second active version, whoever writes it', async () => {
+    const id = await createConversation(alice, [])
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    const second = conclave.database.query(
+      `update conversation_keys set state = 'ACTIVE', deactivated_at = null where conversation_id = $1 and version = 1`,
+      [id]
+    )
+    await expect(second).rejects.toMatchObject({ code: '23505', constraint: 'conversation_keys_one_active' })
+  })
+})
+
+describe('a data key', () => {
+  it('covers no more messages than it may, edits and notices counted', async () => {
+    const limited = await bootConclave({ dataKeyMaxMessages: 5 })
+    const owner = await limited.as('alice')
+    const id = await createConversation(owner, [])
+    for (let count = 0; count < 12; count++) await send(owner, id, `message ${count}`)
+    await owner.run(RenameConversationDocument, { conversationId: id, title: 'Renamed' })
+    const perKey = await limited.database.query<{ messages: number }>(
+      'select count(*)::integer as messages from messages where conversation_id = $1 group by data_key_id order by min(sequence)',
+      [id]
+    )
+    expect(perKey.map(({ messages }) => messages)).toEqual([5, 5, 3])
+    limited.services.keyring.forgetAll()
+    expect((await readBack(owner, id)).map(({ status }) => status)).toEqual(Array(13).fill('READABLE'))
+    await limited.close()
+  })
+
+  it('is replaced when it has served its time', async () => {
+    const aging = await bootConclave()
+    const id = await createConversation(await aging.as('alice'), [])
+    for (const hoursLater of [0, 23, 2]) {
+      aging.clock.advance(hoursLater * 60 * 60 * 1000)
+      await send(await aging.as('alice'), id, `${hoursLater} hours later`)
+    }
+    const [first, second, third] = await aging.database.query<{ data_key_id: string }>(
+      'select data_key_id from messages where conversation_id = $1 order by sequence',
+      [id]
+    )
+    expect(second).toEqual(first)
+    expect(third).not.toEqual(second)
+    await aging.close()
+  })
+
+  it('is shared by processes: what one sends the other sends and reads under the same', async () => {
+    const other = await bootConclave({ databaseUrl: conclave.database.url })
+    const id = await createConversation(alice, ['bob'])
+    const bobElsewhere = await other.as('bob')
+    for (let count = 0; count < 5; count++) {
+      await send(alice, id, 'from one process')
+      await send(bobElsewhere, id, 'from the other')
+    }
+    const keys = await conclave.database.query('select distinct data_key_id from messages where conversation_id = $1', [
+      id
+    ])
+    expect(keys).toHaveLength(1)
+    expect((await readBack(bobElsewhere, id)).map(({ status }) => status)).toEqual(Array(10).fill('READABLE'))
+    await other.close()
+  })
+})
+
+describe('the key pool', () => {
+  it('is filled to its target and no further, and each pair in it is used once', async () => {
+    const pooled = await bootConclave()
+    expect(await pooled.services.keySupply.refill(4)).toBe(4)
+    expect(await pooled.services.keySupply.refill(4)).toBe(0)
+    const inPool = await pooled.database.query<{ key_id: string }>('select key_id from pooled_keys')
+    const owner = await pooled.as('alice')
+    const ids = await Promise.all(Array.from({ length: 6 }, () => createConversation(owner, [])))
+    const used = await pooled.database.query<{ key_id: string }>('select key_id from conversation_keys')
+    const usedIds = used.map((row) => row.key_id)
+    expect(new Set(usedIds).size).toBe(ids.length)
+    expect(usedIds).toEqual(expect.arrayContaining(inPool.map((row) => row.key_id)))
+    expect(await pooled.database.query('select from pooled_keys')).toEqual([])
+    await pooled.close()
+  })
+
+  it('gives a pair back when what it was taken for fails', async () => {
+    const pooled = await bootConclave()
+    await pooled.services.keySupply.refill(1)
+    const failing = pooled.services.keySupply.withKeyPair(async () => {
+      throw new Error('nothing came of it')
+    })
+    await expect(failing).rejects.toThrow('nothing came of it')
+    expect(await pooled.database.query('select from pooled_keys')).toHaveLength(1)
+    await pooled.close()
+  })
+})

@@ -1,0 +1,132 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const SOURCES = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'jobs', 'migrations', 'scripts']
+
+export interface Finished {
+  code: number | null
+  output: string
+}
+
+/** The program in a folder of its own, as after `npm ci`: what a user who has just cloned it would run. */
+export class InstalledProgram {
+  readonly folder: string
+  readonly #running: RunningProgram[] = []
+
+  /** @param mode of the folder: 0o700 is one that only its owner can enter */
+  constructor(mode = 0o700) {
+    this.folder = mkdtempSync(join(tmpdir(), 'conclave-program-'))
+    chmodSync(this.folder, mode)
+    for (const name of SOURCES) cpSync(join(PROJECT, name), join(this.folder, name), { recursive: true })
+    symlinkSync(join(PROJECT, 'node_modules'), join(this.folder, 'node_modules'))
+  }
+
+  /** `npm start` with an environment that holds nothing but `env` and what npm itself needs. */
+  start(env: Record<string, string> = {}): RunningProgram {
+    const program = new RunningProgram(
+      spawn('npm', ['start'], { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true })
+    )
+    this.#running.push(program)
+    return program
+  }
+
+  /** Runs an npm script to its end. */
+  async run(args: string[], env: Record<string, string> = {}): Promise<Finished> {
+    return await new Promise((resolve) => {
+      execFile('npm', args, { cwd: this.folder, env: { ...bareEnvironment(), ...env } }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code) : 0, output: stdout + stderr })
+      )
+    })
+  }
+
+  /** Where the database's files are: in the data folder, or where its link leads. */
+  get databaseFolder(): string {
+    const path = join(this.folder, '.data', 'postgres')
+    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : path
+  }
+
+  async remove(): Promise<void> {
+    for (const program of this.#running) await program.interrupt()
+    if (existsSync(join(this.folder, '.data', 'postgres'))) rmSync(this.databaseFolder, { recursive: true })
+    rmSync(this.folder, { recursive: true })
+  }
+}
+
+export class RunningProgram {
+  readonly #child: ChildProcess
+  readonly #exit: Promise<number | null>
+  #output = ''
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (this.#output += chunk))
+    this.#exit = once(child, 'exit').then(([code]) => code)
+  }
+
+  /** Everything it printed and logged. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Waits until it says that it serves. */
+  async ready(): Promise<string> {
+    const serves = () => /GraphQL +(http:\/\/[^/]+)\/graphql/.exec(this.#output)?.[1]
+    for (;;) {
+      const url = serves()
+      if (url) return url
+      const over = await Promise.race([
+        this.#exit.then(() => true),
+        once(this.#child.stdout as NodeJS.ReadableStream, 'data').then(() => false)
+      ])
+      if (over && !serves()) throw new Error(`the program ended:\n${this.#output}`)
+    }
+  }
+
+  async finished(): Promise<Finished> {
+    return { code: await this.#exit, output: this.#output }
+  }
+
+  /** Ctrl-C in its terminal. */
+  async interrupt(): Promise<Finished> {
+    this.#signal('SIGINT')
+    return await this.finished()
+  }
+
+  /** Pulls its plug: npm, the shell and the server at once. */
+  async kill(): Promise<void> {
+    this.#signal('SIGKILL')
+    await this.#exit
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null || !this.#child.pid) return
+    process.kill(-this.#child.pid, signal)
+  }
+}
+
+/** Whether nothing listens on a port of 127.0.0.1. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  const free = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])
+  server.close()
+  return free
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function bareEnvironment(): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
+}

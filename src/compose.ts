@@ -38,7 +38,9 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     const embedded = config.databaseUrl ? null : await openEmbedded(config)
     if (embedded) opened.push(() => embedded.stop())
     const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
-    await migrate(databaseUrl)
+    await migrate(databaseUrl).catch((error: unknown) => {
+      throw unreachableDatabase(databaseUrl, error)
+    })
     const database = await Database.open(databaseUrl, config.databasePoolMax, log)
     opened.push(() => database.close())
     const signals = await PostgresSignals.open(databaseUrl, log)
@@ -107,6 +109,17 @@ function unusableDataDir(config: Config, error: unknown): unknown {
   if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
   return new StartError(
     `The data folder ${config.dataDir} cannot be used (${code}). Make it writable, or set DATA_DIR to another folder.`
+  )
+}
+
+/** Codes of node and of PostgreSQL (SQLSTATE classes 28 and 3D) for a database that does not let us in. */
+const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03)$/
+
+function unreachableDatabase(databaseUrl: string, error: unknown): unknown {
+  const { code = '' } = error as { code?: string }
+  if (!UNREACHABLE.test(code)) return error
+  return new StartError(
+    `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check DATABASE_URL, and that it runs and lets this user in.`
   )
 }
 

@@ -9,19 +9,20 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-/** A database of one's own: a clone of the migrated template. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** A database of one's own: a clone of the migrated template, or an empty one. */
+export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('templateUrl'))
-  const template = url.pathname.slice(1)
+  const template = empty ? 'template0' : url.pathname.slice(1)
   await administer(`create database ${name} template ${template}`)
   url.pathname = `/${name}`
-  const pool = new pg.Pool({ connectionString: url.href, max: 2 })
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
   return {
     url: url.href,
-    query: async (text, values) => (await pool.query(text, values)).rows,
+    query: async (text, values) => (await client.query(text, values)).rows,
     async drop() {
-      await pool.end()
+      await client.end()
       await administer(`drop database ${name} with (force)`)
     }
   }

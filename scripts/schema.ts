@@ -1,6 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { buildSchema, findBreakingChanges, findDangerousChanges, type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
+import {
+  buildSchema,
+  findBreakingChanges,
+  findDangerousChanges,
+  type GraphQLSchema,
+  lexicographicSortSchema,
+  printSchema
+} from 'graphql'
 import { createSchema } from '../src/graphql/schema.js'
 
 /**
@@ -55,9 +62,15 @@ function problems(): string[] {
       !existsSync(SHARED_CONTRACT) || readFileSync(SHARED_CONTRACT, 'utf8') === readFileSync(CONTRACT, 'utf8'),
       `${CONTRACT} differs from the contract that the team shares.`
     ),
-    ...found.filter((line) => !allowed.includes(line)).map((line) => `The schema lost something of the contract: ${line}`),
-    ...allowed.filter((line) => !found.includes(line)).map((line) => `No longer missing, take it out of ${MISSING}: ${line}`),
-    ...allowed.filter((line) => before && !before.includes(line)).map((line) => `${MISSING} only shrinks; this is new in it: ${line}`)
+    ...found
+      .filter((line) => !allowed.includes(line))
+      .map((line) => `The schema lost something of the contract: ${line}`),
+    ...allowed
+      .filter((line) => !found.includes(line))
+      .map((line) => `No longer missing, take it out of ${MISSING}: ${line}`),
+    ...allowed
+      .filter((line) => before && !before.includes(line))
+      .map((line) => `${MISSING} only shrinks; this is new in it: ${line}`)
   ]
 }
 

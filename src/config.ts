@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { ModulusBits } from './crypto/key-transport.js'
 import { type Duration, durationMs, parseDuration } from './duration.js'
+import { parseMasterSecrets } from './master-key/parse-master-secrets.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
 export interface Config {
@@ -50,7 +51,7 @@ export class ConfigError extends Error {
   }
 }
 
-const MASTER_SECRET = /^([A-Za-z0-9._-]{1,64})=([A-Za-z0-9+/]{43}=)$/
+const DAY_MS = 24 * 60 * 60 * 1000
 const LOCAL_KEY_URI = /^local:([A-Za-z0-9._-]{1,64})$/
 
 const wholeNumber = (min: number, max: number) =>
@@ -64,18 +65,22 @@ const duration = z.string().transform((text, context) => {
   try {
     return parseDuration(text)
   } catch {
-    context.addIssue('must be an ISO 8601 duration longer than zero, such as PT15S or P30D')
+    context.addIssue('must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D')
     return z.NEVER
   }
 })
 
-const fixedDuration = duration.refine((value) => {
+/** A duration that timers and caches work with, in milliseconds. */
+const milliseconds = duration.transform((value, context) => {
   try {
-    return durationMs(value) > 0
+    const ms = durationMs(value)
+    if (ms <= DAY_MS) return ms
   } catch {
-    return false
+    // Months and years are longer than a day as well.
   }
-}, 'must not have months or years; use days')
+  context.addIssue('must not be longer than PT24H')
+  return z.NEVER
+})
 
 const localKeyUri = z
   .string()
@@ -121,9 +126,9 @@ const environment = z.object({
   KEY_POOL_TARGET: wholeNumber(0, 100_000).default(16),
   DATA_KEY_MAX_MESSAGES: wholeNumber(1, 2 ** 31 - 1).default(1000),
   DATA_KEY_MAX_AGE: duration.default('PT24H'),
-  DATA_KEY_CACHE_TTL: fixedDuration.transform(durationMs).default(300_000),
+  DATA_KEY_CACHE_TTL: milliseconds.default(300_000),
   DATA_KEY_CACHE_MAX: wholeNumber(1, 10_000_000).default(10_000),
-  SCAN_EVERY: fixedDuration.transform(durationMs).default(15_000),
+  SCAN_EVERY: milliseconds.default(15_000),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -177,42 +182,21 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
 }
 
 function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<string, string> | null {
-  if (env.MASTER_SECRETS && env.MASTER_SECRETS_FILE) {
-    problems.push('MASTER_SECRETS and MASTER_SECRETS_FILE are both set: set one of them.')
-  }
-  if (env.MASTER_SECRETS) return parseMasterSecrets('MASTER_SECRETS', env.MASTER_SECRETS, problems)
-  if (!env.MASTER_SECRETS_FILE) return null
+  const { MASTER_SECRETS: text, MASTER_SECRETS_FILE: path } = env
+  if (text && path) problems.push('MASTER_SECRETS and MASTER_SECRETS_FILE are both set: set one of them.')
+  if (text) return parseMasterSecrets('MASTER_SECRETS', text, problems)
+  if (!path) return null
   try {
-    if ((statSync(env.MASTER_SECRETS_FILE).mode & 0o077) !== 0) {
-      problems.push(`MASTER_SECRETS_FILE ${env.MASTER_SECRETS_FILE} can be read by others: chmod 600 it.`)
-    }
-    return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(env.MASTER_SECRETS_FILE, 'utf8'), problems)
+    if ((statSync(path).mode & 0o077) !== 0)
+      problems.push(`MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`)
+    return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(path, 'utf8'), problems)
   } catch (error) {
+    // Its value is not repeated: it may be the secrets themselves, set in the wrong place.
     problems.push(
-      `MASTER_SECRETS_FILE ${env.MASTER_SECRETS_FILE} cannot be read (${(error as NodeJS.ErrnoException).code}).`
+      `MASTER_SECRETS_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a file.`
     )
     return null
   }
-}
-
-/**
- * Reads `id=base64` entries, separated by commas or line breaks; `#` begins a comment line.
- *
- * @param problems takes one sentence per bad entry, by number and never by its text
- */
-export function parseMasterSecrets(variable: string, text: string, problems: string[]): Map<string, string> {
-  const secrets = new Map<string, string>()
-  const entries = text.split(/[,\n]/).map((entry) => entry.trim())
-  entries.forEach((entry, index) => {
-    if (entry === '' || entry.startsWith('#')) return
-    const [, id, secret] = MASTER_SECRET.exec(entry) ?? []
-    if (!id || !secret)
-      problems.push(`${variable} entry ${index + 1} must be id=base64 of 32 bytes (openssl rand -base64 32).`)
-    else if (secrets.has(id)) problems.push(`${variable} entry ${index + 1} names an id a second time.`)
-    else secrets.set(id, secret)
-  })
-  if (secrets.size === 0) problems.push(`${variable} holds no secret: give at least one id=base64.`)
-  return secrets
 }
 
 /** What concerns several variables together. */
@@ -234,7 +218,7 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
         `${uri?.trim()} has no secret: add ${id}=<base64 of 32 bytes> to the master secrets.`
       )
     }
-  } else if (env.NODE_ENV !== 'production') {
+  } else if (env.NODE_ENV !== 'production' && !env.MASTER_SECRETS_FILE) {
     const development = [undefined, 'local:dev'].includes(env.MASTER_KEY) && !env.MASTER_KEYS_RETIRING
     check(development, 'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: the master keys named need their secrets.')
   }

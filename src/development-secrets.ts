@@ -1,12 +1,15 @@
-import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { StartError } from './start-error.js'
 
 /**
  * Secrets that development mode generates on first use, one file each under the data folder, mode
  * 0600. Production refuses to start without its own.
  */
 export type DevelopmentSecret = 'master-secret' | 'jwt-secret' | 'postgres-password'
+
+const SECRET = /^[A-Za-z0-9+/]{43}=$/
 
 /** @returns base64 of 32 random bytes, the same on every later call for this folder */
 export function developmentSecret(dataDir: string, name: DevelopmentSecret): string {
@@ -20,18 +23,18 @@ export function existingDevelopmentSecret(dataDir: string, name: DevelopmentSecr
 }
 
 function readIfPresent(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found) return null
+  if ((found.mode & 0o077) !== 0) throw new StartError(`${path} can be read by others: chmod 600 it.`)
+  const secret = readFileSync(path, 'utf8').trim()
+  if (!SECRET.test(secret)) throw new StartError(`${path} is damaged: it must hold the base64 of 32 bytes. Restore it.`)
+  return secret
 }
 
 function create(path: string): string {
   // Written whole, then linked: of two processes that start at once both end up with the same secret,
   // and a crash in between leaves no half of one.
-  const draft = `${path}.${process.pid}`
+  const draft = `${path}.${randomUUID()}`
   syncToDisk(draft, `${randomBytes(32).toString('base64')}\n`)
   try {
     linkSync(draft, path)

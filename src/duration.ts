@@ -3,18 +3,30 @@ import { Temporal } from 'temporal-polyfill'
 /** Text of an ISO 8601 duration, checked: "P30D", "PT15M". */
 export type Duration = string
 
-/** @throws RangeError when the text is not an ISO 8601 duration longer than zero */
+/** Longer than any cryptoperiod is, and short of what a Date can hold. */
+const LONGEST_DAYS = 3653
+/** What a duration with months or years is measured from; any other day would do. */
+const MEASURED_FROM = Temporal.PlainDate.from('2000-01-01')
+
+/** @throws RangeError when the text is not an ISO 8601 duration of one millisecond to ten years */
 export function parseDuration(text: string): Duration {
   const duration = Temporal.Duration.from(text)
-  if (duration.sign !== 1) throw new RangeError('a duration must be longer than zero')
+  const total = (unit: 'milliseconds' | 'days') => duration.total({ unit, relativeTo: MEASURED_FROM })
+  if (total('milliseconds') < 1) throw new RangeError('a duration must be longer than zero')
+  if (total('days') > LONGEST_DAYS) throw new RangeError('a duration must not be longer than ten years')
   return duration.toString()
 }
 
-/** @throws RangeError for durations with months or years, whose length depends on the calendar */
+/**
+ * Whole milliseconds.
+ *
+ * @throws RangeError for durations with months or years, whose length depends on the calendar
+ */
 export function durationMs(duration: Duration): number {
   const parsed = Temporal.Duration.from(duration)
   // A week has seven days everywhere; a month does not have the same length everywhere.
-  return parsed.with({ weeks: 0, days: parsed.weeks * 7 + parsed.days }).total('milliseconds')
+  const days = parsed.with({ weeks: 0, days: parsed.weeks * 7 + parsed.days })
+  return Math.floor(days.total('milliseconds'))
 }
 
 /** The instant that lies one duration later, by the UTC calendar. */

@@ -7,7 +7,10 @@
  * out on purpose: both change under a message that does not.
  */
 
-/** UUID in its 36-character text form. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const FINGERPRINT_BYTES = 32
+
+/** UUID in its text form: 36 characters (RFC 9562, section 4). */
 export type Uuid = string
 
 export interface MessageContext {
@@ -37,10 +40,7 @@ export function messageAssociatedData(context: MessageContext): Buffer {
   return encodeFields('conclave/message/1', [
     uuidBytes(context.conversationId),
     uuidBytes(context.messageId),
-    // An absent sender and an empty one must not look alike.
-    context.senderId === null
-      ? Uint8Array.of(0)
-      : Buffer.concat([Uint8Array.of(1), Buffer.from(context.senderId, 'utf8')]),
+    sender(context.senderId),
     uuidBytes(context.dataKeyId),
     uint32(context.revision)
   ])
@@ -55,6 +55,7 @@ export function titleAssociatedData(context: TitleContext): Buffer {
 }
 
 export function privateKeyAssociatedData(context: PrivateKeyContext): Buffer {
+  if (context.fingerprint.length !== FINGERPRINT_BYTES) throw new RangeError('a fingerprint has 32 bytes')
   return encodeFields('conclave/private-key/1', [uuidBytes(context.keyId), context.fingerprint])
 }
 
@@ -62,14 +63,21 @@ function encodeFields(purpose: string, fields: Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from(purpose, 'ascii'), ...fields].flatMap((field) => [uint32(field.length), field]))
 }
 
+/** An absent sender and an empty one must not look alike. */
+function sender(id: string | null): Buffer {
+  if (id === null) return Buffer.of(0)
+  if (!id.isWellFormed()) throw new RangeError('an id is well-formed Unicode')
+  return Buffer.concat([Buffer.of(1), Buffer.from(id, 'utf8')])
+}
+
 function uint32(value: number): Buffer {
+  if (!Number.isInteger(value)) throw new RangeError('a number to encode is an integer')
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
 }
 
 function uuidBytes(uuid: Uuid): Buffer {
-  const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex')
-  if (bytes.length !== 16) throw new RangeError('a UUID has 16 bytes')
-  return bytes
+  if (!UUID.test(uuid)) throw new RangeError('a UUID has 36 characters')
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex')
 }

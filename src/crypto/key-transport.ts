@@ -40,8 +40,11 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
   return createHash('sha256').update(publicKey).digest()
 }
 
+/** @throws TypeError for a key that is not an RSA key */
 export function importPublicKey(der: Buffer): PublicKey {
-  return createPublicKey({ key: der, type: 'spki', format: 'der' }) as PublicKey
+  const key = createPublicKey({ key: der, type: 'spki', format: 'der' })
+  if (key.asymmetricKeyType !== 'rsa') throw new TypeError('a conversation key is an RSA key')
+  return key as PublicKey
 }
 
 /** Parses DER PKCS#8 and overwrites the bytes it was given. */
@@ -75,8 +78,8 @@ export function wrapDataKey(publicKey: PublicKey, dataKey: DataKey): Buffer {
  */
 export async function unwrapDataKey(privateKey: PrivateKey, wrapped: Uint8Array): Promise<DataKey> {
   const payload = decodeEnvelope(Suite.RSA_OAEP_256, wrapped)
-  const key = privateKey.toCryptoKey({ name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['decrypt'])
   try {
+    const key = privateKey.toCryptoKey({ name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['decrypt'])
     return dataKeyFrom(new Uint8Array(await webcrypto.subtle.decrypt({ name: 'RSA-OAEP' }, key, payload)))
   } catch {
     throw new DecryptionError()

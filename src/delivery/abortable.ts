@@ -14,8 +14,9 @@ export function abortable<T>(
   let released = false
   const end = () => {
     leaving.abort()
-    if (!released) release()
+    if (released) return
     released = true
+    release()
   }
   return {
     async next() {

@@ -4,6 +4,7 @@ import type { GraphQLSchema } from 'graphql'
 import { CloseCode } from 'graphql-ws'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
+import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { contextOf } from './context.js'
@@ -37,9 +38,7 @@ export function serveWebSocket(
       schema,
       onConnect: async ({ connectionParams, extra }) => {
         const authorization = connectionParams?.authorization
-        const viewer = await services
-          .authenticate(typeof authorization === 'string' ? authorization : '')
-          .catch(() => null)
+        const viewer = await authenticated(services, typeof authorization === 'string' ? authorization : '')
         if (!viewer) return false
         extra.viewer = viewer
         if (viewer.expiresAt) {
@@ -65,6 +64,17 @@ export function serveWebSocket(
     sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
   })
   return { close: () => closeSockets(sockets) }
+}
+
+/** @returns null for a token that is refused; anything else that goes wrong closes the socket with 4500 */
+async function authenticated(services: Services, authorization: string): Promise<Viewer | null> {
+  try {
+    return await services.authenticate(authorization)
+  } catch (error) {
+    if (error instanceof Unauthenticated) return null
+    services.log.error({ reason: (error as Error).message }, 'token could not be checked')
+    throw new Error('The token could not be checked. Try again.')
+  }
 }
 
 function refuseUpgrade(socket: Duplex): void {

@@ -8,6 +8,9 @@ import type { Viewer } from './viewer.js'
 /** Turns the value of an Authorization header into a viewer, or throws {@link Unauthenticated}. */
 export type Authenticate = (authorization: string) => Promise<Viewer>
 
+/** The latest instant that a Date holds (ECMA-262, section 21.4.1.1). */
+const LAST_INSTANT_MS = 8.64e15
+
 const SHARED_SECRET_ALGORITHMS = ['HS256']
 const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
 
@@ -45,9 +48,21 @@ function createVerify(config: AuthenticationConfig) {
     )
 }
 
+/** What is wrong with the token itself. Anything else, an identity provider out of reach included, is not its fault. */
+const TOKEN_FAULTS = [
+  errors.JWTInvalid,
+  errors.JWTClaimValidationFailed,
+  errors.JWSInvalid,
+  errors.JWSSignatureVerificationFailed,
+  errors.JOSEAlgNotAllowed,
+  errors.JOSENotSupported,
+  errors.JWKSNoMatchingKey,
+  errors.JWKSMultipleMatchingKeys
+]
+
 function refuse(error: unknown): never {
   if (error instanceof errors.JWTExpired) throw new Unauthenticated('The token has expired. Get a new one.')
-  if (error instanceof errors.JOSEError) throw new Unauthenticated('The token is not valid here.')
+  if (TOKEN_FAULTS.some((fault) => error instanceof fault)) throw new Unauthenticated('The token is not valid here.')
   throw error
 }
 
@@ -59,7 +74,7 @@ function toViewer(payload: JWTPayload): Viewer {
     id,
     name: typeof name === 'string' && isUserName(name) ? name : id,
     scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []),
-    expiresAt: payload.exp === undefined ? null : new Date(payload.exp * 1000)
+    expiresAt: payload.exp === undefined ? null : new Date(Math.min(payload.exp * 1000, LAST_INSTANT_MS))
   }
 }
 

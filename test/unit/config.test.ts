@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../../src/config.js'
+import { thrownBy } from './failures.js'
+
+const secret = () => randomBytes(32).toString('base64')
+const aDuration = 'must be an ISO 8601 duration longer than zero, such as PT15S or P30D.'
+
+describe('a wrong environment', () => {
+  it.each([
+    ['NODE_ENV', 'staging', 'must be development, production or test.'],
+    ['PORT', '-1', 'must be a whole number.'],
+    ['PORT', '4000.5', 'must be a whole number.'],
+    ['PORT', '0x50', 'must be a whole number.'],
+    ['PORT', '65536', 'must be at most 65535.'],
+    ['DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
+    ['DATABASE_URL', 'mysql://localhost/conclave', 'must be a postgres:// or postgresql:// URL.'],
+    ['DATABASE_POOL_MAX', '1', 'must be at least 2.'],
+    ['AUTH_JWT_SECRET', 'x'.repeat(31), 'must have at least 32 bytes (RFC 7518, section 3.2).'],
+    ['AUTH_JWKS_URL', 'id.example.com', 'must be a https:// or http:// URL.'],
+    ['AUTH_JWKS_URL', 'file:///etc/jwks.json', 'must be a https:// or http:// URL.'],
+    ['KEY_BITS', '1024', 'must be 2048, 3072 or 4096.'],
+    ['KEY_BITS', '3072 ', 'must be 2048, 3072 or 4096.'],
+    ['KEY_ROTATE_AFTER', '30d', aDuration],
+    ['KEY_ROTATE_AFTER', '-P30D', aDuration],
+    ['KEY_POOL_TARGET', 'many', 'must be a whole number.'],
+    ['DATA_KEY_MAX_MESSAGES', '0', 'must be at least 1.'],
+    ['DATA_KEY_MAX_MESSAGES', '4294967296', 'must be at most 2147483647.'],
+    ['DATA_KEY_MAX_AGE', 'PT0S', aDuration],
+    ['DATA_KEY_CACHE_TTL', '300', aDuration],
+    ['DATA_KEY_CACHE_TTL', 'P1M', 'must not have months or years; use days.'],
+    ['DATA_KEY_CACHE_MAX', '0', 'must be at least 1.'],
+    ['SCAN_EVERY', 'often', aDuration],
+    ['SCAN_EVERY', 'P1Y', 'must not have months or years; use days.'],
+    ['MAX_BODY_BYTES', '0', 'must be at least 1.'],
+    ['MAX_BODY_BYTES', '64k', 'must be a whole number.'],
+    ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
+  ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
+    expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])
+  })
+
+  it.each(['local:', 'local:a b', 'local:a/b', `local:${'x'.repeat(65)}`, 'hsm:a', 'a'])(
+    'with MASTER_KEY=%s, or one to retire, gives one sentence, naming the variable',
+    (uri) => {
+      const masterSecrets = { MASTER_SECRETS: `a=${secret()}` }
+      expect(problemsOf({ ...masterSecrets, MASTER_KEY: uri })).toEqual([
+        expect.stringMatching(/^MASTER_KEY must .*\.$/)
+      ])
+      expect(problemsOf({ ...masterSecrets, MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: `local:a,${uri}` })).toEqual([
+        expect.stringMatching(/^MASTER_KEYS_RETIRING must .*\.$/)
+      ])
+    }
+  )
+
+  it('says once what is wrong in the same way several times', () => {
+    const env = { MASTER_SECRETS: `a=${secret()}`, MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: 'b c,d e' }
+    expect(problemsOf(env)).toEqual([expect.stringMatching(/^MASTER_KEYS_RETIRING must /)])
+  })
+
+  it('with both a shared secret and a key set has to choose', () => {
+    expect(problemsOf({ AUTH_JWT_SECRET: secret(), AUTH_JWKS_URL: 'https://id.example.com/jwks' })).toEqual([
+      'AUTH_JWT_SECRET and AUTH_JWKS_URL are both set: set one of them.'
+    ])
+  })
+
+  it('gives every problem at once', () => {
+    const wrong = {
+      NODE_ENV: 'prod',
+      PORT: 'http',
+      DATABASE_URL: 'here',
+      DATABASE_POOL_MAX: '0',
+      MASTER_KEY: 'here',
+      MASTER_KEYS_RETIRING: 'there',
+      MASTER_SECRETS: 'none',
+      AUTH_JWT_SECRET: 'short',
+      AUTH_JWKS_URL: 'nowhere',
+      KEY_BITS: '512',
+      KEY_ROTATE_AFTER: 'never',
+      KEY_POOL_TARGET: '-1',
+      DATA_KEY_MAX_MESSAGES: 'all',
+      DATA_KEY_MAX_AGE: 'old',
+      DATA_KEY_CACHE_TTL: 'long',
+      DATA_KEY_CACHE_MAX: 'big',
+      SCAN_EVERY: 'now',
+      MAX_BODY_BYTES: 'huge',
+      LOG_LEVEL: 'loud'
+    }
+    const problems = problemsOf(wrong)
+    expect(new Set(problems.map((problem) => problem.split(' ')[0]))).toEqual(new Set(Object.keys(wrong)))
+    expect(new Set(problems).size).toBe(problems.length)
+    for (const problem of problems) expect(problem).toMatch(/^[A-Z_]+ .+\.$/)
+  })
+
+  it('never has a secret among its problems', () => {
+    const secrets = {
+      AUTH_JWT_SECRET: 'hunter2-jwt',
+      DATABASE_URL: 'mysql://conclave:hunter2-database@localhost/conclave',
+      AUTH_JWKS_URL: 'ftp://reader:hunter2-jwks@localhost/',
+      MASTER_SECRETS: `a=hunter2-short,hunter2-without-id,b=${secret()},b=${secret()}`
+    }
+    const error = errorOf(secrets)
+    expect(error.problems.map((problem) => problem.split(' ')[0])).toEqual(expect.arrayContaining(Object.keys(secrets)))
+    const shown = `${inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)}`
+    expect(shown).not.toContain('hunter2')
+    for (const entry of secrets.MASTER_SECRETS.split(',')) expect(shown).not.toContain(entry.slice(2))
+  })
+})
+
+describe('production', () => {
+  const complete = {
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgres://conclave@db.example.com/conclave',
+    MASTER_KEY: 'local:2026-11',
+    MASTER_SECRETS: `2026-11=${secret()}`,
+    AUTH_JWKS_URL: 'https://id.example.com/jwks'
+  }
+
+  it('refuses every development default at once', () => {
+    expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
+      'DATABASE_URL is missing: the embedded database is for development (NODE_ENV is production).',
+      'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated (NODE_ENV is production).',
+      'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated (NODE_ENV is production).'
+    ])
+  })
+
+  it.each([
+    ['DATABASE_URL', /^DATABASE_URL is missing/],
+    ['MASTER_SECRETS', /^MASTER_SECRETS or MASTER_SECRETS_FILE is missing/],
+    ['MASTER_KEY', /^MASTER_KEY is missing/],
+    ['AUTH_JWKS_URL', /^AUTH_JWT_SECRET or AUTH_JWKS_URL is missing/]
+  ])('refuses to do without %s, left out or empty', (variable, problem) => {
+    const { [variable]: _, ...without } = complete as NodeJS.ProcessEnv
+    expect(problemsOf(without)).toEqual([expect.stringMatching(problem)])
+    expect(problemsOf({ ...complete, [variable]: '' })).toEqual([expect.stringMatching(problem)])
+  })
+
+  it('starts with a database, a master key and an identity provider of its own', () => {
+    const config = loadConfig(complete)
+    expect(config).toMatchObject({ mode: 'production', databaseUrl: complete.DATABASE_URL, masterKeyId: '2026-11' })
+    expect(config.authentication.jwksUrl?.href).toBe('https://id.example.com/jwks')
+  })
+})
+
+describe('an environment', () => {
+  it('that is empty gives the documented defaults', () => {
+    expect(loadConfig({})).toMatchObject({
+      mode: 'development',
+      host: '127.0.0.1',
+      port: 4000,
+      dataDir: resolve('.data'),
+      databaseUrl: null,
+      masterKeyId: 'dev',
+      retiringMasterKeyIds: [],
+      masterSecrets: null,
+      authentication: { jwtSecret: null, jwksUrl: null, issuer: null, audience: null },
+      keyBits: 3072,
+      keyRotateAfter: 'P30D',
+      keyPoolTarget: 16,
+      dataKeyMaxMessages: 1000,
+      dataKeyMaxAge: 'PT24H',
+      dataKeyCacheTtlMs: 300_000,
+      dataKeyCacheMax: 10_000,
+      scanEveryMs: 15_000,
+      maxBodyBytes: 65_536
+    })
+  })
+
+  it('whose variables are set to nothing gives the same defaults', () => {
+    const empty = { HOST: '', PORT: '', DATABASE_URL: '', AUTH_JWT_SECRET: '', KEY_BITS: '', SCAN_EVERY: '' }
+    expect(loadConfig(empty)).toEqual(loadConfig({}))
+  })
+
+  it('decides what is set', () => {
+    const given = { HOST: '::', PORT: '0', DATA_DIR: '/var/lib/x', KEY_BITS: '4096', DATA_KEY_CACHE_TTL: 'PT1.5S' }
+    const identity = { AUTH_JWT_SECRET: 'é'.repeat(16), AUTH_ISSUER: 'https://id', AUTH_AUDIENCE: 'conclave' }
+    const config = loadConfig({ ...given, ...identity, KEY_ROTATE_AFTER: 'P1M', SOMETHING_ELSE: 'ignored' })
+    expect(config).toMatchObject({ host: '::', port: 0, dataDir: '/var/lib/x', keyBits: 4096 })
+    expect(config).toMatchObject({ dataKeyCacheTtlMs: 1500, keyRotateAfter: 'P1M' })
+    expect(config.authentication).toMatchObject({
+      issuer: 'https://id',
+      audience: 'conclave',
+      jwtSecret: 'é'.repeat(16)
+    })
+  })
+})
+
+function errorOf(env: NodeJS.ProcessEnv): ConfigError {
+  const error = thrownBy(() => loadConfig(env))
+  if (!(error instanceof ConfigError)) throw error
+  expect(error.name).toBe('ConfigError')
+  expect(error.message).toBe(error.problems.join('\n'))
+  return error
+}
+
+function problemsOf(env: NodeJS.ProcessEnv): string[] {
+  return errorOf(env).problems
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { type CursorKind, decodeCursor, encodeCursor } from '../../../src/graphql/cursor.js'
+import { expectBadUserInput, thrownBy } from '../failures.js'
+
+const scope = randomUUID()
+const cursor = encodeCursor('message', scope, '1234')
+
+describe('a cursor', () => {
+  it.each<CursorKind>(['event', 'member', 'conversation'])('is refused in the place of one of kind "%s"', (kind) => {
+    expectRefused(() => decodeCursor(kind, scope, 'after', cursor))
+  })
+
+  it('is refused in another conversation', () => {
+    expectRefused(() => decodeCursor('message', randomUUID(), 'after', cursor))
+  })
+
+  it('is refused with any character replaced', () => {
+    for (let index = 0; index < cursor.length; index++) {
+      for (const character of ['A', 'B', '-', '_', '9']) {
+        if (cursor[index] === character) continue
+        const mangled = cursor.slice(0, index) + character + cursor.slice(index + 1)
+        expectRefused(() => decodeCursor('message', scope, 'after', mangled))
+      }
+    }
+  })
+
+  it('is refused when it is cut off at any length', () => {
+    for (let length = 0; length < cursor.length; length++) {
+      expectRefused(() => decodeCursor('message', scope, 'after', cursor.slice(0, length)))
+    }
+  })
+
+  it.each([
+    ['padding', `${cursor}=`],
+    ['white space', ` ${cursor}`],
+    ['a line break', `${cursor}\n`],
+    ['what base64 skips', `${cursor.slice(0, 5)}*${cursor.slice(5)}`],
+    ['more of a position', `${cursor}MQ`]
+  ])('is refused with %s added', (_, text) => {
+    expectRefused(() => decodeCursor('message', scope, 'after', text))
+  })
+
+  it.each(['1234', '', 'null', randomUUID(), '../../etc', 'é'])('is not the text %j', (text) => {
+    expectRefused(() => decodeCursor('message', scope, 'after', text))
+  })
+
+  it('is refused of an earlier or later version', () => {
+    const bytes = Buffer.from(cursor, 'base64url')
+    expect(bytes[0]).toBe(1)
+    for (const version of [0, 2, 255]) {
+      const text = Buffer.concat([Uint8Array.of(version), bytes.subarray(1)]).toString('base64url')
+      expectRefused(() => decodeCursor('message', scope, 'after', text))
+    }
+  })
+
+  it('names the argument at fault', () => {
+    expectRefused(() => decodeCursor('member', scope, 'before', cursor), 'before')
+  })
+
+  it.each(['0', '1', '9007199254740991', '2026-11-01T00:00:00.000Z/alice', 'zoë ✓', ''])(
+    'gives the position %j back to the list that it came from',
+    (position) => {
+      for (const kind of ['message', 'event', 'member', 'conversation'] as const) {
+        const encoded = encodeCursor(kind, scope, position)
+        expect(encoded).toMatch(/^[A-Za-z0-9_-]+$/)
+        expect(decodeCursor(kind, scope, 'after', encoded)).toBe(position)
+      }
+    }
+  )
+
+  it('stays the same for the same place', () => {
+    expect(encodeCursor('message', scope, '1234')).toBe(cursor)
+  })
+
+  it('is refused when a part of its position was moved into the scope', () => {
+    const bytes = Buffer.from(encodeCursor('conversation', 'alice', '1,2'), 'base64url')
+    const moved = Buffer.concat([bytes.subarray(0, -3), Buffer.from('2')]).toString('base64url')
+    expectRefused(() => decodeCursor('conversation', 'alice,1', 'after', moved))
+  })
+})
+
+function expectRefused(decode: () => unknown, field = 'after'): void {
+  const message = 'This is not a cursor of this list. Pass one on exactly as it was received.'
+  expectBadUserInput(thrownBy(decode), field, message)
+}

@@ -7,7 +7,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
-const SOURCES = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'jobs', 'migrations', 'scripts']
+const SOURCES = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'src',
+  'jobs',
+  'migrations',
+  'scripts',
+  'examples'
+]
 
 export interface Finished {
   code: number | null

@@ -187,7 +187,8 @@ function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<stri
   if (text) return parseMasterSecrets('MASTER_SECRETS', text, problems)
   if (!path) return null
   try {
-    if ((statSync(path).mode & 0o077) !== 0)
+    const file = statSync(path)
+    if (file.isFile() && (file.mode & 0o077) !== 0)
       problems.push(`MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`)
     return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(path, 'utf8'), problems)
   } catch (error) {

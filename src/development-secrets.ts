@@ -44,7 +44,7 @@ function create(path: string): string {
     rmSync(draft)
   }
   syncFolder(dirname(path))
-  return readFileSync(path, 'utf8').trim()
+  return readIfPresent(path) ?? create(path)
 }
 
 function syncToDisk(path: string, text: string): void {

@@ -12,7 +12,7 @@ const MEASURED_FROM = Temporal.PlainDate.from('2000-01-01')
 export function parseDuration(text: string): Duration {
   const duration = Temporal.Duration.from(text)
   const total = (unit: 'milliseconds' | 'days') => duration.total({ unit, relativeTo: MEASURED_FROM })
-  if (total('milliseconds') < 1) throw new RangeError('a duration must be longer than zero')
+  if (total('milliseconds') < 1) throw new RangeError('a duration must be at least one millisecond')
   if (total('days') > LONGEST_DAYS) throw new RangeError('a duration must not be longer than ten years')
   return duration.toString()
 }

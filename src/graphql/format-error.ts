@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
 
@@ -16,9 +16,15 @@ export function formatError(log: Logger, error: unknown): GraphQLFormattedError 
   if (located && isFaultOfRequest(located)) {
     return { message: located.message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
-  const { name, message, stack } = original instanceof Error ? original : new Error('not an error')
-  log.error({ name, reason: message, stack, path: located?.path }, 'internal error')
+  log.error({ ...reasonOf(original), path: located?.path }, 'internal error')
   return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }
+}
+
+/** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */
+function reasonOf(error: unknown): { name: string; reason: string; stack?: string | undefined } {
+  if (error instanceof GraphQLError) return { name: error.name, reason: 'a result does not fit its type' }
+  if (!(error instanceof Error)) return { name: typeof error, reason: 'not an error' }
+  return { name: error.name, reason: error.message, stack: error.stack }
 }
 
 /**
@@ -26,9 +32,12 @@ export function formatError(log: Logger, error: unknown): GraphQLFormattedError 
  * variables or arguments do not fit their types. Whatever else happens below a field is our own fault, a
  * result that does not fit its type included: its text may hold the value.
  */
-function isFaultOfRequest({ path, originalError, extensions, locations }: GraphQLError): boolean {
+function isFaultOfRequest(error: GraphQLError): boolean {
+  const { path, originalError, extensions, locations } = error
   if (extensions.code === 'INTERNAL_SERVER_ERROR') return false
   if (!path) return !originalError || originalError instanceof GraphQLError || locations !== undefined
-  // An argument is refused with its place in the document, a result without one.
-  return originalError === undefined || (originalError instanceof GraphQLError && originalError.nodes !== undefined)
+  // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
+  const refusal = originalError ?? error
+  if (!(refusal instanceof GraphQLError)) return false
+  return refusal.nodes?.every(({ kind }) => kind !== Kind.FIELD) ?? false
 }

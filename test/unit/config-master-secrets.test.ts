@@ -2,36 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ConfigError, loadConfig } from '../../src/config.js'
-import { thrownBy } from './failures.js'
+import { loadConfig } from '../../src/config.js'
+import { configErrorOf, problemsOf } from './config-problems.js'
 
 const one = randomBytes(32).toString('base64')
 const two = randomBytes(32).toString('base64')
 const base64Of = (bytes: number) => randomBytes(bytes).toString('base64')
 
 describe('master secrets', () => {
-  it.each([
-    ['no id', one],
-    ['an empty id', `=${one}`],
-    ['an id with a slash', `a/b=${one}`],
-    ['an id of 65 characters', `${'x'.repeat(65)}=${one}`],
-    ['no secret', 'b='],
-    ['31 bytes', `b=${base64Of(31)}`],
-    ['33 bytes', `b=${base64Of(33)}`],
-    ['64 bytes', `b=${base64Of(64)}`],
-    ['hexadecimal digits', `b=${randomBytes(32).toString('hex')}`],
-    ['base64 without its padding', `b=${one.slice(0, -1)}`],
-    ['the alphabet of base64url', `b=${Buffer.alloc(32, 0xff).toString('base64url')}=`]
-  ])('are refused for an entry with %s, which is told by its number', (_, entry) => {
-    expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS: `a=${one},${entry}` })).toEqual([
-      'MASTER_SECRETS entry 2 must be id=base64 of 32 bytes (openssl rand -base64 32).'
-    ])
-  })
-
-  it('are refused when an id comes twice', () => {
-    expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS: `a=${one},a=${two}` })).toEqual([
-      'MASTER_SECRETS entry 2 names an id a second time.'
+  it('are refused for every entry that is not one, which is told by its number', () => {
+    expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS: `a=${one},b=${base64Of(31)},a=${two}` })).toEqual([
+      'MASTER_SECRETS entry 2 must be id=base64 of 32 bytes (openssl rand -base64 32).',
+      'MASTER_SECRETS entry 3 names an id a second time.'
     ])
   })
 
@@ -81,28 +65,43 @@ describe('a file of master secrets', () => {
   it.each([0o640, 0o604, 0o644, 0o620, 0o601, 0o777])('is refused with mode %o, open to others', (mode) => {
     const path = write(`a=${one}`, mode)
     expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS_FILE: path })).toEqual([
-      `MASTER_SECRETS_FILE ${path} can be read by others: chmod 600 it.`
+      `MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`
     ])
   })
 
-  it('is refused when it is not there, or is a folder', () => {
-    const missing = join(folder, 'missing')
-    for (const [path, code] of [
-      [missing, 'ENOENT'],
-      [folder, 'EISDIR']
-    ]) {
-      const problems = problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS_FILE: path })
-      expect(problems).toContain(`MASTER_SECRETS_FILE ${path} cannot be read (${code}).`)
+  it.each([
+    ['is not there', () => join(folder, 'missing'), 'ENOENT'],
+    ['is a folder', () => folder, 'EISDIR'],
+    ['is behind a file', () => join(write(`a=${one}`, 0o600), 'master'), 'ENOTDIR'],
+    ['has a name that is too long', () => join(folder, 'x'.repeat(5000)), 'ENAMETOOLONG']
+  ])('is refused in one sentence when it %s', (_, path, code) => {
+    const unreadable = `MASTER_SECRETS_FILE cannot be read (${code}): give the path of a file.`
+    for (const env of [{}, { MASTER_KEY: 'local:a' }, { MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: 'local:b' }]) {
+      expect(problemsOf({ ...env, MASTER_SECRETS_FILE: path() })).toEqual([unreadable])
     }
   })
 
+  it.each([
+    ['one', `a=${one}`],
+    ['several', `a=${one},b=${two}`],
+    ['several lines', `a=${one}\nb=${two}\n`],
+    ['one without its id', one],
+    ['one behind U+0000', `\u0000${one}`],
+    ['more than a path can hold', `a=${one},`.repeat(200)]
+  ])('never shows its variable, where somebody put %s of the secrets themselves', (_, pasted) => {
+    const error = configErrorOf({ MASTER_KEY: 'local:a', MASTER_SECRETS_FILE: pasted })
+    expect(error.problems).toEqual([
+      expect.stringMatching(/^MASTER_SECRETS_FILE cannot be read \([A-Z_]+\): give the path of a file\.$/)
+    ])
+    const shown = `${inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)}`
+    for (const secret of [one, two]) expect(shown).not.toContain(secret.slice(0, 20))
+  })
+
   it('is refused when it holds no secret', () => {
-    for (const text of ['', '\n\n', '# nothing yet\n']) {
-      const path = write(text, 0o600)
-      expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS_FILE: path })).toContain(
-        'MASTER_SECRETS_FILE holds no secret: give at least one id=base64.'
-      )
-    }
+    const path = write('# nothing yet\n', 0o600)
+    expect(problemsOf({ MASTER_KEY: 'local:a', MASTER_SECRETS_FILE: path })).toContain(
+      'MASTER_SECRETS_FILE holds no secret: give at least one id=base64.'
+    )
   })
 
   it('is refused beside the variable with secrets', () => {
@@ -119,7 +118,7 @@ describe('a file of master secrets', () => {
   })
 
   it.each([0o600, 0o400])('is read with mode %o: a secret a line, with comments and empty lines between', (mode) => {
-    const path = write(`# the present one\r\na=${one}\r\n\r\n  # to be retired\nold=${two}\n`, mode)
+    const path = write(`# the present one, of 2026\r\na=${one}\r\n\r\n  # to be retired\nold=${two}\n`, mode)
     const config = loadConfig({ MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: 'local:old', MASTER_SECRETS_FILE: path })
     expect(Object.fromEntries(config.masterSecrets ?? [])).toEqual({ a: one, old: two })
   })
@@ -131,9 +130,3 @@ describe('a file of master secrets', () => {
     return path
   }
 })
-
-function problemsOf(env: NodeJS.ProcessEnv): string[] {
-  const error = thrownBy(() => loadConfig(env))
-  if (!(error instanceof ConfigError)) throw error
-  return error.problems
-}

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, loadConfig } from '../../src/config.js'
-import { thrownBy } from './failures.js'
+import { loadConfig } from '../../src/config.js'
+import { configErrorOf, problemsOf } from './config-problems.js'
 
 const secret = () => randomBytes(32).toString('base64')
-const aDuration = 'must be an ISO 8601 duration longer than zero, such as PT15S or P30D.'
+const aDuration = 'must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D.'
 
 describe('a wrong environment', () => {
   it.each([
@@ -25,15 +25,21 @@ describe('a wrong environment', () => {
     ['KEY_BITS', '3072 ', 'must be 2048, 3072 or 4096.'],
     ['KEY_ROTATE_AFTER', '30d', aDuration],
     ['KEY_ROTATE_AFTER', '-P30D', aDuration],
+    ['KEY_ROTATE_AFTER', 'P11Y', aDuration],
     ['KEY_POOL_TARGET', 'many', 'must be a whole number.'],
     ['DATA_KEY_MAX_MESSAGES', '0', 'must be at least 1.'],
     ['DATA_KEY_MAX_MESSAGES', '4294967296', 'must be at most 2147483647.'],
     ['DATA_KEY_MAX_AGE', 'PT0S', aDuration],
+    ['DATA_KEY_MAX_AGE', 'PT0.0009S', aDuration],
     ['DATA_KEY_CACHE_TTL', '300', aDuration],
-    ['DATA_KEY_CACHE_TTL', 'P1M', 'must not have months or years; use days.'],
+    ['DATA_KEY_CACHE_TTL', 'PT0.0009S', aDuration],
+    ['DATA_KEY_CACHE_TTL', 'PT24H0.001S', 'must not be longer than PT24H.'],
+    ['DATA_KEY_CACHE_TTL', 'P1M', 'must not be longer than PT24H.'],
     ['DATA_KEY_CACHE_MAX', '0', 'must be at least 1.'],
     ['SCAN_EVERY', 'often', aDuration],
-    ['SCAN_EVERY', 'P1Y', 'must not have months or years; use days.'],
+    ['SCAN_EVERY', 'P2D', 'must not be longer than PT24H.'],
+    ['SCAN_EVERY', 'P1Y', 'must not be longer than PT24H.'],
+    ['SCAN_EVERY', 'P11Y', aDuration],
     ['MAX_BODY_BYTES', '0', 'must be at least 1.'],
     ['MAX_BODY_BYTES', '64k', 'must be a whole number.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
@@ -100,7 +106,7 @@ describe('a wrong environment', () => {
       AUTH_JWKS_URL: 'ftp://reader:hunter2-jwks@localhost/',
       MASTER_SECRETS: `a=hunter2-short,hunter2-without-id,b=${secret()},b=${secret()}`
     }
-    const error = errorOf(secrets)
+    const error = configErrorOf(secrets)
     expect(error.problems.map((problem) => problem.split(' ')[0])).toEqual(expect.arrayContaining(Object.keys(secrets)))
     const shown = `${inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)}`
     expect(shown).not.toContain('hunter2')
@@ -172,6 +178,14 @@ describe('an environment', () => {
     expect(loadConfig(empty)).toEqual(loadConfig({}))
   })
 
+  it('may have a day at most between two looks at the keys, and in the cache', () => {
+    expect(loadConfig({ SCAN_EVERY: 'PT24H', DATA_KEY_CACHE_TTL: 'P1D' })).toMatchObject({
+      scanEveryMs: 86_400_000,
+      dataKeyCacheTtlMs: 86_400_000
+    })
+    expect(loadConfig({ SCAN_EVERY: 'PT0.0019S' }).scanEveryMs).toBe(1)
+  })
+
   it('decides what is set', () => {
     const given = { HOST: '::', PORT: '0', DATA_DIR: '/var/lib/x', KEY_BITS: '4096', DATA_KEY_CACHE_TTL: 'PT1.5S' }
     const identity = { AUTH_JWT_SECRET: 'é'.repeat(16), AUTH_ISSUER: 'https://id', AUTH_AUDIENCE: 'conclave' }
@@ -185,15 +199,3 @@ describe('an environment', () => {
     })
   })
 })
-
-function errorOf(env: NodeJS.ProcessEnv): ConfigError {
-  const error = thrownBy(() => loadConfig(env))
-  if (!(error instanceof ConfigError)) throw error
-  expect(error.name).toBe('ConfigError')
-  expect(error.message).toBe(error.problems.join('\n'))
-  return error
-}
-
-function problemsOf(env: NodeJS.ProcessEnv): string[] {
-  return errorOf(env).problems
-}

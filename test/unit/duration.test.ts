@@ -10,10 +10,33 @@ describe('a duration', () => {
     }
   )
 
-  it.each(['PT0S', 'P0D', 'P0Y', '-P1D', '-PT1S'])('is refused when it is %s, not longer than zero', (text) => {
-    const error = thrownBy(() => parseDuration(text))
-    expect(error).toBeInstanceOf(RangeError)
-    expect(error.message).toBe('a duration must be longer than zero')
+  it.each(['PT0S', 'P0D', 'P0Y', '-P1D', '-PT1S', 'PT0.0009S', 'PT0.000999999S'])(
+    'is refused when it is %s, less than a millisecond',
+    (text) => {
+      const error = thrownBy(() => parseDuration(text))
+      expect(error).toBeInstanceOf(RangeError)
+      expect(error.message).toBe('a duration must be at least one millisecond')
+    }
+  )
+
+  it.each(['P10Y1D', 'P11Y', 'P121M', 'P3653DT0.001S', 'P522W', 'PT87673H', 'P100000Y'])(
+    'is refused when it is %s, more than ten years',
+    (text) => {
+      const error = thrownBy(() => parseDuration(text))
+      expect(error).toBeInstanceOf(RangeError)
+      expect(error.message).toBe('a duration must not be longer than ten years')
+    }
+  )
+
+  it.each(['P1000000Y', `P${'9'.repeat(15)}D`, `PT${'9'.repeat(400)}S`])(
+    'is refused when it is %s, beyond every calendar',
+    (text) => {
+      expect(thrownBy(() => parseDuration(text))).toBeInstanceOf(RangeError)
+    }
+  )
+
+  it.each(['PT0.001S', 'P10Y', 'P120M', 'P3653D'])('is taken at the limit, when it is %s', (text) => {
+    expect(parseDuration(text)).toBe(text)
   })
 
   it.each(['P30D', 'PT15S', 'PT24H', 'P1Y2M3W4DT5H6M7.008S', 'P1M'])('is taken as it is when it is %s', (text) => {
@@ -27,6 +50,9 @@ describe('a duration in milliseconds', () => {
   })
 
   it.each([
+    ['PT0.001S', 1],
+    ['PT0.0019S', 1],
+    ['PT1.999999999S', 1999],
     ['PT0.25S', 250],
     ['PT15S', 15_000],
     ['PT5M', 300_000],
@@ -35,7 +61,7 @@ describe('a duration in milliseconds', () => {
     ['P7D', 604_800_000],
     ['P1W', 604_800_000],
     ['P2W1DT1H1M1.001S', 1_299_661_001]
-  ])('%s is %d', (duration, ms) => {
+  ])('is a whole number: %s is %d', (duration, ms) => {
     expect(durationMs(duration)).toBe(ms)
   })
 })

@@ -17,13 +17,53 @@ const message = {
   revision: 258
 }
 
+const MALFORMED_UUIDS = [
+  '',
+  'alice',
+  CONVERSATION.slice(1),
+  CONVERSATION.slice(0, -2),
+  'g'.repeat(32),
+  `g${CONVERSATION.slice(1)}`,
+  `${CONVERSATION}0`,
+  `${CONVERSATION} and more`,
+  `${CONVERSATION}\n`,
+  ` ${CONVERSATION}`,
+  `{${CONVERSATION}}`,
+  `urn:uuid:${CONVERSATION}`,
+  CONVERSATION.replaceAll('-', ''),
+  '0123456789ab-4cde-8f01-2345-6789abcd'
+]
+
+describe.each(MALFORMED_UUIDS)('associated data with %j where a UUID belongs', (malformed) => {
+  it.each([
+    ['conversation of a message', () => messageAssociatedData({ ...message, conversationId: malformed })],
+    ['message', () => messageAssociatedData({ ...message, messageId: malformed })],
+    ['data key of a message', () => messageAssociatedData({ ...message, dataKeyId: malformed })],
+    ['conversation of a title', () => titleAssociatedData({ ...message, conversationId: malformed })],
+    ['data key of a title', () => titleAssociatedData({ ...message, dataKeyId: malformed })],
+    ['key', () => privateKeyAssociatedData({ keyId: malformed, fingerprint: Buffer.alloc(32) })]
+  ])('is refused for the %s', (_, encode) => {
+    expectRangeError(thrownBy(encode), 'a UUID has 36 characters')
+  })
+})
+
 describe('associated data of a message', () => {
-  it.each(['', 'alice', CONVERSATION.slice(1), CONVERSATION.slice(0, -2), 'g'.repeat(32)])(
-    'refuses "%s" where a UUID belongs',
-    (conversationId) => {
-      const error = thrownBy(() => messageAssociatedData({ ...message, conversationId }))
-      expect(error).toBeInstanceOf(RangeError)
-      expect(error.message).toBe('a UUID has 16 bytes')
+  it.each([0.5, 258.000001, Number.NaN, Number.POSITIVE_INFINITY])('refuses revision %d, no integer', (revision) => {
+    for (const encode of [messageAssociatedData, titleAssociatedData]) {
+      expectRangeError(
+        thrownBy(() => encode({ ...message, revision })),
+        'a number to encode is an integer'
+      )
+    }
+  })
+
+  it.each(['\ud800', 'alice\udfff', '\ude00\ud83d', '\ud83d\ude00\ud83d'])(
+    'refuses the sender %j, since UTF-8 has no lone surrogates',
+    (senderId) => {
+      expectRangeError(
+        thrownBy(() => messageAssociatedData({ ...message, senderId })),
+        'an id is well-formed Unicode'
+      )
     }
   )
 
@@ -43,6 +83,11 @@ describe('associated data of a message', () => {
       ['00000004', '00000102']
     ]
     expect(messageAssociatedData(message).toString('hex')).toBe(expected.flat().join(''))
+  })
+
+  it('has a sender beyond the first 65,536 characters in four bytes of UTF-8', () => {
+    const encoded = messageAssociatedData({ ...message, senderId: '\ud83d\ude00' }).toString('hex')
+    expect(encoded).toContain('00000005' + '01f09f9880' + '00000010')
   })
 
   it('marks an absent sender by one zero byte', () => {
@@ -108,6 +153,13 @@ describe('associated data of a title', () => {
 })
 
 describe('associated data of a wrapped private key', () => {
+  it.each([0, 20, 31, 33, 64])('refuses a fingerprint of %d bytes', (length) => {
+    expectRangeError(
+      thrownBy(() => privateKeyAssociatedData({ keyId: MESSAGE, fingerprint: Buffer.alloc(length) })),
+      'a fingerprint has 32 bytes'
+    )
+  })
+
   it('is the purpose, the key id and the fingerprint, each behind its length', () => {
     const expected = [
       ['00000016', '636f6e636c6176652f707269766174652d6b65792f31'], // conclave/private-key/1
@@ -125,3 +177,8 @@ describe('associated data of a wrapped private key', () => {
     expect(new Set(encodings).size).toBe(3)
   })
 })
+
+function expectRangeError(error: Error, message: string): void {
+  expect(error).toBeInstanceOf(RangeError)
+  expect(error.message).toBe(message)
+}

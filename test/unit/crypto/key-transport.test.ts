@@ -3,6 +3,7 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
+  generateKeyPairSync,
   privateDecrypt,
   publicEncrypt,
   randomBytes
@@ -85,6 +86,14 @@ describe('unwrapping a data key', () => {
     expectDecryptionError(await rejectionOf(unwrapDataKey(pair.privateKey, wrapped)))
   })
 
+  it('refuses a private key that is not an RSA key', async () => {
+    const wrapped = wrapDataKey(pair.publicKey, generateDataKey())
+    for (const { privateKey } of strangePairs()) {
+      const imported = importPrivateKey(privateKey.export({ type: 'pkcs8', format: 'der' }))
+      expectDecryptionError(await rejectionOf(unwrapDataKey(imported, wrapped)), `${privateKey.asymmetricKeyType}`)
+    }
+  })
+
   it.each<ModulusBits>([2048, 3072, 4096])('gives the data key back at %d bits', async (modulusBits) => {
     const { publicKey, privateKey } = modulusBits === 2048 ? pair : await generatePair(modulusBits)
     const bytes = randomBytes(32)
@@ -143,6 +152,17 @@ describe('a generated RSA pair', () => {
 })
 
 describe('a public key', () => {
+  it('is refused when it is not an RSA key', () => {
+    for (const { publicKey } of strangePairs()) {
+      const der = publicKey.export({ type: 'spki', format: 'der' })
+      for (const read of [importPublicKey, publicKeyPem]) {
+        const error = thrownBy(() => read(der))
+        expect(error).toBeInstanceOf(TypeError)
+        expect(error.message).toBe('a conversation key is an RSA key')
+      }
+    }
+  })
+
   it('has the SHA-256 of its bytes as its fingerprint', () => {
     // FIPS 180-2, appendix B.1.
     expect(fingerprint(Buffer.from('abc')).toString('hex')).toBe(
@@ -166,6 +186,14 @@ async function generatePair(modulusBits: ModulusBits): Promise<Pair> {
     publicKey: importPublicKey(der.publicKey),
     privateKey: importPrivateKey(Buffer.from(der.privateKey))
   }
+}
+
+function strangePairs() {
+  return [
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    generateKeyPairSync('ed25519'),
+    generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
+  ]
 }
 
 /** What a stranger with the public key could store in the place of a wrapped data key. */

@@ -58,10 +58,40 @@ describe('an error inside', () => {
     expect(logged()).toMatchObject([{ reason: originalError.message }])
   })
 
-  it('of the engine itself is internal too', () => {
+  it('is masked when it says itself that it is internal, though it looks like a fault of the request', async () => {
+    const { log, logged } = recordingLog()
+    const { errors = [] } = await graphql({ schema, source: '{ hunter2 }' })
+    for (const { message, nodes = [] } of errors) {
+      const error = new GraphQLError(message, { nodes, extensions: { code: 'INTERNAL_SERVER_ERROR' } })
+      expect(formatError(log, error)).toEqual({ ...INTERNAL, locations: [{ line: 1, column: 3 }] })
+    }
+    expect(logged()).toMatchObject([{ msg: 'internal error' }])
+  })
+})
+
+describe('a result that does not fit its type', () => {
+  it.each([
+    ['a number', 'number', 'secret text', ['number']],
+    ['a number in a list', 'numbers', [1, 'secret text'], ['numbers', 1]],
+    ['a list', 'numbers', 'secret text', ['numbers']],
+    ['a text', 'greeting', { body: 'secret text' }, ['greeting']],
+    ['a truth value', 'flag', 'secret text', ['flag']],
+    ['a value of an enum', 'colour', 'secret text', ['colour']],
+    ['something, and is null', 'required', null, ['required']]
+  ])('is our own fault, masked and logged, where it should be %s', async (_, field, value, path) => {
+    const { log, logged } = recordingLog()
+    const source = `{ ${field} }`
+    const { errors = [] } = await graphql({ schema, source, rootValue: { [field]: value } })
+    const formatted = errors.map((error) => formatError(log, error))
+    expect(formatted).toEqual([{ ...INTERNAL, path, locations: [{ line: 1, column: 3 }] }])
+    expect(logged()).toMatchObject([{ msg: 'internal error', path }])
+  })
+
+  it('is masked also where an argument of the same field fits', async () => {
     const { log } = recordingLog()
-    const error = new GraphQLError('x', { extensions: { code: 'INTERNAL_SERVER_ERROR' } })
-    expect(formatError(log, error).extensions).toEqual({ code: 'INTERNAL' })
+    const rootValue = { double: () => 'secret text' }
+    const { errors = [] } = await graphql({ schema, source: '{ double(of: 2) }', rootValue })
+    expect(errors.map((error) => formatError(log, error))).toMatchObject([INTERNAL])
   })
 })
 
@@ -128,7 +158,14 @@ describe('a request that is at fault itself', () => {
       { n: 'x' },
       /^Variable "\$n" got invalid/
     ],
-    ['leaves a variable out', 'query ($n: Int!) { greeting(count: $n) }', {}, /^Variable "\$n" of required type/]
+    ['leaves a variable out', 'query ($n: Int!) { greeting(count: $n) }', {}, /^Variable "\$n" of required type/],
+    ['leaves an argument out', '{ double }', {}, /argument "of" of type "Int!" is required/],
+    [
+      'has null in a variable for an argument that has to be there',
+      'query ($n: Int = 1) { double(of: $n) }',
+      { n: null },
+      /^Argument "of" of non-null type "Int!" must not be null/
+    ]
   ])('is BAD_USER_INPUT and not logged when it %s', async (_, source, variableValues, message) => {
     const { log, logged } = recordingLog()
     const { errors = [] } = await graphql({ schema, source, variableValues })
@@ -139,7 +176,17 @@ describe('a request that is at fault itself', () => {
   })
 })
 
-const schema = buildSchema('type Query { greeting(count: Int): String }')
+const schema = buildSchema(`
+  enum Colour { RED }
+  type Query {
+    greeting(count: Int): String
+    double(of: Int!): Int
+    number: Int
+    numbers: [Int]
+    flag: Boolean
+    colour: Colour
+    required: Int!
+  }`)
 
 /** What a client gets when a resolver throws this. */
 async function resolveWith(thrown: Error) {

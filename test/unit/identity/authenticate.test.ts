@@ -145,6 +145,15 @@ describe('a bearer token signed by the shared secret', () => {
     expect(viewer).toEqual({ id: 'alice', name: 'alice', scopes: new Set(), expiresAt: null })
   })
 
+  it.each([1e14, Number.MAX_SAFE_INTEGER, 1e300])(
+    'ends with the last instant there is when it expires at %d',
+    async (exp) => {
+      const { expiresAt } = await authenticate(`Bearer ${signByHand({ sub: 'alice', exp })}`)
+      expect(expiresAt?.getTime()).toBe(8.64e15)
+      expect(expiresAt?.toISOString()).toBe('+275760-09-13T00:00:00.000Z')
+    }
+  )
+
   it.each([[['keys:admin']], [7], [{ 'keys:admin': true }], [null]])(
     'gives no scopes for the scope %j',
     async (scope) => {

@@ -82,7 +82,7 @@ export class Migration0001Conversations extends Migration {
         master_key text not null,
         created_at timestamptz not null
       )`)
-    this.addSql('create index pooled_keys_oldest on pooled_keys (modulus_bits, created_at)')
+    this.addSql('create index pooled_keys_oldest on pooled_keys (modulus_bits, master_key, created_at)')
 
     this.addSql(`
       create table data_keys (
@@ -131,5 +131,7 @@ export class Migration0001Conversations extends Migration {
         check (change >= created_change)
       )`)
     this.addSql('create unique index messages_change on messages (conversation_id, change)')
+    this.addSql('create index messages_data_key on messages (conversation_id, data_key_id)')
+    this.addSql('create index messages_reply_to on messages (conversation_id, reply_to_id) where reply_to_id is not null')
   }
 }

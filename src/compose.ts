@@ -28,12 +28,17 @@ export interface Composition {
   close(): Promise<void>
 }
 
+/** Runs the releases in the opposite order; one that fails is logged, and the others run all the same. */
+export async function releaseAll(releases: (() => Promise<void>)[], log: Logger): Promise<void> {
+  for (const release of releases.splice(0).reverse()) {
+    await release().catch((error: Error) => log.error({ reason: error.message }, 'closing failed'))
+  }
+}
+
 /** Builds every object, in order, and gives back what closes them, in the opposite order. */
 export async function compose(config: Config, log: Logger, clock: Clock = systemClock): Promise<Composition> {
   const opened: (() => Promise<void>)[] = []
-  const close = async () => {
-    for (const release of opened.splice(0).reverse()) await release()
-  }
+  const close = () => releaseAll(opened, log)
   try {
     const embedded = config.databaseUrl ? null : await openEmbedded(config)
     if (embedded) opened.push(() => embedded.stop())
@@ -46,14 +51,16 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     const signals = await PostgresSignals.open(databaseUrl, log)
     opened.push(() => signals.close())
 
-    const masterKeys = createMasterKeys(config)
+    const masterKeys = await createMasterKeys(config, database)
     const authentication = { ...config.authentication, jwtSecret: jwtSecret(config) }
     const keyring = new Keyring(
       { database, masterKeys, log },
       { ttlMs: config.dataKeyCacheTtlMs, max: config.dataKeyCacheMax }
     )
+    // What is secret in the configuration goes to whom it is for, and no further.
+    const { masterSecrets: _, authentication: __, databaseUrl: ___, ...settings } = config
     const services: Services = {
-      config,
+      config: settings,
       clock,
       log,
       database,
@@ -89,15 +96,7 @@ export function prepareDataDir(config: Config): string {
 
 async function openEmbedded(config: Config): Promise<EmbeddedPostgres> {
   const dataDir = prepareDataDir(config)
-  const hasMasterSecret = config.masterSecrets !== null || existingDevelopmentSecret(dataDir, 'master-secret') !== null
-  if (!hasMasterSecret && existingDevelopmentSecret(dataDir, 'postgres-password') !== null) {
-    throw new StartError(
-      `${join(dataDir, 'master-secret')} is missing, and without it nothing in this folder's database can be read. Restore it, or remove the folder to begin anew.`
-    )
-  }
   try {
-    // Before anything is wrapped by it: a crash in between must not leave keys without their master key.
-    if (!config.masterSecrets) developmentSecret(dataDir, 'master-secret')
     return await startEmbeddedPostgres(dataDir, developmentSecret(dataDir, 'postgres-password'))
   } catch (error) {
     throw unusableDataDir(config, error)
@@ -113,20 +112,32 @@ function unusableDataDir(config: Config, error: unknown): unknown {
 }
 
 /** Codes of node and of PostgreSQL (SQLSTATE classes 28 and 3D) for a database that does not let us in. */
-const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03)$/
+const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03|no answer)$/
 
 function unreachableDatabase(databaseUrl: string, error: unknown): unknown {
-  const { code = '' } = error as { code?: string }
+  // The driver has no code for a server that accepts a connection and then says nothing.
+  const { code = 'no answer' } = error as { code?: string }
   if (!UNREACHABLE.test(code)) return error
   return new StartError(
     `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check DATABASE_URL, and that it runs and lets this user in.`
   )
 }
 
-function createMasterKeys(config: Config): MasterKeys {
-  const secrets = config.masterSecrets ?? new Map([['dev', developmentSecret(prepareDataDir(config), 'master-secret')]])
+async function createMasterKeys(config: Config, database: Database): Promise<MasterKeys> {
+  const secrets = config.masterSecrets ?? new Map([['dev', await generatedMasterSecret(config, database)]])
   const keyOf = (id: string) => new LocalMasterKey(id, masterSecretFrom(Buffer.from(secrets.get(id) ?? '', 'base64')))
   return new MasterKeys(keyOf(config.masterKeyId), config.retiringMasterKeyIds.map(keyOf))
+}
+
+/** @throws StartError where keys lie under a secret of which the file is gone: a new one would open none of them */
+async function generatedMasterSecret(config: Config, database: Database): Promise<string> {
+  const dataDir = prepareDataDir(config)
+  if (existingDevelopmentSecret(dataDir, 'master-secret') === null && (await database.hasKeysUnder('local:dev'))) {
+    throw new StartError(
+      `${join(dataDir, 'master-secret')} is missing, and without it nothing in the database can be read. Restore it, or remove the database to begin anew.`
+    )
+  }
+  return developmentSecret(dataDir, 'master-secret')
 }
 
 function jwtSecret(config: Config): string {

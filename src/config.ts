@@ -124,7 +124,8 @@ const environment = z.object({
     .default(3072),
   KEY_ROTATE_AFTER: duration.default('P30D'),
   KEY_POOL_TARGET: wholeNumber(0, 100_000).default(16),
-  DATA_KEY_MAX_MESSAGES: wholeNumber(1, 2 ** 31 - 1).default(1000),
+  // Senders at the same moment share a data key: with too few messages to it they would only replace it.
+  DATA_KEY_MAX_MESSAGES: wholeNumber(10, 2 ** 31 - 1).default(1000),
   DATA_KEY_MAX_AGE: duration.default('PT24H'),
   DATA_KEY_CACHE_TTL: milliseconds.default(300_000),
   DATA_KEY_CACHE_MAX: wholeNumber(1, 10_000_000).default(10_000),
@@ -223,6 +224,14 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
     const development = [undefined, 'local:dev'].includes(env.MASTER_KEY) && !env.MASTER_KEYS_RETIRING
     check(development, 'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: the master keys named need their secrets.')
   }
+  if (env.AUTH_JWKS_URL) {
+    // The same provider signs tokens for other applications: theirs must not be good here.
+    check(env.AUTH_ISSUER !== undefined, 'AUTH_ISSUER is missing: with AUTH_JWKS_URL say whose tokens are good.')
+    check(
+      env.AUTH_AUDIENCE !== undefined,
+      'AUTH_AUDIENCE is missing: with AUTH_JWKS_URL say for whom tokens must be made.'
+    )
+  }
   if (env.NODE_ENV === 'production') {
     const production = (holds: unknown, text: string) => check(Boolean(holds), `${text} (NODE_ENV is production).`)
     production(env.DATABASE_URL, 'DATABASE_URL is missing: the embedded database is for development')
@@ -230,6 +239,7 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
       secrets || env.MASTER_SECRETS_FILE,
       'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated'
     )
+    production(!env.AUTH_JWKS_URL?.startsWith('http:'), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,
       'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated'

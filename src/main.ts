@@ -1,5 +1,5 @@
 import { startWorker } from '../jobs/worker.js'
-import { compose } from './compose.js'
+import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import { startHttpServer } from './graphql/http-server.js'
 import { createLogger } from './log.js'
@@ -11,15 +11,15 @@ type Part = 'api' | 'worker'
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
 const SHUTDOWN_MS = 10_000
+const ECHO_MS = 500
+const NODE_MAJOR = 24
 
 async function main(args: string[]): Promise<void> {
+  requireNode()
   const parts = partsOf(args)
   const config = loadConfig(process.env)
   const log = createLogger(config.logLevel)
   const releases: (() => Promise<void>)[] = []
-  const close = async () => {
-    for (const release of releases.splice(0).reverse()) await release()
-  }
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
   const stopped = stopSignal()
   try {
@@ -37,10 +37,18 @@ async function main(args: string[]): Promise<void> {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
     }
     await stopped
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
   } finally {
-    await close()
+    await releaseAll(releases, log)
   }
+}
+
+/** Another Node than the one that npm installs with the project lacks what reading needs. */
+function requireNode(): void {
+  const [major = 0] = process.versions.node.split('.').map(Number)
+  if (major < NODE_MAJOR)
+    throw new StartError(
+      `This is Node ${process.versions.node}; Node ${NODE_MAJOR} or later is needed. npm start brings its own.`
+    )
 }
 
 function partsOf(args: string[]): Part[] {
@@ -49,9 +57,19 @@ function partsOf(args: string[]): Part[] {
   throw new StartError(USAGE)
 }
 
+/** Settles with the first signal. From then on there is an end: in time, or with another signal. */
 async function stopSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve())
+    let heardAt: number | null = null
+    const stop = () => {
+      // npm passes on what the terminal has sent to the whole group: the same Ctrl-C comes twice.
+      if (heardAt !== null && performance.now() - heardAt > ECHO_MS) process.exit(1)
+      if (heardAt !== null) return
+      heardAt = performance.now()
+      setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
   })
 }
 
@@ -64,9 +82,16 @@ function welcome(config: Config, url: string, databasePlace: string): string {
     `  Data       ${databasePlace}`
   ]
   if (config.mode !== 'production' && !config.authentication.jwksUrl) {
-    lines.push(`  Secrets    ${config.dataDir}`, '', 'Get a token:  npm run -s token -- alice')
+    lines.push(`  Secrets    ${config.dataDir}`, '', `Get a token:  ${tokenCommand()}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+/** The command as it has to be given: it reads the same folder and the same secret as the server. */
+function tokenCommand(): string {
+  const { DATA_DIR, AUTH_JWT_SECRET } = process.env
+  const environment = AUTH_JWT_SECRET ? 'AUTH_JWT_SECRET=… ' : DATA_DIR ? `DATA_DIR=${DATA_DIR} ` : ''
+  return `${environment}npm run -s token -- alice`
 }
 
 main(process.argv.slice(2)).then(

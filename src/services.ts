@@ -10,9 +10,12 @@ import type { Users } from './identity/users.js'
 import type { Logger } from './log.js'
 import type { MessageOpener } from './message/message-opener.js'
 
+/** The configuration without its secrets. */
+export type Settings = Omit<Config, 'masterSecrets' | 'authentication' | 'databaseUrl'>
+
 /** Everything that a use case may work with. Each one names the few that it needs. */
 export interface Services {
-  config: Config
+  config: Settings
   clock: Clock
   log: Logger
   database: Database

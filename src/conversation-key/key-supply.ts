@@ -8,6 +8,9 @@ import type { Database } from '../database/database.js'
 import { type PooledKey, PooledKeyEntity } from '../database/entities.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
 
+/** Any number will do, as long as it stays the same. */
+const POOL_LOCK = 20_264
+
 /** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
 export type WrappedKeyPair = Pick<
   PooledKey,
@@ -56,23 +59,35 @@ export class KeySupply {
   async refill(target: number, stop?: AbortSignal): Promise<number> {
     let made = 0
     while (!stop?.aborted && (await this.#pooled()) < target) {
-      const pair = await this.#generate()
-      await this.#database.entities().insert(PooledKeyEntity, pair)
-      made++
+      if (await this.#addToPool(await this.#generate(), target)) made++
     }
     return made
   }
 
   async #pooled(): Promise<number> {
-    return await this.#database.entities().count(PooledKeyEntity, { modulusBits: this.#modulusBits })
+    return await this.#database.entities().count(PooledKeyEntity, this.#usable())
+  }
+
+  /** Pairs of another size, or under a master key that is no longer the current one, are not handed out. */
+  #usable() {
+    return { modulusBits: this.#modulusBits, masterKey: this.#masterKeys.current.uri }
+  }
+
+  /** @returns false when other workers have filled the pool meanwhile */
+  async #addToPool(pair: WrappedKeyPair, target: number): Promise<boolean> {
+    return await this.#database.transaction(async (em) => {
+      await em.execute('select pg_advisory_xact_lock(?)', [POOL_LOCK])
+      if ((await em.count(PooledKeyEntity, this.#usable())) >= target) return false
+      await em.insert(PooledKeyEntity, pair)
+      return true
+    })
   }
 
   async #takePooled(em: EntityManager): Promise<WrappedKeyPair | null> {
-    const oldest = await em.findOne(
-      PooledKeyEntity,
-      { modulusBits: this.#modulusBits },
-      { orderBy: { createdAt: 'asc' }, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE }
-    )
+    const oldest = await em.findOne(PooledKeyEntity, this.#usable(), {
+      orderBy: { createdAt: 'asc' },
+      lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE
+    })
     if (!oldest) return null
     await em.nativeDelete(PooledKeyEntity, { keyId: oldest.keyId })
     return oldest

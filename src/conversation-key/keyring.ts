@@ -35,6 +35,7 @@ const DESTROYED: OpenedDataKey = { state: 'DESTROYED' }
 const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE' }
 /** Private keys are needed once per data key; data keys once per message. */
 const PRIVATE_KEYS_MAX = 1000
+const PURGE_EVERY_MS = 10_000
 
 /**
  * Opens data keys: master key → private key → data key. What was opened is kept for a bounded time,
@@ -46,6 +47,7 @@ export class Keyring {
   readonly #log: Logger
   readonly #dataKeys: LRUCache<string, Promise<OpenedDataKey>>
   readonly #privateKeys: LRUCache<string, Promise<PrivateKey>>
+  readonly #purging: NodeJS.Timeout
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; log: Logger },
@@ -56,43 +58,76 @@ export class Keyring {
     this.#log = deps.log
     this.#dataKeys = new LRUCache({ max: cache.max, ttl: cache.ttlMs })
     this.#privateKeys = new LRUCache({ max: PRIVATE_KEYS_MAX, ttl: cache.ttlMs })
+    // The caches let go of an expired entry only when it is asked for; keys must not stay until then.
+    this.#purging = setInterval(() => this.#purge(), Math.min(cache.ttlMs, PURGE_EVERY_MS)).unref()
+  }
+
+  close(): void {
+    clearInterval(this.#purging)
+    this.forgetAll()
+  }
+
+  #purge(): void {
+    this.#dataKeys.purgeStale()
+    this.#privateKeys.purgeStale()
   }
 
   /** Opens data keys of one conversation, all that are not cached with one statement. */
   async open(conversationId: string, dataKeyIds: Iterable<string>): Promise<Map<string, OpenedDataKey>> {
-    const ids = [...new Set(dataKeyIds)]
-    const missing = ids.filter((id) => !this.#dataKeys.has(id))
-    if (missing.length > 0) this.#startLoading(conversationId, missing)
-    // A `has` and a `get` apart: the entry may have expired in between.
-    const opened = ids.map(async (id) => [id, (await this.#dataKeys.get(id)) ?? UNAVAILABLE] as const)
-    return new Map(await Promise.all(opened))
+    // Held on to here: the cache may let go of an entry before it is looked at.
+    const opening = new Map<string, Promise<OpenedDataKey>>()
+    const missing: string[] = []
+    for (const id of new Set(dataKeyIds)) {
+      const cached = this.#dataKeys.get(cacheKey(conversationId, id))
+      if (cached === undefined) missing.push(id)
+      else opening.set(id, cached)
+    }
+    for (const [id, loading] of this.#startLoading(conversationId, missing)) opening.set(id, loading)
+    const opened = new Map<string, OpenedDataKey>()
+    for (const [id, key] of opening) opened.set(id, await key)
+    return opened
   }
 
   /** Keeps a data key that this process just made, so that its own messages cost no RSA operation. */
-  remember(dataKeyId: string, dataKey: DataKey): void {
-    this.#dataKeys.set(dataKeyId, Promise.resolve({ state: 'OPEN', dataKey }))
+  remember(conversationId: string, dataKeyId: string, dataKey: DataKey): void {
+    this.#dataKeys.set(cacheKey(conversationId, dataKeyId), Promise.resolve({ state: 'OPEN', dataKey }))
   }
 
-  /** Forgets everything opened: for tests, and for an operator who wants what is stored read again. */
+  /** Forgets what was opened of one conversation. */
+  forget(conversationId: string): void {
+    const prefix = cacheKey(conversationId, '')
+    for (const cache of [this.#dataKeys, this.#privateKeys]) {
+      for (const id of cache.keys()) if (id.startsWith(prefix)) cache.delete(id)
+    }
+  }
+
+  /** Forgets everything opened. */
   forgetAll(): void {
     this.#dataKeys.clear()
     this.#privateKeys.clear()
   }
 
-  #startLoading(conversationId: string, dataKeyIds: string[]): void {
+  #startLoading(conversationId: string, dataKeyIds: string[]): Map<string, Promise<OpenedDataKey>> {
+    if (dataKeyIds.length === 0) return new Map()
     const loading = this.#database.run<StoredDataKey>(LOAD_DATA_KEYS, [conversationId, dataKeyIds])
-    for (const id of dataKeyIds) {
-      const opening = loading.then((rows) =>
+    const opening = dataKeyIds.map((id) => {
+      const key = loading.then((rows) =>
         this.#openStored(
           conversationId,
           rows.find((row) => row.dataKeyId === id)
         )
       )
-      this.#dataKeys.set(id, opening)
-      // Only what was opened is worth keeping: the rest is looked at again the next time.
-      const forget = () => this.#dataKeys.peek(id) === opening && this.#dataKeys.delete(id)
-      opening.then(({ state }) => state !== 'OPEN' && forget(), forget)
-    }
+      this.#keep(cacheKey(conversationId, id), key)
+      return [id, key] as const
+    })
+    return new Map(opening)
+  }
+
+  /** Only what was opened is worth keeping: the rest is looked at again the next time. */
+  #keep(id: string, key: Promise<OpenedDataKey>): void {
+    this.#dataKeys.set(id, key)
+    const forget = () => this.#dataKeys.peek(id) === key && this.#dataKeys.delete(id)
+    key.then(({ state }) => state !== 'OPEN' && forget(), forget)
   }
 
   async #openStored(conversationId: string, stored: StoredDataKey | undefined): Promise<OpenedDataKey> {
@@ -113,7 +148,7 @@ export class Keyring {
   }
 
   #privateKey(conversationId: string, stored: StoredDataKey): Promise<PrivateKey> {
-    const id = `${conversationId}:${stored.version}`
+    const id = cacheKey(conversationId, String(stored.version))
     const cached = this.#privateKeys.get(id)
     if (cached !== undefined) return cached
     const opening = this.#unwrapPrivateKey(stored)
@@ -127,4 +162,8 @@ export class Keyring {
     const context = { keyId, fingerprint: fingerprint(publicKey) }
     return importPrivateKey(await this.#masterKeys.unwrap(masterKey, wrappedPrivateKey, context))
   }
+}
+
+function cacheKey(conversationId: string, rest: string): string {
+  return `${conversationId}:${rest}`
 }

@@ -9,7 +9,7 @@ import {
 import { addDuration, type Duration } from '../duration.js'
 import { Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-import { lockConversation, memberRole } from '../membership/roles.js'
+import { lockConversation, lockMembers, memberRole } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import type { WrappedKeyPair } from './key-supply.js'
 
@@ -22,8 +22,10 @@ export async function rotateKey(
   viewer: Viewer,
   conversationId: string
 ): Promise<ConversationKey> {
-  await requireKeyRights(services, viewer, conversationId)
+  // Before anything is generated for a stranger; and again below, where it cannot change any more.
+  await requireKeyRights(services.database.entities(), viewer, conversationId)
   return await services.keySupply.withKeyPair(async (em, pair) => {
+    await requireKeyRights(em, viewer, conversationId)
     const conversation = await lockConversation(em, conversationId)
     const activation = {
       reason: 'REQUESTED' as const,
@@ -34,16 +36,22 @@ export async function rotateKey(
   })
 }
 
-/** The owner of a conversation rotates its key; an administrator of keys any, without being a member. */
-async function requireKeyRights(
-  services: Pick<Services, 'database'>,
-  viewer: Viewer,
-  conversationId: string
-): Promise<void> {
-  if (viewer.scopes.has('keys:admin')) return
-  const role = await memberRole(services.database.entities(), conversationId, viewer.id)
+/**
+ * The owner of a conversation rotates its key; an administrator of keys any, without being a member. In a
+ * transaction the membership is locked, so that the right lasts until it ends.
+ */
+async function requireKeyRights(em: EntityManager, viewer: Viewer, conversationId: string): Promise<void> {
+  if (viewer.scopes.has('keys:admin')) return await requireExists(em, conversationId)
+  const role = em.isInTransaction()
+    ? (await lockMembers(em, conversationId, [viewer.id])).get(viewer.id)
+    : await memberRole(em, conversationId, viewer.id)
   if (!role) throw new NotFound('conversation')
   if (role !== 'OWNER') throw new Forbidden('Only the owner of a conversation can rotate its key.')
+}
+
+async function requireExists(em: EntityManager, conversationId: string): Promise<void> {
+  const found = await em.count(ConversationEntity, { id: conversationId, deletedAt: null })
+  if (found === 0) throw new NotFound('conversation')
 }
 
 /** @param conversation locked: the old version is deactivated and the new one activated in one step */

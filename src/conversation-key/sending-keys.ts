@@ -9,11 +9,14 @@ import { memberRole } from '../membership/roles.js'
 import type { Keyring } from './keyring.js'
 import { newDataKey } from './new-data-key.js'
 
-/** The data key that messages of a conversation are sent under at present. */
-export interface SendingKey {
+interface ActiveDataKey {
   dataKeyId: string
   /** The key version that it is wrapped under. */
   keyVersion: number
+}
+
+/** The data key that messages of a conversation are sent under at present. */
+export interface SendingKey extends ActiveDataKey {
   dataKey: DataKey
 }
 
@@ -66,7 +69,8 @@ export class SendingKeys {
   readonly #keyring: Keyring
   readonly #clock: Clock
   readonly #limits: DataKeyLimits
-  readonly #cache = new LRUCache<string, Promise<SendingKey>>({ max: 10_000 })
+  /** Which data key is the active one: the keyring has the key itself, for as long as it may. */
+  readonly #cache = new LRUCache<string, Promise<ActiveDataKey>>({ max: 10_000 })
 
   constructor(deps: { database: Database; keyring: Keyring; clock: Clock }, limits: DataKeyLimits) {
     this.#database = deps.database
@@ -89,10 +93,11 @@ export class SendingKeys {
     // A stranger causes no key to be opened or made, so that not even the time taken tells him anything.
     if (!this.#cache.has(conversationId)) await this.#requireMember(conversationId, viewer)
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
-      const pending = this.#get(conversationId)
-      const result = await attempt(await pending)
+      const active = this.#active(conversationId)
+      const key = await this.#open(conversationId, await active)
+      const result = key ? await attempt(key) : STALE_KEY
       if (result !== STALE_KEY) return result
-      if (this.#cache.peek(conversationId) === pending) this.#cache.delete(conversationId)
+      if (this.#cache.peek(conversationId) === active) this.#cache.delete(conversationId)
     }
     throw new Conflict('The conversation is changing too fast. Try again.')
   }
@@ -102,42 +107,49 @@ export class SendingKeys {
     if (!role) throw new NotFound('conversation')
   }
 
-  #get(conversationId: string): Promise<SendingKey> {
+  #active(conversationId: string): Promise<ActiveDataKey> {
     const cached = this.#cache.get(conversationId)
-    if (cached) return cached
+    if (cached !== undefined) return cached
     const finding = this.#find(conversationId)
     this.#cache.set(conversationId, finding)
     finding.catch(() => this.#cache.peek(conversationId) === finding && this.#cache.delete(conversationId))
     return finding
   }
 
-  async #find(conversationId: string): Promise<SendingKey> {
+  async #find(conversationId: string): Promise<ActiveDataKey> {
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
       const [state] = await this.#database.run<SendingState>(LOAD, [conversationId])
       if (!state) throw new NotFound('conversation')
-      const key = (await this.#openActive(conversationId, state)) ?? (await this.#activateNew(conversationId, state))
+      const key = (await this.#usable(conversationId, state)) ?? (await this.#activateNew(conversationId, state))
       if (key) return key
     }
     throw new Conflict('The conversation is changing too fast. Try again.')
   }
 
-  async #openActive(conversationId: string, state: SendingState): Promise<SendingKey | null> {
-    const { dataKeyId, uses, expiresAt, keyVersion } = state
+  async #usable(
+    conversationId: string,
+    { dataKeyId, uses, expiresAt, keyVersion }: SendingState
+  ): Promise<ActiveDataKey | null> {
     if (!dataKeyId || !expiresAt) return null
     if (uses >= this.#limits.maxMessages || expiresAt <= this.#clock.now()) return null
-    const opened = (await this.#keyring.open(conversationId, [dataKeyId])).get(dataKeyId)
+    const active = { dataKeyId, keyVersion }
     // Out of reach or damaged: sending needs only the public half, so it goes on under a new data key.
+    return (await this.#open(conversationId, active)) && active
+  }
+
+  async #open(conversationId: string, { dataKeyId, keyVersion }: ActiveDataKey): Promise<SendingKey | null> {
+    const opened = (await this.#keyring.open(conversationId, [dataKeyId])).get(dataKeyId)
     return opened?.state === 'OPEN' ? { dataKeyId, keyVersion, dataKey: opened.dataKey } : null
   }
 
-  async #activateNew(conversationId: string, state: SendingState): Promise<SendingKey | null> {
+  async #activateNew(conversationId: string, state: SendingState): Promise<ActiveDataKey | null> {
     const { id, dataKey, wrappedKey } = newDataKey(state.publicKey)
     const now = this.#clock.now()
     const expiresAt = addDuration(now, this.#limits.maxAge)
     const values = [conversationId, id, state.keyVersion, wrappedKey, expiresAt, state.dataKeyId, now]
     const activated = await this.#database.run(ACTIVATE, values)
     if (activated.length === 0) return null
-    this.#keyring.remember(id, dataKey)
-    return { dataKeyId: id, keyVersion: state.keyVersion, dataKey }
+    this.#keyring.remember(conversationId, id, dataKey)
+    return { dataKeyId: id, keyVersion: state.keyVersion }
   }
 }

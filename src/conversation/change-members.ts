@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Conversation, MemberEntity, type MemberRole, UserEntity } from '../database/entities.js'
-import { Conflict, Forbidden, NotFound } from '../errors.js'
+import { BadUserInput, Conflict, Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { countOwners, lockConversation, lockMembers, requireRight, requireRightOver } from '../membership/roles.js'
 import type { Services } from '../services.js'
@@ -48,7 +48,7 @@ export async function removeMember(
   conversationId: string,
   userId: string
 ): Promise<void> {
-  if (userId === viewer.id) return await leaveConversation(services, viewer, conversationId)
+  if (userId === viewer.id) throw new BadUserInput('userId', 'To leave a conversation yourself, use leaveConversation.')
   await changeConversation(services, viewer, conversationId, async (em) => {
     const { role, otherRole } = await requireRightOver(em, conversationId, viewer, userId, 'remove members')
     if (role !== 'OWNER' && otherRole !== 'MEMBER')

@@ -75,7 +75,7 @@ export async function createConversation(
       owner,
       ...others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
     ])
-    keyring.remember(data.id, data.dataKey)
+    keyring.remember(id, data.id, data.dataKey)
     return { ...conversation, viewerRole: owner.role, visibleAfter: 0, lastReadSequence: 0 }
   })
 }

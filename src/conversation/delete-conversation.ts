@@ -4,11 +4,12 @@ import { lockConversation, requireRight } from '../membership/roles.js'
 import type { Services } from '../services.js'
 
 /**
- * Deletes a conversation and destroys its keys in the same transaction: what was sent in it cannot
- * be read from the database any more, although its rows are still there.
+ * Deletes a conversation and destroys its keys in the same transaction: what was sent in it cannot be read
+ * any more, although its rows are still there. Old versions of the keys' rows stay in the database's files
+ * until its next vacuum, and in its write-ahead log and backups for as long as those are kept.
  */
 export async function deleteConversation(
-  services: Pick<Services, 'database' | 'clock' | 'signals'>,
+  services: Pick<Services, 'database' | 'clock' | 'signals' | 'keyring'>,
   viewer: Viewer,
   conversationId: string
 ): Promise<void> {
@@ -32,5 +33,6 @@ export async function deleteConversation(
     await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
     return conversation.lastChange
   })
+  services.keyring.forget(conversationId)
   services.signals.publish(conversationId, lastChange)
 }

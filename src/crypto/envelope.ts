@@ -5,7 +5,7 @@ export const FORMAT = 0x01
 
 /**
  * Second byte: the algorithms and all their parameters. A number is never given a new meaning; a
- * new algorithm gets a new number. docs/format.md lists them.
+ * new algorithm gets a new number.
  */
 export const Suite = {
   /** AES-256-GCM, 96-bit random nonce, 128-bit tag: `nonce ‖ ciphertext ‖ tag`. */

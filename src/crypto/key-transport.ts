@@ -78,8 +78,9 @@ export function wrapDataKey(publicKey: PublicKey, dataKey: DataKey): Buffer {
  */
 export async function unwrapDataKey(privateKey: PrivateKey, wrapped: Uint8Array): Promise<DataKey> {
   const payload = decodeEnvelope(Suite.RSA_OAEP_256, wrapped)
+  if (privateKey.asymmetricKeyType !== 'rsa') throw new DecryptionError()
+  const key = privateKey.toCryptoKey({ name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['decrypt'])
   try {
-    const key = privateKey.toCryptoKey({ name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['decrypt'])
     return dataKeyFrom(new Uint8Array(await webcrypto.subtle.decrypt({ name: 'RSA-OAEP' }, key, payload)))
   } catch {
     throw new DecryptionError()

@@ -46,6 +46,14 @@ export class Database {
     )
   }
 
+  /** Whether private keys are wrapped under a master key. */
+  async hasKeysUnder(masterKey: string): Promise<boolean> {
+    const text = `
+      select from conversation_keys where master_key = $1
+       union all select from pooled_keys where master_key = $1 limit 1`
+    return (await this.#pool.query(text, [masterKey])).rowCount !== 0
+  }
+
   /** An entity manager of one's own, with an empty identity map. */
   entities(): EntityManager {
     return this.#orm.em.fork() as EntityManager

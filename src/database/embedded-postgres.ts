@@ -68,8 +68,9 @@ async function openEmbeddedPostgres(cluster: Cluster, port: number, lock: pg.Cli
     url: connectionUrl(cluster, port, DATABASE),
     folder: cluster.folder,
     async stop() {
-      await lock.end()
+      // The lock is held until the server itself ends it: nobody adopts a server that is being stopped.
       await run(cluster, cluster.binaries.pgCtl, ['stop', '-D', cluster.folder, '-m', 'fast', '-w', '-t', '30'])
+      await lock.end().catch(() => {})
     }
   }
 }

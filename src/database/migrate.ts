@@ -5,13 +5,14 @@ import { migrations } from '../../migrations/index.js'
 
 /** Any number will do, as long as it stays the same. */
 const MIGRATION_LOCK = 20_262
+const CONNECT_MS = 10_000
 
 /**
  * Brings the database up to date. Several processes may call it at once: an advisory lock lets one
  * of them work and the others wait. All pending migrations are applied, or none.
  */
 export async function migrate(url: string): Promise<void> {
-  const lock = new pg.Client({ connectionString: url })
+  const lock = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS })
   await lock.connect()
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])

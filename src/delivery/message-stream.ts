@@ -13,7 +13,8 @@ export interface MessageEvent {
 
 /** A slow poll makes good for signals that were lost. */
 const POLL_MS = 5_000
-const BATCH = 100
+/** Messages of up to MAX_BODY_BYTES that a stream holds at a time. */
+const BATCH = 50
 
 type StreamServices = Pick<Services, 'database' | 'signals' | 'clock'>
 
@@ -59,18 +60,22 @@ async function* follow(
 ): AsyncGenerator<MessageEvent> {
   let position = after
   while (!signal.aborted) {
-    requireUnexpired(services, viewer)
     alarm.reset()
     const read = await readLog(services, viewer, conversationId, position, BATCH)
     if (read.state === 'DELETED') return
     if (read.state === 'REMOVED') throw new Forbidden('You are no longer a member of this conversation.')
+    requireUnexpired(services, viewer)
     const readFrom = position
     for (const message of read.messages) {
+      requireUnexpired(services, viewer)
       // What had happened before the stream began is news against the cursor, what happens now against the last read.
       yield { type: eventType(message, message.change <= horizon ? after : readFrom), message }
       position = message.change
+      // Taken slowly: something may have happened to the rest, or to the right to it. It is read again.
+      if (alarm.hasRung || alarm.ageMs > POLL_MS) break
     }
-    if (read.messages.length < BATCH) await alarm.wait(POLL_MS, signal)
+    const caughtUp = position === (read.messages.at(-1)?.change ?? position) && read.messages.length < BATCH
+    if (caughtUp) await alarm.wait(POLL_MS, signal)
   }
 }
 
@@ -89,16 +94,31 @@ function eventType(message: Message, seen: number): MessageEvent['type'] {
 /** Lets one waiter sleep until it rings; a ring while nobody waits is kept until the next reset. */
 class Alarm {
   #rung = Promise.withResolvers<void>()
+  #hasRung = false
+  #resetAt = performance.now()
+
+  get hasRung(): boolean {
+    return this.#hasRung
+  }
+
+  /** Since the last reset. */
+  get ageMs(): number {
+    return performance.now() - this.#resetAt
+  }
 
   ring(): void {
+    this.#hasRung = true
     this.#rung.resolve()
   }
 
   reset(): void {
+    this.#hasRung = false
+    this.#resetAt = performance.now()
     this.#rung = Promise.withResolvers<void>()
   }
 
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     const timer = new AbortController()
     const stop = () => timer.abort()
     signal.addEventListener('abort', stop, { once: true })

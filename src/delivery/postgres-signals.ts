@@ -4,9 +4,10 @@ import type { Signals } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
+const CONNECTION = { application_name: 'conclave signals', keepAlive: true, connectionTimeoutMillis: 10_000 }
 
 /**
- * Signals over LISTEN and NOTIFY: one listening and one notifying connection per process.
+ * Signals over LISTEN and NOTIFY, on one connection per process.
  *
  * They are sent after the commit and not in its transaction, where NOTIFY would make all commits of
  * the database wait for one lock.
@@ -17,7 +18,7 @@ export class PostgresSignals implements Signals {
   readonly #wakers = new Map<string, Set<() => void>>()
   /** Highest change per conversation that is not sent yet. */
   #unsent = new Map<string, number>()
-  #sending: Promise<void> | null = null
+  #sending = false
   #client: pg.Client | null = null
   #reconnect: NodeJS.Timeout | null = null
   #closed = false
@@ -35,9 +36,7 @@ export class PostgresSignals implements Signals {
 
   publish(conversationId: string, change: number): void {
     this.#unsent.set(conversationId, Math.max(change, this.#unsent.get(conversationId) ?? 0))
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = null
-    })
+    this.#flush()
   }
 
   subscribe(conversationId: string, wake: () => void): () => void {
@@ -52,36 +51,48 @@ export class PostgresSignals implements Signals {
   async close(): Promise<void> {
     this.#closed = true
     if (this.#reconnect) clearTimeout(this.#reconnect)
-    await this.#sending
     await this.#client?.end()
   }
 
-  /** Sends what has gathered in one statement, and goes on for as long as more gathers. */
-  async #sendAll(): Promise<void> {
-    while (this.#unsent.size > 0 && this.#client) {
-      const payloads = [...this.#unsent].map(([conversationId, change]) => `${conversationId} ${change}`)
-      this.#unsent = new Map()
-      const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
+  /** Sends what has gathered in one statement, and what gathers meanwhile in the next. */
+  #flush(): void {
+    if (this.#sending || this.#unsent.size === 0 || !this.#client) return
+    const payloads = [...this.#unsent].map(([conversationId, change]) => `${conversationId} ${change}`)
+    this.#unsent = new Map()
+    this.#sending = true
+    const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
+    this.#client
+      .query({ name: 'notify', text, values: [CHANNEL, payloads] })
       // What is lost here the subscribers' own poll makes good.
-      await this.#client
-        .query({ name: 'notify', text, values: [CHANNEL, payloads] })
-        .catch((error: Error) => this.#log.warn({ reason: error.message }, 'signals could not be sent'))
-    }
+      .catch((error: Error) => this.#log.warn({ reason: error.message }, 'signals could not be sent'))
+      .finally(() => {
+        this.#sending = false
+        this.#flush()
+      })
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: 'conclave signals', keepAlive: true })
+    const client = new pg.Client({ ...CONNECTION, connectionString: this.#url })
     client.on('notification', ({ payload }) => this.#wake(payload?.split(' ')[0] ?? ''))
     client.on('error', () => {})
     client.on('end', () => this.#lost(client))
-    await client.connect()
-    await client.query(`listen ${CHANNEL}`)
+    try {
+      await client.connect()
+      await client.query(`listen ${CHANNEL}`)
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw error
+    }
+    if (this.#closed) return await client.end()
     this.#client = client
+    this.#flush()
   }
 
   #lost(client: pg.Client): void {
     if (this.#closed || this.#client !== client) return
     this.#client = null
+    // The streams poll; what piles up would only wake them late.
+    this.#unsent.clear()
     this.#log.warn('connection for signals lost')
     this.#scheduleReconnect()
   }

@@ -14,11 +14,12 @@ export interface Context {
 /** @param authorization value of the Authorization header, or of `connectionParams.authorization` */
 export async function createContext(services: Services, authorization: string | undefined): Promise<Context> {
   const viewer = authorization === undefined ? null : await services.authenticate(authorization)
-  return await contextOf(services, viewer)
+  if (viewer) await services.users.see(viewer)
+  return contextOf(services, viewer)
 }
 
-export async function contextOf(services: Services, viewer: Viewer | null): Promise<Context> {
-  if (viewer) await services.users.see(viewer)
+/** @param viewer already authenticated and seen */
+export function contextOf(services: Services, viewer: Viewer | null): Context {
   return { viewer, services, loaders: createLoaders(services, viewer) }
 }
 

@@ -4,6 +4,14 @@ import { BadUserInput } from '../errors.js'
 /** What a cursor counts. One kind is not accepted in the place of another. */
 export type CursorKind = 'message' | 'event' | 'member' | 'conversation'
 
+/** What a position looks like: a number, or a time and an id. */
+const POSITIONS: Record<CursorKind, RegExp> = {
+  message: /^\d{1,9}$/,
+  event: /^\d{1,15}$/,
+  member: /^\d{4}-\d\d-\d\dT[\d:.]+Z .+$/s,
+  conversation: /^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f-]{36}$/
+}
+
 const VERSION = 1
 const CHECK_BYTES = 8
 
@@ -25,7 +33,7 @@ export function encodeCursor(kind: CursorKind, scope: string, position: string):
 export function decodeCursor(kind: CursorKind, scope: string, field: string, cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
   const position = bytes.subarray(1 + CHECK_BYTES).toString()
-  if (encodeCursor(kind, scope, position) !== cursor) {
+  if (encodeCursor(kind, scope, position) !== cursor || !POSITIONS[kind].test(position)) {
     throw new BadUserInput(field, 'This is not a cursor of this list. Pass one on exactly as it was received.')
   }
   return position

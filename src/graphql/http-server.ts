@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
@@ -29,7 +28,7 @@ const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !config.authentication.jwksUrl })
+  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
   const apollo = new ApolloServer<Context>({
@@ -93,7 +92,6 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
       throw new StartError(`HOST ${host} is not an address of this machine.`)
     throw error
   }
-  if (!app.server.listening) await once(app.server, 'listening')
 }
 
 function hostOf(host: string): string {

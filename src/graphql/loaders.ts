@@ -9,8 +9,7 @@ import type { OpenedMessage } from '../message/message-opener.js'
 import type { Services } from '../services.js'
 
 /**
- * Look-ups that resolvers make one by one and the database gets all at once: the number of
- * statements does not grow with the number of rows. Nothing is kept between batches, since a
+ * Look-ups that resolvers make one by one and the database gets all at once. Nothing is kept between batches, since a
  * subscription uses one set of loaders for as long as it lives.
  */
 export interface Loaders {

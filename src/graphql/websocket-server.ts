@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { GraphQLSchema } from 'graphql'
-import { CloseCode } from 'graphql-ws'
-import { useServer } from 'graphql-ws/use/ws'
-import { WebSocketServer } from 'ws'
+import { GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule, specifiedRules, validate } from 'graphql'
+import { CloseCode, type ServerOptions } from 'graphql-ws'
+import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
@@ -21,6 +21,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
 
+type Options = ServerOptions<{ authorization?: string }, ServerExtra & Extra>
+
 /**
  * Serves `graphql-transport-ws` at `/graphql`. The token in `connectionParams.authorization` is checked
  * before any operation; the socket closes with 4403 when it is refused, and when it expires.
@@ -31,62 +33,93 @@ export function serveWebSocket(
   schema: GraphQLSchema,
   maxPayload: number
 ): { close(): Promise<void> } {
-  const { clock, log } = services
+  const { log } = services
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
-  useServer<{ authorization?: string }, Extra>(
-    {
-      schema,
-      onConnect: async ({ connectionParams, extra }) => {
-        const authorization = connectionParams?.authorization
-        const viewer = await authenticated(services, typeof authorization === 'string' ? authorization : '')
-        if (!viewer) return false
-        extra.viewer = viewer
-        if (viewer.expiresAt) {
-          const delay = Math.min(viewer.expiresAt.getTime() - clock.now().getTime(), MAX_TIMER_MS)
-          extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, 'Token expired'), delay)
-        }
-        return true
+  const options: Options = {
+    schema,
+    validate: services.config.mode === 'production' ? validateInProduction : validate,
+    onConnect: (context) => admit(services, context),
+    onClose: ({ extra }) => clearTimeout(extra.expiry),
+    // The timer may be late: no operation begins under a token that has run out.
+    onSubscribe: ({ extra }) => (isExpired(services, extra.viewer) ? [expired()] : undefined),
+    context: ({ extra }) => contextOf(services, extra.viewer ?? null),
+    // A result without `data` means that nothing was executed; it stays without.
+    onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
+      errors && {
+        ...(data === undefined ? {} : { data }),
+        errors: errors.map((error) => formatError(log, error))
       },
-      onClose: ({ extra }) => clearTimeout(extra.expiry),
-      context: ({ extra }) => contextOf(services, extra.viewer ?? null),
-      // A result without `data` means that nothing was executed; it stays without.
-      onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
-        errors && {
-          ...(data === undefined ? {} : { data }),
-          errors: errors.map((error) => formatError(log, error))
-        },
-      onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(log, error))
-    },
-    sockets
-  )
+    onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(log, error))
+  }
+  useServer(options, sockets)
   server.on('upgrade', (request, socket, head) => {
-    if (new URL(request.url ?? '', 'http://conclave').pathname !== '/graphql') return refuseUpgrade(socket)
+    // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
+    socket.on('error', () => socket.destroy())
+    if (request.url?.split('?', 1)[0] !== '/graphql') return refuseUpgrade(socket)
     sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
   })
   return { close: () => closeSockets(sockets) }
 }
 
+/** Apollo does the same over HTTP; its protections do not reach this transport. */
+function validateInProduction(...[schema, document]: Parameters<typeof validate>): readonly GraphQLError[] {
+  const errors = validate(schema, document, [...specifiedRules, NoSchemaIntrospectionCustomRule])
+  return errors.map(
+    ({ message, nodes }) => new GraphQLError(message.replace(/ ?Did you mean(.+?)\?$/, ''), { nodes: nodes ?? null })
+  )
+}
+
+/** @returns whether the socket may be used: false closes it with 4403 */
+async function admit(
+  services: Services,
+  { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
+): Promise<boolean> {
+  const authorization = connectionParams?.authorization
+  const viewer = await authenticated(services, typeof authorization === 'string' ? authorization : '')
+  // It may have gone meanwhile, and would leave the timer behind.
+  if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
+  extra.viewer = viewer
+  if (viewer.expiresAt) {
+    const delayMs = Math.min(viewer.expiresAt.getTime() - services.clock.now().getTime(), MAX_TIMER_MS)
+    extra.expiry = setTimeout(() => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired'), delayMs)
+  }
+  return true
+}
+
 /** @returns null for a token that is refused; anything else that goes wrong closes the socket with 4500 */
 async function authenticated(services: Services, authorization: string): Promise<Viewer | null> {
   try {
-    return await services.authenticate(authorization)
+    const viewer = await services.authenticate(authorization)
+    await services.users.see(viewer)
+    return viewer
   } catch (error) {
     if (error instanceof Unauthenticated) return null
-    services.log.error({ reason: (error as Error).message }, 'token could not be checked')
-    throw new Error('The token could not be checked. Try again.')
+    services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
+    throw new Error('Something went wrong on our side. Try again.')
   }
 }
 
-function refuseUpgrade(socket: Duplex): void {
-  socket.end(`HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+function isExpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer | undefined): boolean {
+  return !viewer || (viewer.expiresAt !== null && viewer.expiresAt <= clock.now())
 }
 
-/** Sends clients elsewhere (1001) and cuts those that do not answer. */
+function expired(): GraphQLError {
+  const originalError = new Unauthenticated('The token has expired. Get a new one.')
+  return new GraphQLError(originalError.message, { originalError })
+}
+
+function refuseUpgrade(socket: Duplex): void {
+  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+}
+
+/** Begins the closing handshake, and cuts a client that does not take part in it. */
+function endSocket(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason)
+  setTimeout(() => socket.terminate(), CLOSE_WAIT_MS).unref()
+}
+
+/** Sends clients elsewhere (1001). */
 async function closeSockets(sockets: WebSocketServer): Promise<void> {
-  for (const client of sockets.clients) client.close(1001, 'Going away')
-  const cut = setTimeout(() => {
-    for (const client of sockets.clients) client.terminate()
-  }, CLOSE_WAIT_MS)
+  for (const client of sockets.clients) endSocket(client, 1001, 'Going away')
   await new Promise((resolve) => sockets.close(resolve))
-  clearTimeout(cut)
 }

@@ -34,7 +34,12 @@ export async function appendSystemMessage(
   await em.nativeUpdate(
     ConversationEntity,
     { id: conversation.id },
-    { lastSequence: sequence, lastChange: change, dataKeyUses: conversation.dataKeyUses + 1, lastActivityAt: now }
+    {
+      lastSequence: sequence,
+      lastChange: change,
+      dataKeyUses: conversation.dataKeyUses + 1,
+      lastActivityAt: now > conversation.lastActivityAt ? now : conversation.lastActivityAt
+    }
   )
   await em.execute(
     `insert into messages (conversation_id, sequence, id, kind, data_key_id, envelope, created_change, change, created_at)

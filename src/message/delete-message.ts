@@ -41,6 +41,7 @@ export async function deleteMessage(
   if (message.senderId !== viewer.id && !mayRole(message.viewerRole, 'delete messages')) {
     throw new Forbidden('Only its sender, a moderator or an owner can delete a message.')
   }
+  if (message.deletedAt) return message
   const deletedAt = services.clock.now()
   const values = [message.conversationId, viewer.id, message.id, deletedAt, ROLES]
   const [deleted] = await services.database.run<{ change: number }>(DELETE, values)

@@ -29,10 +29,14 @@ const FIND: Statement = {
       join ${VISIBLE_MESSAGES} on x.conversation_id = wanted.conversation_id and x.id = wanted.id`
 }
 
+// One's own message, also where it was sent before a membership that sees only what followed.
 const FIND_BY_CLIENT_ID: Statement = {
   name: 'find-message-by-client-id',
   text: `
-    select ${MESSAGE_COLUMNS} from ${VISIBLE_MESSAGES}
+    select ${MESSAGE_COLUMNS}
+      from messages x
+      join members m on m.conversation_id = x.conversation_id and m.user_id = $1
+      join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
      where x.conversation_id = $2 and x.sender_id = $1 and x.client_message_id = $3`
 }
 

@@ -17,7 +17,7 @@ const closed = (status: Exclude<MessageStatus, 'READABLE'>): OpenedMessage => ({
 export class MessageOpener {
   readonly #keyring: Keyring
   readonly #log: Logger
-  /** Subscribers share the message they are given: it is opened once for all of them. */
+  /** The fields of one message are resolved apart: it is opened once for all of them. */
   readonly #opened = new WeakMap<Message, OpenedMessage>()
 
   constructor(deps: { keyring: Keyring; log: Logger }) {

@@ -58,10 +58,9 @@ function shellBlocks(): string[] {
   return [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block ?? '')
 }
 
-/** The block of the second terminal, talking to the server of this test in the place of the default one. */
+/** The block of the second terminal. `URL` makes it talk to the server of this test in the place of the default one. */
 function conversation(): string {
-  const block = shellBlocks().find((text) => text.includes('createConversation'))
-  return (block ?? '').replaceAll('http://localhost:4000', url)
+  return shellBlocks().find((text) => text.includes('createConversation')) ?? ''
 }
 
 async function bash(script: string): Promise<{ code: number; output: string }> {

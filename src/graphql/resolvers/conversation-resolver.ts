@@ -46,7 +46,7 @@ export class ConversationResolver {
   ): Promise<InstanceType<typeof ConversationConnection>> {
     const viewer = requireViewer(context)
     const size = requirePageSize('first', first ?? 20)
-    const [lastActivityAt, id] = after ? decodeCursor('conversation', viewer.id, 'after', after).split(' ') : []
+    const [lastActivityAt, id] = after == null ? [] : decodeCursor('conversation', viewer.id, 'after', after).split(' ')
     const position = lastActivityAt && id ? { lastActivityAt: new Date(lastActivityAt), id } : null
     const found = await listConversations(context.services, viewer, size + 1, position)
     const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position !== null }
@@ -69,7 +69,7 @@ export class ConversationResolver {
   ): Promise<InstanceType<typeof MemberConnection>> {
     const viewer = requireViewer(context)
     const size = requirePageSize('first', first ?? 50)
-    const [joinedAt, ...userId] = after ? decodeCursor('member', id, 'after', after).split(' ') : []
+    const [joinedAt, ...userId] = after == null ? [] : decodeCursor('member', id, 'after', after).split(' ')
     const position = joinedAt ? { joinedAt: new Date(joinedAt), userId: userId.join(' ') } : null
     const found = await listMembers(context.services, viewer, id, size + 1, position)
     const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position !== null }

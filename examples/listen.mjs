@@ -55,6 +55,7 @@ async function listen(after) {
     } catch (error) {
       // A list of errors is the server's answer, and 4403 its answer to the token; anything else is the network.
       if (Array.isArray(error) || error?.code === 4403) throw error
+      console.error('Connection lost. Trying again.')
       await new Promise((resolve) => setTimeout(resolve, 1000))
     }
   }
@@ -65,6 +66,7 @@ try {
   console.log('Listening.')
   await listen(cursor)
 } catch (error) {
-  console.error(error?.[0]?.message ?? error?.reason ?? error?.message ?? error)
+  const message = error?.[0]?.message || error?.reason || error?.message || error
+  console.error(message === 'fetch failed' ? `There is no server at ${url}.` : message)
   process.exitCode = 1
 }

@@ -132,6 +132,8 @@ export class Migration0001Conversations extends Migration {
       )`)
     this.addSql('create unique index messages_change on messages (conversation_id, change)')
     this.addSql('create index messages_data_key on messages (conversation_id, data_key_id)')
-    this.addSql('create index messages_reply_to on messages (conversation_id, reply_to_id) where reply_to_id is not null')
+    this.addSql(
+      'create index messages_reply_to on messages (conversation_id, reply_to_id) where reply_to_id is not null'
+    )
   }
 }

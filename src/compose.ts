@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
@@ -88,6 +88,7 @@ export function prepareDataDir(config: Config): string {
   try {
     // Root's embedded PostgreSQL runs as another user, who has to pass through this folder; what lies in it is closed.
     mkdirSync(config.dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 })
+    accessSync(config.dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
     return realpathSync(config.dataDir)
   } catch (error) {
     throw unusableDataDir(config, error)

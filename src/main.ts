@@ -47,7 +47,7 @@ function requireNode(): void {
   const [major = 0] = process.versions.node.split('.').map(Number)
   if (major < NODE_MAJOR)
     throw new StartError(
-      `This is Node ${process.versions.node}; Node ${NODE_MAJOR} or later is needed. npm start brings its own.`
+      `This is Node ${process.versions.node}; Node ${NODE_MAJOR} or later is needed. npm ci installs it with the project, unless install scripts were refused.`
     )
 }
 

@@ -8,13 +8,17 @@ import { StartError } from './start-error.js'
 
 /** Prints a bearer token for the development server of this folder. */
 
+const SCOPES = ['keys:read', 'keys:admin']
 const USAGE = `usage: npm run -s token -- <user id> [--name <display name>] [--scope <scope>]...
-       scopes: keys:read, keys:admin`
+       scopes: ${SCOPES.join(', ')}`
 
 async function main(args: string[]): Promise<void> {
   const { positionals, values } = parse(args)
+  if (values.help) return console.log(USAGE)
   const [userId, ...rest] = positionals
   if (userId === undefined || rest.length > 0 || !isUserId(userId)) throw new StartError(USAGE)
+  const unknown = values.scope?.find((scope) => !SCOPES.includes(scope))
+  if (unknown !== undefined) throw new StartError(`There is no scope ${unknown}.\n${USAGE}`)
   const config = loadConfig(process.env)
   if (config.mode === 'production')
     throw new StartError('Tokens are made here in development only; in production your identity provider makes them.')
@@ -29,7 +33,11 @@ async function main(args: string[]): Promise<void> {
 
 function parse(args: string[]) {
   try {
-    const options = { name: { type: 'string' }, scope: { type: 'string', multiple: true } } as const
+    const options = {
+      help: { type: 'boolean', short: 'h' },
+      name: { type: 'string' },
+      scope: { type: 'string', multiple: true }
+    } as const
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
     throw new StartError(`${(error as Error).message}\n${USAGE}`)

@@ -30,6 +30,8 @@ const DATABASE = 'conclave'
 /** Any number will do, as long as it stays the same. */
 const RUNNING_LOCK = 20_261
 const START_ATTEMPTS = 20
+/** What initdb and pg_ctl do not quote for the shell that they start the server through. */
+const UNQUOTABLE = /['"`$\\\n]/
 const RETRY_MS = 500
 
 /**
@@ -38,6 +40,11 @@ const RETRY_MS = 500
  * @throws StartError when the folder is in use by another Conclave or cannot be used
  */
 export async function startEmbeddedPostgres(dataDir: string, password: string): Promise<EmbeddedPostgres> {
+  if (UNQUOTABLE.test(dataDir)) {
+    throw new StartError(
+      `PostgreSQL cannot work in ${dataDir}: its tools stumble over quotes, dollar signs and backslashes. Set DATA_DIR to another folder.`
+    )
+  }
   const owner = postgresOwner(join(dataDir, 'postgres'))
   const binaries = await prepareBinaries(owner)
   const folder = clusterFolder(dataDir, owner)

@@ -1,14 +1,15 @@
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
-import fastify, { type FastifyInstance } from 'fastify'
-import { GraphQLError } from 'graphql'
-import { Unauthenticated } from '../errors.js'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { GraphQLError, type OperationDefinitionNode } from 'graphql'
+import { BadUserInput, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { formatError } from './format-error.js'
 import { createSchema } from './schema.js'
+import { extraRules } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
 
 export interface HttpServer {
@@ -33,15 +34,20 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
   const apollo = new ApolloServer<Context>({
     schema,
-    introspection: config.mode !== 'production',
+    introspection: true,
+    validationRules: extraRules(config),
     hideSchemaDetailsFromClientErrors: config.mode === 'production',
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
     formatError: (_, error) => formatError(log, error),
-    plugins: [ApolloServerPluginLandingPageDisabled()]
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      { requestDidStart: async () => ({ didResolveOperation: refuseSubscription }) }
+    ]
   })
   await apollo.start()
+  app.setErrorHandler(refuseRequest)
   await app.register(fastifyApollo(apollo), {
     context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
   })
@@ -63,6 +69,21 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
 function asHttpError(error: unknown): never {
   if (!(error instanceof Unauthenticated)) throw error
   throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } })
+}
+
+/** HTTP answers once; left to itself, the engine would execute the field as if it were a query. */
+async function refuseSubscription({ operation }: { operation?: OperationDefinitionNode }): Promise<void> {
+  if (operation?.operation !== 'subscription') return
+  const originalError = new BadUserInput('query', 'Subscriptions go over WebSocket, to the same address.')
+  throw new GraphQLError(originalError.message, { originalError, extensions: { http: { status: 400 } } })
+}
+
+/** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
+async function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const status = error.statusCode ?? 500
+  const message = status < 500 ? error.message : 'Something went wrong on our side. Try again.'
+  const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
+  await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
 }
 
 function addProbes(app: FastifyInstance, { database }: Services): void {

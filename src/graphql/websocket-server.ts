@@ -1,14 +1,15 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule, specifiedRules, validate } from 'graphql'
-import { CloseCode, type ServerOptions } from 'graphql-ws'
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema, parse, specifiedRules, validate } from 'graphql'
+import { CloseCode, type ServerOptions, type SubscribePayload } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-import type { Services } from '../services.js'
+import type { Services, Settings } from '../services.js'
 import { contextOf } from './context.js'
 import { formatError } from './format-error.js'
+import { extraRules } from './validation-rules.js'
 
 /** What `onConnect` leaves behind for the operations of the same socket. */
 type Extra = {
@@ -37,12 +38,9 @@ export function serveWebSocket(
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const options: Options = {
     schema,
-    validate: services.config.mode === 'production' ? validateInProduction : validate,
     onConnect: (context) => admit(services, context),
     onClose: ({ extra }) => clearTimeout(extra.expiry),
-    // The timer may be late: no operation begins under a token that has run out.
-    onSubscribe: ({ extra }) => (isExpired(services, extra.viewer) ? [expired()] : undefined),
-    context: ({ extra }) => contextOf(services, extra.viewer ?? null),
+    onSubscribe: ({ extra }, _id, payload) => prepare(services, schema, extra.viewer, payload),
     // A result without `data` means that nothing was executed; it stays without.
     onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
       errors && {
@@ -61,12 +59,31 @@ export function serveWebSocket(
   return { close: () => closeSockets(sockets) }
 }
 
-/** Apollo does the same over HTTP; its protections do not reach this transport. */
-function validateInProduction(...[schema, document]: Parameters<typeof validate>): readonly GraphQLError[] {
-  const errors = validate(schema, document, [...specifiedRules, NoSchemaIntrospectionCustomRule])
-  return errors.map(
-    ({ message, nodes }) => new GraphQLError(message.replace(/ ?Did you mean(.+?)\?$/, ''), { nodes: nodes ?? null })
-  )
+/** What Apollo does over HTTP, where this transport has nothing of its own: errors are answers, the socket stays. */
+function prepare(
+  services: Services,
+  schema: GraphQLSchema,
+  viewer: Viewer | undefined,
+  { query, operationName, variables }: SubscribePayload
+): ExecutionArgs | readonly GraphQLError[] {
+  // The timer may be late: no operation begins under a token that has run out.
+  if (!viewer || (viewer.expiresAt !== null && viewer.expiresAt <= services.clock.now())) return [expired()]
+  try {
+    const document = parse(query)
+    const errors = validate(schema, document, [...specifiedRules, ...extraRules(services.config)])
+    if (errors.length > 0) return errors.map((error) => withoutSuggestion(services.config, error))
+    const contextValue = contextOf(services, viewer)
+    return { schema, document, operationName: operationName ?? null, variableValues: variables ?? null, contextValue }
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error]
+    throw error
+  }
+}
+
+/** Production shows nothing of the schema that a client does not know already. */
+function withoutSuggestion({ mode }: Settings, error: GraphQLError): GraphQLError {
+  if (mode !== 'production') return error
+  return new GraphQLError(error.message.replace(/ ?Did you mean(.+?)\?$/, ''), { nodes: error.nodes ?? null })
 }
 
 /** @returns whether the socket may be used: false closes it with 4403 */
@@ -75,7 +92,7 @@ async function admit(
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
   const authorization = connectionParams?.authorization
-  const viewer = await authenticated(services, typeof authorization === 'string' ? authorization : '')
+  const viewer = await authenticated(services, extra.socket, typeof authorization === 'string' ? authorization : '')
   // It may have gone meanwhile, and would leave the timer behind.
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
   extra.viewer = viewer
@@ -87,20 +104,19 @@ async function admit(
 }
 
 /** @returns null for a token that is refused; anything else that goes wrong closes the socket with 4500 */
-async function authenticated(services: Services, authorization: string): Promise<Viewer | null> {
+async function authenticated(services: Services, socket: WebSocket, authorization: string): Promise<Viewer | null> {
   try {
     const viewer = await services.authenticate(authorization)
     await services.users.see(viewer)
     return viewer
   } catch (error) {
-    if (error instanceof Unauthenticated) return null
+    if (error instanceof Unauthenticated) {
+      socket.close(CloseCode.Forbidden, error.message)
+      return null
+    }
     services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
   }
-}
-
-function isExpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer | undefined): boolean {
-  return !viewer || (viewer.expiresAt !== null && viewer.expiresAt <= clock.now())
 }
 
 function expired(): GraphQLError {

@@ -38,7 +38,7 @@ export async function appendSystemMessage(
       lastSequence: sequence,
       lastChange: change,
       dataKeyUses: conversation.dataKeyUses + 1,
-      lastActivityAt: now > conversation.lastActivityAt ? now : conversation.lastActivityAt
+      lastActivityAt: new Date(Math.max(now.getTime(), conversation.lastActivityAt.getTime()))
     }
   )
   await em.execute(

@@ -122,7 +122,11 @@ export class RunningProgram {
 /** Whether nothing listens on a port of 127.0.0.1. */
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
-  const free = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])
+  // Of the two events one comes; waiting for 'listening' fails with the other.
+  const free = await once(server, 'listening').then(
+    () => true,
+    () => false
+  )
   server.close()
   return free
 }

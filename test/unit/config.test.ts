@@ -6,6 +6,12 @@ import { loadConfig } from '../../src/config.js'
 import { configErrorOf, problemsOf } from './config-problems.js'
 
 const secret = () => randomBytes(32).toString('base64')
+/** An identity provider, complete. */
+const provider = {
+  AUTH_JWKS_URL: 'https://id.example.com/jwks',
+  AUTH_ISSUER: 'https://id.example.com/',
+  AUTH_AUDIENCE: 'conclave'
+}
 const aDuration = 'must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D.'
 
 describe('a wrong environment', () => {
@@ -19,15 +25,13 @@ describe('a wrong environment', () => {
     ['DATABASE_URL', 'mysql://localhost/conclave', 'must be a postgres:// or postgresql:// URL.'],
     ['DATABASE_POOL_MAX', '1', 'must be at least 2.'],
     ['AUTH_JWT_SECRET', 'x'.repeat(31), 'must have at least 32 bytes (RFC 7518, section 3.2).'],
-    ['AUTH_JWKS_URL', 'id.example.com', 'must be a https:// or http:// URL.'],
-    ['AUTH_JWKS_URL', 'file:///etc/jwks.json', 'must be a https:// or http:// URL.'],
     ['KEY_BITS', '1024', 'must be 2048, 3072 or 4096.'],
     ['KEY_BITS', '3072 ', 'must be 2048, 3072 or 4096.'],
     ['KEY_ROTATE_AFTER', '30d', aDuration],
     ['KEY_ROTATE_AFTER', '-P30D', aDuration],
     ['KEY_ROTATE_AFTER', 'P11Y', aDuration],
     ['KEY_POOL_TARGET', 'many', 'must be a whole number.'],
-    ['DATA_KEY_MAX_MESSAGES', '0', 'must be at least 1.'],
+    ['DATA_KEY_MAX_MESSAGES', '9', 'must be at least 10.'],
     ['DATA_KEY_MAX_MESSAGES', '4294967296', 'must be at most 2147483647.'],
     ['DATA_KEY_MAX_AGE', 'PT0S', aDuration],
     ['DATA_KEY_MAX_AGE', 'PT0.0009S', aDuration],
@@ -65,10 +69,25 @@ describe('a wrong environment', () => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(/^MASTER_KEYS_RETIRING must /)])
   })
 
+  it.each(['id.example.com', 'file:///etc/jwks.json'])('with AUTH_JWKS_URL=%s asks for a URL to fetch', (url) => {
+    expect(problemsOf({ ...provider, AUTH_JWKS_URL: url })).toEqual([
+      'AUTH_JWKS_URL must be a https:// or http:// URL.'
+    ])
+  })
+
   it('with both a shared secret and a key set has to choose', () => {
-    expect(problemsOf({ AUTH_JWT_SECRET: secret(), AUTH_JWKS_URL: 'https://id.example.com/jwks' })).toEqual([
+    expect(problemsOf({ ...provider, AUTH_JWT_SECRET: secret() })).toEqual([
       'AUTH_JWT_SECRET and AUTH_JWKS_URL are both set: set one of them.'
     ])
+  })
+
+  it.each([
+    ['AUTH_ISSUER', 'AUTH_ISSUER is missing: with AUTH_JWKS_URL say whose tokens are good.'],
+    ['AUTH_AUDIENCE', 'AUTH_AUDIENCE is missing: with AUTH_JWKS_URL say for whom tokens must be made.']
+  ])('with a key set takes no token of anybody: without %s, left out or empty, it says so', (variable, problem) => {
+    const { [variable]: _, ...without } = provider as NodeJS.ProcessEnv
+    expect(problemsOf(without)).toEqual([problem])
+    expect(problemsOf({ ...provider, [variable]: '' })).toEqual([problem])
   })
 
   it('gives every problem at once', () => {
@@ -94,7 +113,10 @@ describe('a wrong environment', () => {
       LOG_LEVEL: 'loud'
     }
     const problems = problemsOf(wrong)
-    expect(new Set(problems.map((problem) => problem.split(' ')[0]))).toEqual(new Set(Object.keys(wrong)))
+    const missing = ['AUTH_ISSUER', 'AUTH_AUDIENCE']
+    expect(new Set(problems.map((problem) => problem.split(' ')[0]))).toEqual(
+      new Set([...Object.keys(wrong), ...missing])
+    )
     expect(new Set(problems).size).toBe(problems.length)
     for (const problem of problems) expect(problem).toMatch(/^[A-Z_]+ .+\.$/)
   })
@@ -120,7 +142,7 @@ describe('production', () => {
     DATABASE_URL: 'postgres://conclave@db.example.com/conclave',
     MASTER_KEY: 'local:2026-11',
     MASTER_SECRETS: `2026-11=${secret()}`,
-    AUTH_JWKS_URL: 'https://id.example.com/jwks'
+    ...provider
   }
 
   it('refuses every development default at once', () => {
@@ -135,6 +157,8 @@ describe('production', () => {
     ['DATABASE_URL', /^DATABASE_URL is missing/],
     ['MASTER_SECRETS', /^MASTER_SECRETS or MASTER_SECRETS_FILE is missing/],
     ['MASTER_KEY', /^MASTER_KEY is missing/],
+    ['AUTH_ISSUER', /^AUTH_ISSUER is missing/],
+    ['AUTH_AUDIENCE', /^AUTH_AUDIENCE is missing/],
     ['AUTH_JWKS_URL', /^AUTH_JWT_SECRET or AUTH_JWKS_URL is missing/]
   ])('refuses to do without %s, left out or empty', (variable, problem) => {
     const { [variable]: _, ...without } = complete as NodeJS.ProcessEnv
@@ -142,10 +166,20 @@ describe('production', () => {
     expect(problemsOf({ ...complete, [variable]: '' })).toEqual([expect.stringMatching(problem)])
   })
 
+  it.each(['http://id.example.com/jwks', 'HTTP://id.example.com/jwks'])(
+    'refuses %s, which anybody on the way could answer',
+    (url) => {
+      expect(problemsOf({ ...complete, AUTH_JWKS_URL: url })).toEqual([
+        'AUTH_JWKS_URL must be an https:// URL (NODE_ENV is production).'
+      ])
+    }
+  )
+
   it('starts with a database, a master key and an identity provider of its own', () => {
     const config = loadConfig(complete)
     expect(config).toMatchObject({ mode: 'production', databaseUrl: complete.DATABASE_URL, masterKeyId: '2026-11' })
-    expect(config.authentication.jwksUrl?.href).toBe('https://id.example.com/jwks')
+    expect(config.authentication).toMatchObject({ issuer: provider.AUTH_ISSUER, audience: 'conclave' })
+    expect(config.authentication.jwksUrl?.href).toBe(provider.AUTH_JWKS_URL)
   })
 })
 
@@ -184,6 +218,15 @@ describe('an environment', () => {
       dataKeyCacheTtlMs: 86_400_000
     })
     expect(loadConfig({ SCAN_EVERY: 'PT0.0019S' }).scanEveryMs).toBe(1)
+  })
+
+  it('outside of production may have a key set on http, as a stand-in on the same machine has', () => {
+    const config = loadConfig({ ...provider, AUTH_JWKS_URL: 'http://127.0.0.1:9000/jwks' })
+    expect(config.authentication.jwksUrl?.href).toBe('http://127.0.0.1:9000/jwks')
+  })
+
+  it('may have as few as ten messages to a data key', () => {
+    expect(loadConfig({ DATA_KEY_MAX_MESSAGES: '10' }).dataKeyMaxMessages).toBe(10)
   })
 
   it('decides what is set', () => {

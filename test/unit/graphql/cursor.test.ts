@@ -58,16 +58,42 @@ describe('a cursor', () => {
     expectRefused(() => decodeCursor('member', scope, 'before', cursor), 'before')
   })
 
-  it.each(['0', '1', '9007199254740991', '2026-11-01T00:00:00.000Z/alice', 'zoë ✓', ''])(
-    'gives the position %j back to the list that it came from',
-    (position) => {
-      for (const kind of ['message', 'event', 'member', 'conversation'] as const) {
-        const encoded = encodeCursor(kind, scope, position)
-        expect(encoded).toMatch(/^[A-Za-z0-9_-]+$/)
-        expect(decodeCursor(kind, scope, 'after', encoded)).toBe(position)
-      }
-    }
-  )
+  it.each<[CursorKind, string]>([
+    ['message', ''],
+    ['message', '-1'],
+    ['message', '1.5'],
+    ['message', '1e3'],
+    ['message', '1 or true'],
+    ['message', '1\n'],
+    ['message', '1000000000'],
+    ['event', ''],
+    ['event', 'NaN'],
+    ['event', '1000000000000000'],
+    ['member', '7'],
+    ['member', 'yesterday alice'],
+    ['member', '2026-11-01T00:00:00.000Z '],
+    ['member', '2026-11-01T00:00:00.000Z'],
+    ['conversation', '7'],
+    ['conversation', '2026-11-01T00:00:00.000Z alice'],
+    ['conversation', `yesterday ${scope}`],
+    ['conversation', `2026-11-01T00:00:00.000Z ${scope}; drop table members`]
+  ])('of kind "%s" is refused with a right check over the bad position %j', (kind, position) => {
+    expectRefused(() => decodeCursor(kind, scope, 'after', encodeCursor(kind, scope, position)))
+  })
+
+  it.each<[CursorKind, string]>([
+    ['message', '0'],
+    ['message', '999999999'],
+    ['event', '0'],
+    ['event', '999999999999999'],
+    ['member', '2026-11-01T00:00:00.000Z alice'],
+    ['member', '2026-11-01T00:00:00.000Z zoë the 2nd ✓'],
+    ['conversation', `2026-11-01T00:00:00.000Z ${scope}`]
+  ])('of kind "%s" gives the position %j back to the list that it came from', (kind, position) => {
+    const encoded = encodeCursor(kind, scope, position)
+    expect(encoded).toMatch(/^[A-Za-z0-9_-]+$/)
+    expect(decodeCursor(kind, scope, 'after', encoded)).toBe(position)
+  })
 
   it('stays the same for the same place', () => {
     expect(encodeCursor('message', scope, '1234')).toBe(cursor)

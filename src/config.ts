@@ -239,7 +239,7 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
       secrets || env.MASTER_SECRETS_FILE,
       'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated'
     )
-    production(!env.AUTH_JWKS_URL?.startsWith('http:'), 'AUTH_JWKS_URL must be an https:// URL')
+    production(!env.AUTH_JWKS_URL?.toLowerCase().startsWith('http:'), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,
       'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated'

@@ -142,7 +142,7 @@ describe('devToken', () => {
     const production = await bootConclave({ mode: 'production' })
     for (const query of ['mutation { devToken(userId: "x") { token } }', '{ __schema { types { name } } }']) {
       const { errors } = await production.anonymous().post({ query })
-      expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }])
+      expect(errors?.map(({ extensions }) => extensions.code)).toContain('BAD_USER_INPUT')
       expect(JSON.stringify(errors)).not.toContain('Did you mean')
     }
     await production.close()

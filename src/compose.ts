@@ -59,6 +59,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     )
     // What is secret in the configuration goes to whom it is for, and no further.
     const { masterSecrets: _, authentication: __, databaseUrl: ___, ...settings } = config
+    opened.push(async () => keyring.close())
     const services: Services = {
       config: settings,
       clock,

@@ -201,6 +201,10 @@ function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<stri
   }
 }
 
+function isPlainHttp(url = ''): boolean {
+  return URL.canParse(url) && new URL(url).protocol === 'http:'
+}
+
 /** What concerns several variables together. */
 function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null): string[] {
   const problems: string[] = []
@@ -239,7 +243,7 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
       secrets || env.MASTER_SECRETS_FILE,
       'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated'
     )
-    production(!env.AUTH_JWKS_URL?.toLowerCase().startsWith('http:'), 'AUTH_JWKS_URL must be an https:// URL')
+    production(!isPlainHttp(env.AUTH_JWKS_URL), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,
       'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated'

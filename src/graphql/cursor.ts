@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto'
 import { BadUserInput } from '../errors.js'
+import { isUserId } from '../identity/user-id.js'
+import { isConversationId } from './ids.js'
 
 /** What a cursor counts. One kind is not accepted in the place of another. */
 export type CursorKind = 'message' | 'event' | 'member' | 'conversation'
 
-/** What a position looks like: a number, or a time and an id. */
-const POSITIONS: Record<CursorKind, RegExp> = {
-  message: /^\d{1,9}$/,
-  event: /^\d{1,15}$/,
-  member: /^\d{4}-\d\d-\d\dT[\d:.]+Z .+$/s,
-  conversation: /^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f-]{36}$/
+/** Whether a text is a position of a list of this kind: a number, or a time and an id. */
+const IS_POSITION: Record<CursorKind, (text: string) => boolean> = {
+  message: (text) => /^\d{1,10}$/.test(text) && Number(text) < 2 ** 31,
+  event: (text) => /^\d{1,15}$/.test(text),
+  member: (text) => hasTime(text, isUserId),
+  conversation: (text) => hasTime(text, isConversationId)
+}
+
+function hasTime(text: string, isId: (id: string) => boolean): boolean {
+  const [time = '', ...id] = text.split(' ')
+  return !Number.isNaN(Date.parse(time)) && isId(id.join(' '))
 }
 
 const VERSION = 1
@@ -33,7 +40,7 @@ export function encodeCursor(kind: CursorKind, scope: string, position: string):
 export function decodeCursor(kind: CursorKind, scope: string, field: string, cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
   const position = bytes.subarray(1 + CHECK_BYTES).toString()
-  if (encodeCursor(kind, scope, position) !== cursor || !POSITIONS[kind].test(position)) {
+  if (encodeCursor(kind, scope, position) !== cursor || !IS_POSITION[kind](position)) {
     throw new BadUserInput(field, 'This is not a cursor of this list. Pass one on exactly as it was received.')
   }
   return position

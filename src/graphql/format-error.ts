@@ -2,8 +2,12 @@ import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
 
-/** What a client sees of an error, over HTTP and WebSocket alike: message, path, and a code of the closed list. */
-export function formatError(log: Logger, error: unknown): GraphQLFormattedError {
+/**
+ * What a client sees of an error, over HTTP and WebSocket alike: message, path, and a code of the closed list.
+ *
+ * @param hideSuggestions leaves the engine's "Did you mean …?" out
+ */
+export function formatError(log: Logger, error: unknown, hideSuggestions = false): GraphQLFormattedError {
   const located = error instanceof GraphQLError ? error : null
   const original = located?.originalError ?? error
   const place = {
@@ -14,7 +18,9 @@ export function formatError(log: Logger, error: unknown): GraphQLFormattedError 
     return { message: original.message, ...place, extensions: { ...original.details, code: original.code } }
   }
   if (located && isFaultOfRequest(located)) {
-    return { message: located.message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
+    // Production shows nothing of the schema that a client does not know already.
+    const message = hideSuggestions ? located.message.replace(/ ?Did you mean (.+?)\?$/, '') : located.message
+    return { message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
   log.error({ ...reasonOf(original), path: located?.path }, 'internal error')
   return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }

@@ -36,11 +36,10 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     schema,
     introspection: true,
     validationRules: extraRules(config),
-    hideSchemaDetailsFromClientErrors: config.mode === 'production',
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
-    formatError: (_, error) => formatError(log, error),
+    formatError: (_, error) => formatError(log, error, config.mode === 'production'),
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       { requestDidStart: async () => ({ didResolveOperation: refuseSubscription }) }

@@ -6,7 +6,7 @@ import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-import type { Services, Settings } from '../services.js'
+import type { Services } from '../services.js'
 import { contextOf } from './context.js'
 import { formatError } from './format-error.js'
 import { extraRules } from './validation-rules.js'
@@ -34,7 +34,8 @@ export function serveWebSocket(
   schema: GraphQLSchema,
   maxPayload: number
 ): { close(): Promise<void> } {
-  const { log } = services
+  const { log, config } = services
+  const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const options: Options = {
     schema,
@@ -45,9 +46,9 @@ export function serveWebSocket(
     onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
       errors && {
         ...(data === undefined ? {} : { data }),
-        errors: errors.map((error) => formatError(log, error))
+        errors: errors.map(format)
       },
-    onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(log, error))
+    onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
   useServer(options, sockets)
   server.on('upgrade', (request, socket, head) => {
@@ -71,19 +72,13 @@ function prepare(
   try {
     const document = parse(query)
     const errors = validate(schema, document, [...specifiedRules, ...extraRules(services.config)])
-    if (errors.length > 0) return errors.map((error) => withoutSuggestion(services.config, error))
+    if (errors.length > 0) return errors
     const contextValue = contextOf(services, viewer)
     return { schema, document, operationName: operationName ?? null, variableValues: variables ?? null, contextValue }
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
     throw error
   }
-}
-
-/** Production shows nothing of the schema that a client does not know already. */
-function withoutSuggestion({ mode }: Settings, error: GraphQLError): GraphQLError {
-  if (mode !== 'production') return error
-  return new GraphQLError(error.message.replace(/ ?Did you mean(.+?)\?$/, ''), { nodes: error.nodes ?? null })
 }
 
 /** @returns whether the socket may be used: false closes it with 4403 */

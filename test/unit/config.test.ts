@@ -136,53 +136,6 @@ describe('a wrong environment', () => {
   })
 })
 
-describe('production', () => {
-  const complete = {
-    NODE_ENV: 'production',
-    DATABASE_URL: 'postgres://conclave@db.example.com/conclave',
-    MASTER_KEY: 'local:2026-11',
-    MASTER_SECRETS: `2026-11=${secret()}`,
-    ...provider
-  }
-
-  it('refuses every development default at once', () => {
-    expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
-      'DATABASE_URL is missing: the embedded database is for development (NODE_ENV is production).',
-      'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated (NODE_ENV is production).',
-      'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated (NODE_ENV is production).'
-    ])
-  })
-
-  it.each([
-    ['DATABASE_URL', /^DATABASE_URL is missing/],
-    ['MASTER_SECRETS', /^MASTER_SECRETS or MASTER_SECRETS_FILE is missing/],
-    ['MASTER_KEY', /^MASTER_KEY is missing/],
-    ['AUTH_ISSUER', /^AUTH_ISSUER is missing/],
-    ['AUTH_AUDIENCE', /^AUTH_AUDIENCE is missing/],
-    ['AUTH_JWKS_URL', /^AUTH_JWT_SECRET or AUTH_JWKS_URL is missing/]
-  ])('refuses to do without %s, left out or empty', (variable, problem) => {
-    const { [variable]: _, ...without } = complete as NodeJS.ProcessEnv
-    expect(problemsOf(without)).toEqual([expect.stringMatching(problem)])
-    expect(problemsOf({ ...complete, [variable]: '' })).toEqual([expect.stringMatching(problem)])
-  })
-
-  it.each(['http://id.example.com/jwks', 'HTTP://id.example.com/jwks'])(
-    'refuses %s, which anybody on the way could answer',
-    (url) => {
-      expect(problemsOf({ ...complete, AUTH_JWKS_URL: url })).toEqual([
-        'AUTH_JWKS_URL must be an https:// URL (NODE_ENV is production).'
-      ])
-    }
-  )
-
-  it('starts with a database, a master key and an identity provider of its own', () => {
-    const config = loadConfig(complete)
-    expect(config).toMatchObject({ mode: 'production', databaseUrl: complete.DATABASE_URL, masterKeyId: '2026-11' })
-    expect(config.authentication).toMatchObject({ issuer: provider.AUTH_ISSUER, audience: 'conclave' })
-    expect(config.authentication.jwksUrl?.href).toBe(provider.AUTH_JWKS_URL)
-  })
-})
-
 describe('an environment', () => {
   it('that is empty gives the documented defaults', () => {
     expect(loadConfig({})).toMatchObject({

@@ -65,7 +65,7 @@ describe('a cursor', () => {
     ['message', '1e3'],
     ['message', '1 or true'],
     ['message', '1\n'],
-    ['message', '1000000000'],
+    ['message', '2147483648'],
     ['event', ''],
     ['event', 'NaN'],
     ['event', '1000000000000000'],

@@ -1,5 +1,9 @@
 import type { Services } from '../src/services.js'
+import { anchorAudit } from './anchor-audit.js'
+import { destroyDue } from './destroy-due.js'
+import { resumeOperations } from './key-operations.js'
 import { refillKeyPool } from './refill-key-pool.js'
+import { rotateDue } from './rotate-due.js'
 
 /**
  * What runs when: the one table. A job does what the database says is to be done; the schedule only
@@ -12,6 +16,13 @@ export interface ScheduledJob {
   run: (services: Services, stop: AbortSignal) => Promise<void>
 }
 
+const HOUR_MS = 60 * 60 * 1000
+
 export const schedule: ScheduledJob[] = [
-  { name: 'refill-key-pool', everyMs: (config) => config.scanEveryMs, run: refillKeyPool }
+  { name: 'rotate-due', everyMs: (config) => config.scanEveryMs, run: rotateDue },
+  { name: 'destroy-due', everyMs: (config) => config.scanEveryMs, run: destroyDue },
+  { name: 'refill-key-pool', everyMs: (config) => config.scanEveryMs, run: refillKeyPool },
+  // Re-encryption and purging go on here after a worker was lost; they begin when they are asked for.
+  { name: 'resume-operations', everyMs: (config) => config.scanEveryMs, run: resumeOperations },
+  { name: 'anchor-audit', everyMs: () => HOUR_MS, run: anchorAudit }
 ]

@@ -1,9 +1,11 @@
 import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
 import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
+import { rotateIfDue } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
 import { masterSecretFrom } from './crypto/keys.js'
 import { Database } from './database/database.js'
@@ -24,7 +26,7 @@ export interface Composition {
   services: Services
   /** Where the database is, for people: never with a password. */
   databasePlace: string
-  databaseUrl: string
+  queuePlace: QueuePlace
   close(): Promise<void>
 }
 
@@ -57,8 +59,16 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
       { database, masterKeys, log },
       { ttlMs: config.dataKeyCacheTtlMs, max: config.dataKeyCacheMax }
     )
+    // A key that was destroyed, by whatever process, opens nothing here any more.
+    signals.onKeyChange((conversationId) =>
+      conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
+    )
+    const keySupply = new KeySupply({ database, masterKeys, clock }, config.keyBits)
+    const queuePlace = { databaseUrl, redisUrl: config.redisUrl }
+    const jobs = createJobQueue(queuePlace, log)
+    opened.push(() => jobs.close())
     // What is secret in the configuration goes to whom it is for, and no further.
-    const { masterSecrets: _, authentication: __, databaseUrl: ___, ...settings } = config
+    const { masterSecrets: _, authentication: __, databaseUrl: ___, redisUrl: ____, ...settings } = config
     opened.push(async () => keyring.close())
     const services: Services = {
       config: settings,
@@ -68,16 +78,23 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
       users: new Users(database, clock),
       authentication,
       authenticate: createAuthenticate(authentication, clock),
-      keySupply: new KeySupply({ database, masterKeys, clock }, config.keyBits),
+      keySupply,
+      masterKeys,
+      jobs,
       keyring,
       sendingKeys: new SendingKeys(
-        { database, keyring, clock },
+        {
+          database,
+          keyring,
+          clock,
+          rotateIfDue: (id) => rotateIfDue({ keySupply, clock, config: settings }, id, 'WAIT')
+        },
         { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
       ),
       messageOpener: new MessageOpener({ keyring, log }),
       signals
     }
-    return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), databaseUrl, close }
+    return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
   } catch (error) {
     await close()
     throw error

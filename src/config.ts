@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
 import { type Duration, durationMs, parseDuration } from './duration.js'
 import { parseMasterSecrets } from './master-key/parse-master-secrets.js'
@@ -14,6 +15,8 @@ export interface Config {
   dataDir: string
   /** Null: the embedded PostgreSQL. */
   databaseUrl: string | null
+  /** Null: the database carries jobs. */
+  redisUrl: string | null
   databasePoolMax: number
   /** Id of the `local:` master key that wraps new private keys. */
   masterKeyId: string
@@ -23,7 +26,9 @@ export interface Config {
   masterSecrets: Map<string, string> | null
   authentication: AuthenticationConfig
   keyBits: ModulusBits
-  keyRotateAfter: Duration
+  /** For a conversation without a policy of its own. */
+  keyPolicy: KeyPolicy
+  destructionGrace: Duration
   keyPoolTarget: number
   dataKeyMaxMessages: number
   dataKeyMaxAge: Duration
@@ -102,6 +107,7 @@ const environment = z.object({
   PORT: wholeNumber(0, 65535).default(4000),
   DATA_DIR: z.string().default('.data'),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_POOL_MAX: wholeNumber(2, 1000).default(10),
   MASTER_KEY: localKeyUri.optional(),
   MASTER_KEYS_RETIRING: z
@@ -123,6 +129,9 @@ const environment = z.object({
     .transform((bits) => Number(bits) as ModulusBits)
     .default(3072),
   KEY_ROTATE_AFTER: duration.default('P30D'),
+  KEY_ROTATE_AFTER_MESSAGES: wholeNumber(1, 2 ** 31 - 1).optional(),
+  KEY_DESTROY_AFTER: duration.optional(),
+  DESTRUCTION_GRACE: duration.default('P7D'),
   KEY_POOL_TARGET: wholeNumber(0, 100_000).default(16),
   // Senders at the same moment share a data key: with too few messages to it they would only replace it.
   DATA_KEY_MAX_MESSAGES: wholeNumber(10, 2 ** 31 - 1).default(1000),
@@ -159,6 +168,7 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
     port: env.PORT,
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,
+    redisUrl: env.REDIS_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX,
     masterKeyId: env.MASTER_KEY ?? 'dev',
     retiringMasterKeyIds: env.MASTER_KEYS_RETIRING,
@@ -170,7 +180,13 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
       audience: env.AUTH_AUDIENCE ?? null
     },
     keyBits: env.KEY_BITS,
-    keyRotateAfter: env.KEY_ROTATE_AFTER,
+    keyPolicy: {
+      rotateAfter: env.KEY_ROTATE_AFTER,
+      rotateAfterMessages: env.KEY_ROTATE_AFTER_MESSAGES ?? null,
+      destroyAfter: env.KEY_DESTROY_AFTER ?? null,
+      rotateOnMemberRemoval: true
+    },
+    destructionGrace: env.DESTRUCTION_GRACE,
     keyPoolTarget: env.KEY_POOL_TARGET,
     dataKeyMaxMessages: env.DATA_KEY_MAX_MESSAGES,
     dataKeyMaxAge: env.DATA_KEY_MAX_AGE,

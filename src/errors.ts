@@ -40,7 +40,7 @@ export class Forbidden extends ConclaveError {
 export class NotFound extends ConclaveError {
   readonly code = 'NOT_FOUND'
 
-  constructor(what: 'conversation' | 'message' | 'member') {
+  constructor(what: 'conversation' | 'message' | 'member' | 'operation') {
     super(`There is no such ${what}, or you have no access to it.`)
   }
 }

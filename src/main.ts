@@ -26,7 +26,7 @@ async function main(args: string[]): Promise<void> {
     const composition = await compose(config, log)
     releases.push(() => composition.close())
     if (parts.includes('worker')) {
-      const worker = await startWorker(composition.services, composition.databaseUrl)
+      const worker = await startWorker(composition.services, composition.queuePlace)
       releases.push(() => worker.close())
     }
     if (parts.includes('api')) {

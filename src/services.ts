@@ -7,11 +7,13 @@ import type { Database } from './database/database.js'
 import type { Signals } from './delivery/signals.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
+import type { JobQueue } from './key-life/job-queue.js'
 import type { Logger } from './log.js'
+import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
 
 /** The configuration without its secrets. */
-export type Settings = Omit<Config, 'masterSecrets' | 'authentication' | 'databaseUrl'>
+export type Settings = Omit<Config, 'masterSecrets' | 'authentication' | 'databaseUrl' | 'redisUrl'>
 
 /** Everything that a use case may work with. Each one names the few that it needs. */
 export interface Services {
@@ -24,6 +26,8 @@ export interface Services {
   authentication: AuthenticationConfig & { jwtSecret: string }
   authenticate: Authenticate
   keySupply: KeySupply
+  masterKeys: MasterKeys
+  jobs: JobQueue
   keyring: Keyring
   sendingKeys: SendingKeys
   messageOpener: MessageOpener

@@ -38,17 +38,29 @@ export class KeySupply {
   }
 
   /**
-   * Runs `work` with a pair, in a transaction. A pooled pair leaves the pool in that same
-   * transaction; where the pool is empty the pair is made first, outside of any.
+   * Runs `work` in a transaction in which it can take a key pair. What is not taken stays in the pool, and
+   * what was taken for a transaction that fails goes back to it. With an empty pool the transaction is rolled
+   * back when `work` wants a pair, and begun again once one was made: RSA generation is never waited for
+   * inside of it.
    */
-  async withKeyPair<T>(work: (em: EntityManager, pair: WrappedKeyPair) => Promise<T>): Promise<T> {
-    const pooled = await this.#database.transaction(async (em) => {
-      const pair = await this.#takePooled(em)
-      return pair && { result: await work(em, pair) }
-    })
-    if (pooled) return pooled.result
+  async withKeyPair<T>(work: (em: EntityManager, takePair: () => WrappedKeyPair) => Promise<T>): Promise<T> {
+    try {
+      return await this.#database.transaction(async (em) => {
+        const pooled = await this.#lockPooled(em)
+        let taken = false
+        const result = await work(em, () => {
+          if (!pooled) throw new EmptyPool()
+          taken = true
+          return pooled
+        })
+        if (pooled && taken) await em.nativeDelete(PooledKeyEntity, { keyId: pooled.keyId })
+        return result
+      })
+    } catch (error) {
+      if (!(error instanceof EmptyPool)) throw error
+    }
     const pair = await this.#generate()
-    return await this.#database.transaction((em) => work(em, pair))
+    return await this.#database.transaction((em) => work(em, () => pair))
   }
 
   /**
@@ -83,14 +95,11 @@ export class KeySupply {
     })
   }
 
-  async #takePooled(em: EntityManager): Promise<WrappedKeyPair | null> {
-    const oldest = await em.findOne(PooledKeyEntity, this.#usable(), {
+  async #lockPooled(em: EntityManager): Promise<WrappedKeyPair | null> {
+    return await em.findOne(PooledKeyEntity, this.#usable(), {
       orderBy: { createdAt: 'asc' },
       lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE
     })
-    if (!oldest) return null
-    await em.nativeDelete(PooledKeyEntity, { keyId: oldest.keyId })
-    return oldest
   }
 
   async #generate(): Promise<WrappedKeyPair> {
@@ -111,3 +120,6 @@ export class KeySupply {
     }
   }
 }
+
+/** Rolls back a transaction that wants a pair when there is none. */
+class EmptyPool extends Error {}

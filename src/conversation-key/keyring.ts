@@ -3,12 +3,16 @@ import { fingerprint, importPrivateKey, unwrapDataKey } from '../crypto/key-tran
 import type { DataKey, PrivateKey } from '../crypto/keys.js'
 import type { Database, Statement } from '../database/database.js'
 import type { KeyState } from '../database/entities.js'
+import { KeyUnavailable } from '../errors.js'
 import type { Logger } from '../log.js'
 import { MasterKeyUnreachable } from '../master-key/master-key.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
 
 /** A data key, or why there is none. `UNAVAILABLE` is out of reach now or damaged: never told apart to a client. */
-export type OpenedDataKey = { state: 'OPEN'; dataKey: DataKey } | { state: 'DESTROYED' } | { state: 'UNAVAILABLE' }
+export type OpenedDataKey =
+  | { state: 'OPEN'; dataKey: DataKey }
+  | { state: 'DESTROYED' }
+  | { state: 'UNAVAILABLE'; retry: boolean }
 
 const LOAD_DATA_KEYS: Statement = {
   name: 'load-data-keys',
@@ -32,7 +36,10 @@ interface StoredDataKey {
 }
 
 const DESTROYED: OpenedDataKey = { state: 'DESTROYED' }
-const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE' }
+/** Damaged, waiting for destruction, or not there at all. */
+const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE', retry: false }
+/** Out of reach now. */
+const OUT_OF_REACH: OpenedDataKey = { state: 'UNAVAILABLE', retry: true }
 /** Private keys are needed once per data key; data keys once per message. */
 const PRIVATE_KEYS_MAX = 1000
 const PURGE_EVERY_MS = 10_000
@@ -88,6 +95,22 @@ export class Keyring {
     return opened
   }
 
+  /**
+   * For work on keys, which stops where a key is out of reach and passes over one that is damaged.
+   *
+   * @returns what could be opened, by id
+   * @throws KeyUnavailable when a master key is out of reach: the work goes on later
+   */
+  async openForWork(conversationId: string, dataKeyIds: Iterable<string>): Promise<Map<string, DataKey>> {
+    const opened = await this.open(conversationId, dataKeyIds)
+    const keys = new Map<string, DataKey>()
+    for (const [id, key] of opened) {
+      if (key.state === 'OPEN') keys.set(id, key.dataKey)
+      else if (key.state === 'UNAVAILABLE' && key.retry) throw new KeyUnavailable()
+    }
+    return keys
+  }
+
   /** Keeps a data key that this process just made, so that its own messages cost no RSA operation. */
   remember(conversationId: string, dataKeyId: string, dataKey: DataKey): void {
     this.#dataKeys.set(cacheKey(conversationId, dataKeyId), Promise.resolve({ state: 'OPEN', dataKey }))
@@ -133,6 +156,7 @@ export class Keyring {
   async #openStored(conversationId: string, stored: StoredDataKey | undefined): Promise<OpenedDataKey> {
     if (!stored) return UNAVAILABLE
     if (stored.state === 'DESTROYED' || !stored.wrappedKey) return DESTROYED
+    if (stored.state === 'PENDING_DESTRUCTION') return UNAVAILABLE
     try {
       const privateKey = await this.#privateKey(conversationId, stored)
       return { state: 'OPEN', dataKey: await unwrapDataKey(privateKey, stored.wrappedKey) }
@@ -143,7 +167,7 @@ export class Keyring {
         { conversationId, dataKeyId, keyVersion: version, masterKey, reason },
         'data key cannot be opened'
       )
-      return UNAVAILABLE
+      return error instanceof MasterKeyUnreachable ? OUT_OF_REACH : UNAVAILABLE
     }
   }
 

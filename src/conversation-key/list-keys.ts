@@ -11,7 +11,7 @@ const keysOfMember = (name: string, condition: string): Statement => ({
            k.modulus_bits as "modulusBits", k.public_key as "publicKey",
            k.wrapped_private_key as "wrappedPrivateKey", k.master_key as "masterKey",
            k.rotation_reason as "rotationReason", k.created_at as "createdAt", k.activated_at as "activatedAt",
-           k.rotates_at as "rotatesAt", k.deactivated_at as "deactivatedAt", k.destroyed_at as "destroyedAt"
+           k.rotates_at as "rotatesAt", k.deactivated_at as "deactivatedAt", k.destroys_at as "destroysAt", k.destroyed_at as "destroyedAt"
       from conversation_keys k
       join members m on m.conversation_id = k.conversation_id and m.user_id = $2
      where k.conversation_id = $1 and ${condition}
@@ -19,14 +19,6 @@ const keysOfMember = (name: string, condition: string): Statement => ({
 })
 const LIST = keysOfMember('list-keys', 'true')
 const ACTIVE = keysOfMember('active-key', "k.state = 'ACTIVE'")
-
-const COUNT: Statement = {
-  name: 'count-messages-of-key',
-  text: `
-    select count(*)::integer as count
-      from data_keys d join messages x on x.conversation_id = d.conversation_id and x.data_key_id = d.id
-     where d.conversation_id = $1 and d.key_version = $2 and x.envelope is not null`
-}
 
 /** Key versions of a conversation that the viewer is in, ascending. */
 export async function listKeys(
@@ -46,14 +38,4 @@ export async function activeKey(
   const [key] = await database.run<ConversationKey>(ACTIVE, [conversationId, viewer.id])
   if (!key) throw new NotFound('conversation')
   return key
-}
-
-/** Messages whose bodies cannot be read without this key version. */
-export async function countMessages(
-  { database }: Pick<Services, 'database'>,
-  conversationId: string,
-  version: number
-): Promise<number> {
-  const [row] = await database.run<{ count: number }>(COUNT, [conversationId, version])
-  return row?.count ?? 0
 }

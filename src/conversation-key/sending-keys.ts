@@ -28,11 +28,23 @@ export interface DataKeyLimits {
   maxAge: Duration
 }
 
+/** Condition of a statement on `conversations c`: the data key may still be used, and the key above it is not due. */
+export const IS_SENDING_KEY = (dataKeyId: string, maxMessages: string, now: string) => `
+         c.data_key_id = ${dataKeyId} and c.data_key_uses < ${maxMessages} and c.data_key_expires_at > ${now}
+         and (not c.key_used or c.key_rotates_at is null or c.key_rotates_at > ${now})`
+
+/** What such a statement sets: the use of the active key, which is due from now on once its limit is reached. */
+export const COUNT_KEY_USE = (now: string) => `
+             key_used = true, key_messages = c.key_messages + 1,
+             key_rotates_at = case when c.key_messages + 1 >= c.key_message_limit then least(c.key_rotates_at, ${now})
+                              else c.key_rotates_at end`
+
 const LOAD: Statement = {
   name: 'load-sending-key',
   text: `
     select c.data_key_id as "dataKeyId", c.data_key_uses as uses, c.data_key_expires_at as "expiresAt",
-           c.active_key_version as "keyVersion", k.public_key as "publicKey"
+           c.active_key_version as "keyVersion", k.public_key as "publicKey",
+           c.key_used and c.key_rotates_at is not null and c.key_rotates_at <= $2 as "isDue"
       from conversations c
       join conversation_keys k on k.conversation_id = c.id and k.version = c.active_key_version
      where c.id = $1 and c.deleted_at is null`
@@ -44,17 +56,25 @@ interface SendingState {
   expiresAt: Date | null
   keyVersion: number
   publicKey: Buffer
+  isDue: boolean
 }
 
 // Checked on the locked row: neither another process's data key nor a rotation may come in between.
 const ACTIVATE: Statement = {
   name: 'activate-data-key',
   text: `
-    with activated as (
-      update conversations
-         set data_key_id = $2, data_key_uses = 0, data_key_expires_at = $5
-       where id = $1 and deleted_at is null and active_key_version = $3 and data_key_id is not distinct from $6
-      returning id)
+    with before as (
+      select id, data_key_messages from conversations where id = $1 for update
+    ), activated as (
+      update conversations c
+         set data_key_id = $2, data_key_uses = 0, data_key_messages = 0, data_key_expires_at = $5
+        from before b
+       where c.id = b.id and c.deleted_at is null and c.active_key_version = $3 and c.data_key_id is not distinct from $6
+      returning c.id, b.data_key_messages
+    ), settled as (
+      update data_keys d set message_count = d.message_count + a.data_key_messages
+        from activated a where d.conversation_id = $1 and d.id = $6
+    )
     insert into data_keys (conversation_id, id, key_version, wrapped_key, created_at)
     select id, $2, $3, $4, $7 from activated
     returning id`
@@ -68,14 +88,24 @@ export class SendingKeys {
   readonly #database: Database
   readonly #keyring: Keyring
   readonly #clock: Clock
+  readonly #rotateIfDue: (conversationId: string) => Promise<boolean>
   readonly #limits: DataKeyLimits
   /** Which data key is the active one: the keyring has the key itself, for as long as it may. */
   readonly #cache = new LRUCache<string, Promise<ActiveDataKey>>({ max: 10_000 })
 
-  constructor(deps: { database: Database; keyring: Keyring; clock: Clock }, limits: DataKeyLimits) {
+  constructor(
+    deps: {
+      database: Database
+      keyring: Keyring
+      clock: Clock
+      rotateIfDue: (conversationId: string) => Promise<boolean>
+    },
+    limits: DataKeyLimits
+  ) {
     this.#database = deps.database
     this.#keyring = deps.keyring
     this.#clock = deps.clock
+    this.#rotateIfDue = deps.rotateIfDue
     this.#limits = limits
   }
 
@@ -118,8 +148,13 @@ export class SendingKeys {
 
   async #find(conversationId: string): Promise<ActiveDataKey> {
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
-      const [state] = await this.#database.run<SendingState>(LOAD, [conversationId])
+      const [state] = await this.#database.run<SendingState>(LOAD, [conversationId, this.#clock.now()])
       if (!state) throw new NotFound('conversation')
+      if (state.isDue) {
+        // The policy holds even when no worker runs: whoever sends rotates first.
+        await this.#rotateIfDue(conversationId)
+        continue
+      }
       const key = (await this.#usable(conversationId, state)) ?? (await this.#activateNew(conversationId, state))
       if (key) return key
     }

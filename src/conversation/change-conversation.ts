@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { activateNextVersion } from '../conversation-key/activate-version.js'
 import { type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
-import { type Conversation, ConversationEntity } from '../database/entities.js'
+import { type Conversation, ConversationEntity, type RotationReason } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { appendSystemMessage } from '../message/append-system-message.js'
 import type { Services } from '../services.js'
@@ -12,6 +13,8 @@ export interface ConversationChange {
   notice: string | null
   /** Further columns that the change sets. */
   columns?: Partial<Conversation>
+  /** Set where the key is rotated behind the notice, in the same transaction. */
+  rotate?: RotationReason | null
 }
 
 /**
@@ -22,27 +25,30 @@ export interface ConversationChange {
  * @param change runs again when the data key it was given is no longer the active one
  */
 export async function changeConversation(
-  services: Pick<Services, 'database' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
+  services: Pick<Services, 'keySupply' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
   viewer: Viewer,
   conversationId: string,
   change: (em: EntityManager, key: SendingKey) => Promise<ConversationChange>
 ): Promise<void> {
-  const { database, sendingKeys, signals } = services
-  const lastChange = await sendingKeys.use(conversationId, viewer, async (key) => {
+  const { keySupply, sendingKeys, signals, clock, config } = services
+  await sendingKeys.use(conversationId, viewer, async (key) => {
     try {
-      return await database.transaction(async (em) => {
-        const { conversation, notice, columns } = await change(em, key)
-        if (notice === null) return conversation.lastChange
+      return await keySupply.withKeyPair(async (em, takePair) => {
+        const { conversation, notice, columns, rotate } = await change(em, key)
+        if (notice === null) return
         if (!isActive(services, conversation, key)) throw new StaleKey()
         if (columns) await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
-        return await appendSystemMessage(services, em, conversation, key, notice)
+        const now = await appendSystemMessage(services, em, conversation, key, notice)
+        if (!rotate) return
+        const activation = { reason: rotate, now: clock.now(), actor: viewer.id }
+        await activateNextVersion(em, now, takePair(), config.keyPolicy, activation)
       })
     } catch (error) {
       if (error instanceof StaleKey) return STALE_KEY
       throw error
     }
   })
-  signals.publish(conversationId, lastChange)
+  signals.publish(`conversation:${conversationId}`)
 }
 
 /** Rolls the transaction back; the whole change is then made again under another data key. */
@@ -53,7 +59,9 @@ function isActive(
   conversation: Conversation,
   key: SendingKey
 ): boolean {
-  const { dataKeyId, dataKeyUses, dataKeyExpiresAt } = conversation
-  if (dataKeyId !== key.dataKeyId || dataKeyExpiresAt === null) return false
-  return dataKeyUses < config.dataKeyMaxMessages && dataKeyExpiresAt > clock.now()
+  const { dataKeyId, dataKeyUses, dataKeyExpiresAt, keyUsed, keyRotatesAt } = conversation
+  const now = clock.now()
+  if (dataKeyId !== key.dataKeyId || dataKeyExpiresAt === null || dataKeyExpiresAt <= now) return false
+  const isDue = keyUsed && keyRotatesAt !== null && keyRotatesAt <= now
+  return dataKeyUses < config.dataKeyMaxMessages && !isDue
 }

@@ -1,5 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { type Conversation, MemberEntity, type MemberRole, UserEntity } from '../database/entities.js'
+import { effectivePolicy } from '../conversation-key/key-policy.js'
+import {
+  type Conversation,
+  MemberEntity,
+  type MemberRole,
+  type RotationReason,
+  UserEntity
+} from '../database/entities.js'
 import { BadUserInput, Conflict, Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { countOwners, lockConversation, lockMembers, requireRight, requireRightOver } from '../membership/roles.js'
@@ -7,7 +14,7 @@ import type { Services } from '../services.js'
 import { changeConversation } from './change-conversation.js'
 import { requireUserIds } from './create-conversation.js'
 
-type ChangeServices = Pick<Services, 'database' | 'sendingKeys' | 'signals' | 'clock' | 'config' | 'users'>
+type ChangeServices = Pick<Services, 'keySupply' | 'sendingKeys' | 'signals' | 'clock' | 'config' | 'users'>
 
 const NO_OWNER_LEFT = 'A conversation needs an owner: make another member owner first, or delete the conversation.'
 
@@ -55,7 +62,7 @@ export async function removeMember(
       throw new Forbidden('Only an owner can remove a moderator or an owner.')
     const conversation = await takeOut(em, conversationId, userId)
     const [name] = await userNames(em, [userId])
-    return { conversation, notice: `${viewer.name} removed ${name}` }
+    return { conversation, notice: `${viewer.name} removed ${name}`, rotate: afterRemoval(services, conversation) }
   })
 }
 
@@ -68,7 +75,7 @@ export async function leaveConversation(
     const role = (await lockMembers(em, conversationId, [viewer.id])).get(viewer.id)
     if (!role) throw new NotFound('conversation')
     const conversation = await takeOut(em, conversationId, viewer.id)
-    return { conversation, notice: `${viewer.name} left` }
+    return { conversation, notice: `${viewer.name} left`, rotate: afterRemoval(services, conversation) }
   })
 }
 
@@ -106,4 +113,9 @@ async function userNames(em: EntityManager, ids: string[]): Promise<string[]> {
 function listed(names: string[]): string {
   const shown = names.slice(0, 5)
   return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ')
+}
+
+/** What is sent after a member has gone lies under a key that did not exist while that member was in. */
+function afterRemoval({ config }: Pick<Services, 'config'>, { keyPolicy }: Conversation): RotationReason | null {
+  return effectivePolicy(config.keyPolicy, keyPolicy).rotateOnMemberRemoval ? 'MEMBER_REMOVED' : null
 }

@@ -1,13 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
+import { activeKeyColumns, insertActiveVersion } from '../conversation-key/activate-version.js'
+import { changePolicy, effectivePolicy, type KeyPolicyDraft } from '../conversation-key/key-policy.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
-import { keyVersionOf } from '../conversation-key/rotate-key.js'
-import {
-  ConversationEntity,
-  ConversationKeyEntity,
-  DataKeyEntity,
-  type HistoryVisibility,
-  MemberEntity
-} from '../database/entities.js'
+import { ConversationEntity, DataKeyEntity, type HistoryVisibility, MemberEntity } from '../database/entities.js'
 import { addDuration } from '../duration.js'
 import { BadUserInput } from '../errors.js'
 import { requireUserId } from '../identity/user-id.js'
@@ -20,6 +15,7 @@ export interface ConversationDraft {
   title: string | null
   memberIds: string[]
   historyVisibility: HistoryVisibility
+  keyPolicy: KeyPolicyDraft | null
 }
 
 /** How many members one call may name; more can be added by further calls. */
@@ -34,9 +30,12 @@ export async function createConversation(
   const title = draft.title === null ? null : requireTitle('input.title', draft.title)
   const others = requireUserIds('input.memberIds', draft.memberIds).filter((userId) => userId !== viewer.id)
   const { clock, config, keyring, keySupply, users } = services
-  return await keySupply.withKeyPair(async (em, pair) => {
+  const keyPolicy = changePolicy('input.keyPolicy', config.keyPolicy, {}, draft.keyPolicy ?? {})
+  const policy = effectivePolicy(config.keyPolicy, keyPolicy)
+  return await keySupply.withKeyPair(async (em, takePair) => {
     const id = uuidv7()
     const now = clock.now()
+    const pair = takePair()
     const data = newDataKey(pair.publicKey)
     const conversation = {
       id,
@@ -44,15 +43,26 @@ export async function createConversation(
       ...encryptTitle(title, id, 0, { dataKeyId: data.id, dataKey: data.dataKey }),
       lastSequence: 0,
       lastChange: 0,
-      activeKeyVersion: 1,
+      ...activeKeyColumns(1, policy, now),
+      keyPolicy,
+      keyUsed: false,
+      keyMessages: 0,
       dataKeyId: data.id,
-      dataKeyUses: title === null ? 0 : 1,
+      dataKeyUses: 0,
+      dataKeyMessages: 0,
       dataKeyExpiresAt: addDuration(now, config.dataKeyMaxAge),
       createdAt: now,
       lastActivityAt: now,
       deletedAt: null
     }
-    const activation = { reason: 'CREATED' as const, now, rotateAfter: config.keyRotateAfter }
+    const dataKey = {
+      conversationId: id,
+      id: data.id,
+      keyVersion: 1,
+      wrappedKey: data.wrappedKey,
+      createdAt: now,
+      messageCount: 0
+    }
     const owner = {
       conversationId: id,
       userId: viewer.id,
@@ -61,20 +71,12 @@ export async function createConversation(
       visibleAfter: 0,
       lastReadSequence: 0
     }
+    const members = others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
     await users.ensure(em, others)
     await em.insert(ConversationEntity, conversation)
-    await em.insert(ConversationKeyEntity, keyVersionOf(id, 1, pair, activation))
-    await em.insert(DataKeyEntity, {
-      conversationId: id,
-      id: data.id,
-      keyVersion: 1,
-      wrappedKey: data.wrappedKey,
-      createdAt: now
-    })
-    await em.insertMany(MemberEntity, [
-      owner,
-      ...others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
-    ])
+    await insertActiveVersion(em, id, 1, pair, policy, { reason: 'CREATED', now, actor: viewer.id })
+    await em.insert(DataKeyEntity, dataKey)
+    await em.insertMany(MemberEntity, [owner, ...members])
     keyring.remember(id, data.id, data.dataKey)
     return { ...conversation, viewerRole: owner.role, visibleAfter: 0, lastReadSequence: 0 }
   })

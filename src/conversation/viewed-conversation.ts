@@ -15,6 +15,7 @@ export type ViewedConversation = Pick<
   | 'lastSequence'
   | 'lastChange'
   | 'createdAt'
+  | 'keyPolicy'
   | 'lastActivityAt'
 > & {
   viewerRole: MemberRole
@@ -26,7 +27,7 @@ const COLUMNS = `
   c.id, c.history_visibility as "historyVisibility", c.title, c.title_data_key_id as "titleDataKeyId",
   c.title_revision as "titleRevision", c.last_sequence as "lastSequence", c.last_change::float8 as "lastChange", c.created_at as "createdAt",
   c.last_activity_at as "lastActivityAt", m.role as "viewerRole", m.visible_after as "visibleAfter",
-  m.last_read_sequence as "lastReadSequence"`
+  m.last_read_sequence as "lastReadSequence", c.key_policy as "keyPolicy"`
 
 const FIND: Statement = {
   name: 'find-conversations',

@@ -1,5 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { ModulusBits } from '../crypto/key-transport.js'
+import type { Duration } from '../duration.js'
 
 /**
  * The tables, for everything off the hot paths. Sending and reading messages have SQL of their own
@@ -11,6 +12,19 @@ export type MemberRole = 'OWNER' | 'MODERATOR' | 'MEMBER'
 export type HistoryVisibility = 'FULL' | 'SINCE_JOINED'
 export type KeyState = 'PRE_ACTIVATION' | 'ACTIVE' | 'DEACTIVATED' | 'COMPROMISED' | 'PENDING_DESTRUCTION' | 'DESTROYED'
 export type RotationReason = 'CREATED' | 'SCHEDULED' | 'MESSAGE_LIMIT' | 'REQUESTED' | 'MEMBER_REMOVED' | 'COMPROMISED'
+
+/** When keys of a conversation rotate and are destroyed. Null means never. */
+export interface KeyPolicy {
+  /** Originator-usage period (SP 800-57 part 1, section 5.3.4), from activation. */
+  rotateAfter: Duration | null
+  rotateAfterMessages: number | null
+  /** Recipient-usage period, from deactivation. */
+  destroyAfter: Duration | null
+  rotateOnMemberRemoval: boolean
+}
+
+/** What a conversation sets for itself; what is absent follows the deployment. */
+export type KeyPolicyOverrides = Partial<KeyPolicy>
 
 export const UserEntity = defineEntity({
   name: 'User',
@@ -40,6 +54,17 @@ export const ConversationEntity = defineEntity({
     dataKeyId: p.uuid().strictNullable(),
     dataKeyUses: p.integer(),
     dataKeyExpiresAt: p.datetime().strictNullable(),
+    /** Messages under that data key: `data_keys.message_count` gets them when another takes its place. */
+    dataKeyMessages: p.integer(),
+    /** What the conversation sets for itself, over the deployment's defaults. */
+    keyPolicy: p.json<KeyPolicyOverrides>(),
+    /** When the active key is due, by time or because its message limit is reached; null for never. */
+    keyRotatesAt: p.datetime().strictNullable(),
+    keyMessageLimit: p.integer().strictNullable(),
+    /** Whether a message was stored under the active key: one that was never used is never due. */
+    keyUsed: p.boolean(),
+    /** Messages and edits stored under the active key. */
+    keyMessages: p.integer(),
     createdAt: p.datetime(),
     lastActivityAt: p.datetime(),
     deletedAt: p.datetime().strictNullable()
@@ -82,6 +107,11 @@ export const ConversationKeyEntity = defineEntity({
     activatedAt: p.datetime(),
     rotatesAt: p.datetime().strictNullable(),
     deactivatedAt: p.datetime().strictNullable(),
+    compromisedAt: p.datetime().strictNullable(),
+    /** End of the recipient-usage period of a deactivated key, or of the grace period of one that waits for destruction. */
+    destroysAt: p.datetime().strictNullable(),
+    /** What cancelling the destruction goes back to. */
+    stateBeforeDestruction: p.text().$type<KeyState>().strictNullable(),
     destroyedAt: p.datetime().strictNullable()
   }
 })
@@ -110,7 +140,9 @@ export const DataKeyEntity = defineEntity({
     keyVersion: p.integer(),
     /** Envelope; null once its key version is destroyed. */
     wrappedKey: p.blob().$type<Buffer>().strictNullable(),
-    createdAt: p.datetime()
+    createdAt: p.datetime(),
+    /** Messages under it, without those that the conversation's row still counts. */
+    messageCount: p.integer()
   }
 })
 

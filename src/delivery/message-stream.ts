@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BadUserInput, Forbidden, NotFound, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Message } from '../message/message.js'
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
+import { Alarm } from './alarm.js'
 import { readLog } from './read-log.js'
 
 export interface MessageEvent {
@@ -36,7 +36,7 @@ export async function messageStream(
 ): Promise<AsyncIterableIterator<MessageEvent>> {
   const alarm = new Alarm()
   // Subscribed before anything is read: whatever commits after the read wakes the stream again.
-  const unsubscribe = services.signals.subscribe(conversationId, () => alarm.ring())
+  const unsubscribe = services.signals.subscribe(`conversation:${conversationId}`, () => alarm.ring())
   try {
     const start = await readLog(services, viewer, conversationId, Number.MAX_SAFE_INTEGER, 1)
     if (start.state !== 'READ') throw new NotFound('conversation')
@@ -80,7 +80,7 @@ async function* follow(
 }
 
 /** Nothing is delivered under a token that has run out, however long ago the stream was opened. */
-function requireUnexpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer): void {
+export function requireUnexpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer): void {
   if (viewer.expiresAt && viewer.expiresAt <= clock.now())
     throw new Unauthenticated('The token has expired. Get a new one.')
 }
@@ -89,42 +89,4 @@ function requireUnexpired({ clock }: Pick<Services, 'clock'>, viewer: Viewer): v
 function eventType(message: Message, seen: number): MessageEvent['type'] {
   if (message.deletedAt) return 'DELETED'
   return message.editedAt && message.createdChange <= seen ? 'EDITED' : 'SENT'
-}
-
-/** Lets one waiter sleep until it rings; a ring while nobody waits is kept until the next reset. */
-class Alarm {
-  #rung = Promise.withResolvers<void>()
-  #hasRung = false
-  #resetAt = performance.now()
-
-  get hasRung(): boolean {
-    return this.#hasRung
-  }
-
-  /** Since the last reset. */
-  get ageMs(): number {
-    return performance.now() - this.#resetAt
-  }
-
-  ring(): void {
-    this.#hasRung = true
-    this.#rung.resolve()
-  }
-
-  reset(): void {
-    this.#hasRung = false
-    this.#resetAt = performance.now()
-    this.#rung = Promise.withResolvers<void>()
-  }
-
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
-    const timer = new AbortController()
-    const stop = () => timer.abort()
-    signal.addEventListener('abort', stop, { once: true })
-    const timeout = delay(timeoutMs, undefined, { signal: timer.signal, ref: false }).catch(() => {})
-    await Promise.race([this.#rung.promise, timeout])
-    signal.removeEventListener('abort', stop)
-    timer.abort()
-  }
 }

@@ -1,8 +1,9 @@
 import pg from 'pg'
 import type { Logger } from '../log.js'
-import type { Signals } from './signals.js'
+import type { Signals, Topic } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
+const KEYS = 'keys:'
 const RECONNECT_MS = 500
 const CONNECTION = { application_name: 'conclave signals', keepAlive: true, connectionTimeoutMillis: 10_000 }
 
@@ -16,8 +17,8 @@ export class PostgresSignals implements Signals {
   readonly #url: string
   readonly #log: Logger
   readonly #wakers = new Map<string, Set<() => void>>()
-  /** Highest change per conversation that is not sent yet. */
-  #unsent = new Map<string, number>()
+  readonly #keyWakers = new Set<(conversationId: string | null) => void>()
+  #unsent = new Set<Topic>()
   #sending = false
   #client: pg.Client | null = null
   #reconnect: NodeJS.Timeout | null = null
@@ -34,18 +35,23 @@ export class PostgresSignals implements Signals {
     return signals
   }
 
-  publish(conversationId: string, change: number): void {
-    this.#unsent.set(conversationId, Math.max(change, this.#unsent.get(conversationId) ?? 0))
+  publish(topic: Topic): void {
+    this.#unsent.add(topic)
     this.#flush()
   }
 
-  subscribe(conversationId: string, wake: () => void): () => void {
-    const wakers = this.#wakers.get(conversationId) ?? new Set()
-    this.#wakers.set(conversationId, wakers.add(wake))
+  subscribe(topic: Topic, wake: () => void): () => void {
+    const wakers = this.#wakers.get(topic) ?? new Set()
+    this.#wakers.set(topic, wakers.add(wake))
     return () => {
       wakers.delete(wake)
-      if (wakers.size === 0 && this.#wakers.get(conversationId) === wakers) this.#wakers.delete(conversationId)
+      if (wakers.size === 0 && this.#wakers.get(topic) === wakers) this.#wakers.delete(topic)
     }
+  }
+
+  onKeyChange(wake: (conversationId: string | null) => void): () => void {
+    this.#keyWakers.add(wake)
+    return () => this.#keyWakers.delete(wake)
   }
 
   async close(): Promise<void> {
@@ -57,8 +63,8 @@ export class PostgresSignals implements Signals {
   /** Sends what has gathered in one statement, and what gathers meanwhile in the next. */
   #flush(): void {
     if (this.#sending || this.#unsent.size === 0 || !this.#client) return
-    const payloads = [...this.#unsent].map(([conversationId, change]) => `${conversationId} ${change}`)
-    this.#unsent = new Map()
+    const payloads = [...this.#unsent]
+    this.#unsent = new Set()
     this.#sending = true
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
     this.#client
@@ -73,7 +79,7 @@ export class PostgresSignals implements Signals {
 
   async #connect(): Promise<void> {
     const client = new pg.Client({ ...CONNECTION, connectionString: this.#url })
-    client.on('notification', ({ payload }) => this.#wake(payload?.split(' ')[0] ?? ''))
+    client.on('notification', ({ payload }) => this.#wake((payload ?? '') as Topic))
     client.on('error', () => {})
     client.on('end', () => this.#lost(client))
     try {
@@ -103,14 +109,17 @@ export class PostgresSignals implements Signals {
       this.#connect().then(
         () => {
           // Whatever was signalled meanwhile was lost.
-          for (const conversationId of this.#wakers.keys()) this.#wake(conversationId)
+          for (const topic of this.#wakers.keys()) this.#wake(topic as Topic)
+          for (const wake of this.#keyWakers) wake(null)
         },
         () => this.#scheduleReconnect()
       )
     }, RECONNECT_MS)
   }
 
-  #wake(conversationId: string): void {
-    for (const wake of this.#wakers.get(conversationId) ?? []) wake()
+  #wake(topic: Topic): void {
+    for (const wake of this.#wakers.get(topic) ?? []) wake()
+    if (!topic.startsWith(KEYS)) return
+    for (const wake of this.#keyWakers) wake(topic.slice(KEYS.length))
   }
 }

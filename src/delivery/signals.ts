@@ -1,16 +1,22 @@
 /**
- * Signals say that a conversation has changed, up to some change number. They may be lost, late,
- * repeated or out of order: a subscriber reads the log from its own cursor, and a signal only wakes
- * it. They carry no content.
+ * What has changed: the log of a conversation, the keys of a conversation, or an operation on keys.
+ */
+export type Topic = `conversation:${string}` | `keys:${string}` | `operation:${string}`
+
+/**
+ * Signals say that something has changed, and no more. They may be lost, late, repeated or out of order: whoever
+ * is woken looks at the database, and a signal only says when.
  */
 export interface Signals {
   /** Tells every process, soon; called after the change has committed. */
-  publish(conversationId: string, change: number): void
+  publish(topic: Topic): void
   /**
-   * Calls `wake` on every signal of the conversation, and whenever some may have been lost.
+   * Calls `wake` on every signal of the topic, and whenever some may have been lost.
    *
    * @returns a function that ends it
    */
-  subscribe(conversationId: string, wake: () => void): () => void
+  subscribe(topic: Topic, wake: () => void): () => void
+  /** Calls `wake` on signals of any conversation's keys with its id, and with null when some may have been lost. */
+  onKeyChange(wake: (conversationId: string | null) => void): () => void
   close(): Promise<void>
 }

@@ -4,14 +4,16 @@ import { isUserId } from '../identity/user-id.js'
 import { isConversationId } from './ids.js'
 
 /** What a cursor counts. One kind is not accepted in the place of another. */
-export type CursorKind = 'message' | 'event' | 'member' | 'conversation'
+export type CursorKind = 'message' | 'event' | 'member' | 'conversation' | 'key' | 'key-event'
 
 /** Whether a text is a position of a list of this kind: a number, or a time and an id. */
 const IS_POSITION: Record<CursorKind, (text: string) => boolean> = {
   message: (text) => /^\d{1,10}$/.test(text) && Number(text) < 2 ** 31,
   event: (text) => /^\d{1,15}$/.test(text),
   member: (text) => hasTime(text, isUserId),
-  conversation: (text) => hasTime(text, isConversationId)
+  conversation: (text) => hasTime(text, isConversationId),
+  key: (text) => /^\d{1,9}$/.test(text.slice(37)) && text[36] === ' ' && isConversationId(text.slice(0, 36)),
+  'key-event': (text) => /^\d{1,15}$/.test(text)
 }
 
 function hasTime(text: string, isId: (id: string) => boolean): boolean {

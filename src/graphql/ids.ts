@@ -23,6 +23,12 @@ export function encodeMessageId({ conversationId, messageId }: MessageKey): stri
   return Buffer.from((conversationId + messageId).replaceAll('-', ''), 'hex').toString('base64url')
 }
 
+/** @throws BadUserInput naming `field` */
+export function requireOperationId(field: string, id: string): string {
+  if (!UUID.test(id)) throw new BadUserInput(field, 'This is not the id of an operation on keys.')
+  return id
+}
+
 /** @returns null for a text that is not the id of a message */
 export function decodeMessageId(id: string): MessageKey | null {
   const bytes = Buffer.from(id, 'base64url')

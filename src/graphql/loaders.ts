@@ -3,6 +3,7 @@ import { countUnread } from '../conversation/count-unread.js'
 import { findConversations, type ViewedConversation } from '../conversation/viewed-conversation.js'
 import type { User } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
+import { countMessagesOfKeys, type InventoryPosition } from '../key-life/key-census.js'
 import { findLastMessages, findMessages, type MessageKey } from '../message/find-messages.js'
 import type { Message } from '../message/message.js'
 import type { OpenedMessage } from '../message/message-opener.js'
@@ -19,6 +20,7 @@ export interface Loaders {
   lastMessage: DataLoader<string, Message | null>
   unreadCount: DataLoader<string, number>
   opened: DataLoader<Message, OpenedMessage>
+  messageCount: DataLoader<InventoryPosition, number>
 }
 
 export function createLoaders(services: Services, viewer: Viewer | null): Loaders {
@@ -47,7 +49,8 @@ export function createLoaders(services: Services, viewer: Viewer | null): Loader
       const counts = await forViewer((viewer) => countUnread(services, viewer, ids), new Map())
       return ids.map((id) => counts.get(id) ?? 0)
     }),
-    opened: batched((messages) => services.messageOpener.open(messages))
+    opened: batched((messages) => services.messageOpener.open(messages)),
+    messageCount: batched((keys) => countMessagesOfKeys(services, keys))
   }
 }
 

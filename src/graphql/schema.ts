@@ -5,6 +5,7 @@ import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/c
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
 import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
+import { KeyCensusResolver, KeyLifeResolver, KeyOperationResolver } from './resolvers/key-life-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
 import { UserResolver } from './resolvers/user-resolver.js'
 
@@ -27,6 +28,9 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       ConversationEventsResolver,
       MessageResolver,
       ConversationKeyResolver,
+      KeyCensusResolver,
+      KeyOperationResolver,
+      KeyLifeResolver,
       DeliveryResolver,
       ...(devToken ? [DevTokenResolver] : [])
     ],

@@ -3,8 +3,11 @@ import { BadUserInput } from '../errors.js'
 const MAX_BYTES = 255
 
 /** Whether a text can be a user id: the `sub` of a token (RFC 7519, section 4.1.2), kept as it is. */
+/** The audit trail calls the schedule by this name: no user can have it. */
+const RESERVED = 'scheduler'
+
 export function isUserId(text: string): boolean {
-  return text !== '' && isStorableText(text) && Buffer.byteLength(text) <= MAX_BYTES
+  return text !== '' && text !== RESERVED && isStorableText(text) && Buffer.byteLength(text) <= MAX_BYTES
 }
 
 /** @throws BadUserInput naming `field` */

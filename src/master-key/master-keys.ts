@@ -12,6 +12,11 @@ export class MasterKeys {
     this.#byUri = new Map([...retiring, current].map((key) => [key.uri, key]))
   }
 
+  /** Of all master keys that this process was given. */
+  get uris(): string[] {
+    return [...this.#byUri.keys()]
+  }
+
   /** @throws MasterKeyUnreachable when this process was not given the master key `uri` */
   async unwrap(uri: string, wrapped: Uint8Array, context: PrivateKeyContext): Promise<Buffer> {
     const key = this.#byUri.get(uri)

@@ -10,7 +10,7 @@ import type { Services } from '../services.js'
  * Stores a message of the system itself, in the caller's transaction.
  *
  * @param conversation locked, its data key being `key`
- * @returns the number of the change
+ * @returns the conversation's row as it is now
  */
 export async function appendSystemMessage(
   { clock }: Pick<Services, 'clock'>,
@@ -18,7 +18,7 @@ export async function appendSystemMessage(
   conversation: Conversation,
   key: SendingKey,
   text: string
-): Promise<number> {
+): Promise<Conversation> {
   const now = clock.now()
   const id = uuidv7()
   const context = {
@@ -29,22 +29,21 @@ export async function appendSystemMessage(
     revision: 0
   }
   const envelope = encryptContent(key.dataKey, Buffer.from(text, 'utf8'), messageAssociatedData(context))
-  const sequence = conversation.lastSequence + 1
-  const change = conversation.lastChange + 1
-  await em.nativeUpdate(
-    ConversationEntity,
-    { id: conversation.id },
-    {
-      lastSequence: sequence,
-      lastChange: change,
-      dataKeyUses: conversation.dataKeyUses + 1,
-      lastActivityAt: new Date(Math.max(now.getTime(), conversation.lastActivityAt.getTime()))
-    }
-  )
+  const columns = {
+    lastSequence: conversation.lastSequence + 1,
+    lastChange: conversation.lastChange + 1,
+    dataKeyUses: conversation.dataKeyUses + 1,
+    dataKeyMessages: conversation.dataKeyMessages + 1,
+    keyUsed: true,
+    keyMessages: conversation.keyMessages + 1,
+    lastActivityAt: new Date(Math.max(now.getTime(), conversation.lastActivityAt.getTime()))
+  }
+  await em.nativeUpdate(ConversationEntity, { id: conversation.id }, columns)
+  const { lastSequence, lastChange } = columns
   await em.execute(
     `insert into messages (conversation_id, sequence, id, kind, data_key_id, envelope, created_change, change, created_at)
      values (?, ?, ?, 'SYSTEM', ?, ?, ?, ?, ?)`,
-    [conversation.id, sequence, id, key.dataKeyId, envelope, change, change, now]
+    [conversation.id, lastSequence, id, key.dataKeyId, envelope, lastChange, lastChange, now]
   )
-  return change
+  return { ...conversation, ...columns }
 }

@@ -1,4 +1,4 @@
-import { type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
+import { COUNT_KEY_USE, IS_SENDING_KEY, type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { encryptContent } from '../crypto/content-encryption.js'
 import type { Statement } from '../database/database.js'
@@ -17,19 +17,27 @@ const EDIT: Statement = {
     with member as materialized (
       select m.conversation_id from members m where m.conversation_id = $1 and m.user_id = $2
          for key share
+    ), before as (
+      select x.data_key_id from messages x where x.conversation_id = $1 and x.id = $3
     ), numbered as (
       update conversations c
-         set last_change = c.last_change + 1, data_key_uses = c.data_key_uses + 1
+         set last_change = c.last_change + 1, data_key_uses = c.data_key_uses + 1, ${COUNT_KEY_USE('$7')}
         from member m
        where c.id = m.conversation_id and c.deleted_at is null
-         and c.data_key_id = $4 and c.data_key_uses < $8 and c.data_key_expires_at > $7
+         and ${IS_SENDING_KEY('$4', '$8', '$7')}
       returning c.last_change
+    ), edited as (
+      update messages x
+         set envelope = $5, data_key_id = $4, revision = $6, edited_at = $7, change = n.last_change
+        from numbered n
+       where x.conversation_id = $1 and x.id = $3 and x.sender_id = $2 and x.revision = $6 - 1 and x.deleted_at is null
+      returning x.change
+    ), counted as (
+      update data_keys d set message_count = d.message_count + case when d.id = $4 then 1 else -1 end
+        from edited, before b
+       where d.conversation_id = $1 and d.id in ($4, b.data_key_id) and b.data_key_id <> $4
     )
-    update messages x
-       set envelope = $5, data_key_id = $4, revision = $6, edited_at = $7, change = n.last_change
-      from numbered n
-     where x.conversation_id = $1 and x.id = $3 and x.sender_id = $2 and x.revision = $6 - 1 and x.deleted_at is null
-    returning x.change::float8 as change`
+    select change::float8 as change from edited`
 }
 
 type EditServices = Pick<Services, 'database' | 'sendingKeys' | 'signals' | 'clock' | 'config'>
@@ -49,7 +57,7 @@ export async function editMessage(
     if (result === STALE_KEY) message = await requireEditable(services, viewer, key)
     return result
   })
-  services.signals.publish(edited.conversationId, edited.change)
+  services.signals.publish(`conversation:${edited.conversationId}`)
   return edited
 }
 

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import { type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
+import { COUNT_KEY_USE, IS_SENDING_KEY, type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { encryptContent } from '../crypto/content-encryption.js'
 import { isUniqueViolation, type Statement } from '../database/database.js'
@@ -34,10 +34,11 @@ const STORE: Statement = {
     ), numbered as (
       update conversations c
          set last_sequence = c.last_sequence + 1, last_change = c.last_change + 1,
-             data_key_uses = c.data_key_uses + 1, last_activity_at = greatest(c.last_activity_at, $8::timestamptz)
+             data_key_uses = c.data_key_uses + 1, data_key_messages = c.data_key_messages + 1,
+             last_activity_at = greatest(c.last_activity_at, $8::timestamptz), ${COUNT_KEY_USE('$8')}
         from member m
        where c.id = m.conversation_id and c.deleted_at is null
-         and c.data_key_id = $4 and c.data_key_uses < $9 and c.data_key_expires_at > $8
+         and ${IS_SENDING_KEY('$4', '$9', '$8')}
          and ($6::uuid is null or exists (select from reply))
          and not exists (select from messages d
                           where d.conversation_id = $1 and d.sender_id = $2 and d.client_message_id = $5)
@@ -77,7 +78,7 @@ export async function sendMessage(services: SendServices, viewer: Viewer, draft:
   const message = await services.sendingKeys.use(draft.conversationId, viewer, (key) =>
     store(services, viewer, draft, { id, body }, key)
   )
-  services.signals.publish(message.conversationId, message.change)
+  services.signals.publish(`conversation:${message.conversationId}`)
   return message
 }
 

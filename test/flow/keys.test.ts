@@ -112,20 +112,21 @@ describe('rotating a key', () => {
 
   it('while members send and read fails nobody, and no message lies under a version deactivated before it', async () => {
     const id = await createConversation(alice, ['bob'])
-    const senders = [alice, bob, alice, bob].map(async (sender, index) => {
-      for (let count = 0; count < 25; count++) await send(sender, id, `sender ${index}, message ${count}`)
+    const senders = Array.from({ length: 8 }, async (_, index) => {
+      for (let count = 0; count < 15; count++)
+        await send(index % 2 ? alice : bob, id, `sender ${index}, message ${count}`)
     })
     const rotations = (async () => {
-      for (let count = 0; count < 10; count++) await alice.run(RotateKeyDocument, { conversationId: id })
+      for (let count = 0; count < 50; count++) await alice.run(RotateKeyDocument, { conversationId: id })
     })()
-    const reader = (async () => {
+    const readers = Array.from({ length: 4 }, async () => {
       for (let count = 0; count < 10; count++) {
         for (const message of await readBack(bob, id)) expect(message.status).toBe('READABLE')
       }
-    })()
-    await Promise.all([...senders, rotations, reader])
+    })
+    await Promise.all([...senders, rotations, ...readers])
     const messages = await readBack(bob, id)
-    expect(messages.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    expect(messages.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 120 }, (_, index) => index + 1))
     // Versions follow each other in the order of storing: none is used again once a later one was.
     const versions = messages.map(({ keyVersion }) => keyVersion)
     expect(versions).toEqual([...versions].sort((a, b) => a - b))
@@ -135,9 +136,11 @@ describe('rotating a key', () => {
 describe('the database', () => {
   it('refuses a second active version, whoever writes it', async () => {
     const id = await createConversation(alice, [])
-    await alice.run(RotateKeyDocument, { conversationId: id })
     const second = conclave.database.query(
-      `update conversation_keys set state = 'ACTIVE', deactivated_at = null where conversation_id = $1 and version = 1`,
+      `insert into conversation_keys (conversation_id, version, key_id, state, modulus_bits, public_key, wrapped_private_key,
+                                      master_key, rotation_reason, created_at, activated_at)
+       select conversation_id, 2, gen_random_uuid(), state, modulus_bits, public_key, wrapped_private_key, master_key,
+              rotation_reason, created_at, activated_at from conversation_keys where conversation_id = $1`,
       [id]
     )
     await expect(second).rejects.toMatchObject({ code: '23505', constraint: 'conversation_keys_one_active' })

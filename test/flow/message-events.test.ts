@@ -156,9 +156,9 @@ describe('a subscription', () => {
     const unsubscribed: string[] = []
     watch.mockImplementation((conversationId) => () => unsubscribed.push(conversationId))
     const events = bob.subscribe(MessageEventsDocument, { conversationId: id })
-    await vi.waitFor(() => expect(watch).toHaveBeenCalledWith(id, expect.any(Function)))
+    await vi.waitFor(() => expect(watch).toHaveBeenCalledWith(`conversation:${id}`, expect.any(Function)))
     events.stop()
-    await vi.waitFor(() => expect(unsubscribed).toEqual([id]))
+    await vi.waitFor(() => expect(unsubscribed).toEqual([`conversation:${id}`]))
     watch.mockRestore()
   })
 
@@ -169,6 +169,7 @@ describe('a subscription', () => {
     const listeners: (() => void)[] = []
     const signals: Signals = {
       publish: () => {},
+      onKeyChange: () => () => {},
       close: async () => {},
       subscribe(_, wake) {
         listeners.push(wake)

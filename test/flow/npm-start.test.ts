@@ -1,13 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   DevTokenDocument,
+  KeysDocument,
   MessageEventsDocument,
   type MessageEventsSubscription,
   MessagesDocument,
-  RotateKeyDocument
+  RotateKeyDocument,
+  ScheduleKeyDestructionDocument
 } from '../../documents/generated.js'
 import { fingerprint } from '../../src/crypto/key-transport.js'
 import { masterSecretFrom } from '../../src/crypto/keys.js'
@@ -88,6 +90,15 @@ describe('npm start', () => {
     )
   })
 
+  it('destroys a key whose time is over, with nobody doing anything', { timeout: 60_000 }, async () => {
+    const short = await createConversation(alice, [])
+    await send(alice, short, 'not for long')
+    await alice.run(RotateKeyDocument, { conversationId: short })
+    await alice.run(ScheduleKeyDestructionDocument, { conversationId: short, version: 1, after: 'PT1S' })
+    const state = async () => (await alice.run(KeysDocument, { id: short })).conversation?.keys[0]?.state
+    await vi.waitFor(async () => expect(await state()).toBe('DESTROYED'), { timeout: 30_000, interval: 500 })
+  })
+
   it('is closed by Ctrl-C, and its database with it', async () => {
     const database = await connect()
     privateKeys = await readPrivateKeys(database)
@@ -125,7 +136,10 @@ describe('npm start', () => {
 
 /** What only the private keys hold: their DER, and a part of it that lies within the primes. */
 async function readPrivateKeys(database: pg.Client): Promise<Buffer[]> {
-  const { rows } = await database.query('select key_id, public_key, wrapped_private_key from conversation_keys')
+  const { rows } = await database.query(
+    'select key_id, public_key, wrapped_private_key from conversation_keys where conversation_id = $1',
+    [id]
+  )
   const secret = readFileSync(join(program.folder, '.data', 'master-secret'), 'utf8')
   expect(rows).toHaveLength(2)
   return rows.flatMap(({ key_id, public_key, wrapped_private_key }) => {

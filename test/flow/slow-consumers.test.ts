@@ -36,6 +36,7 @@ beforeEach(async () => {
   const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
   const signals = {
     publish: () => {},
+    onKeyChange: () => () => {},
     close: async () => {},
     subscribe: (_: string, ring: () => void) => {
       wake = ring

@@ -1,42 +1,127 @@
-import { createPostgresBackend, Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import {
+  CancelKeyOperationDocument,
+  DeleteConversationDocument,
+  KeyOperationDocument,
+  KeyOperationProgressDocument,
+  KeysDocument,
+  MarkKeyCompromisedDocument,
+  RotateDueKeysDocument,
+  RotateKeyDocument
+} from '../../documents/generated.js'
+import { openQueue, type QueuePlace } from '../../jobs/queue.js'
 import { schedule } from '../../jobs/schedule.js'
 import { startWorker } from '../../jobs/worker.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation, readBack, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
 
-let conclave: TestConclave
+const SOON = { timeout: 20_000 }
 
-beforeAll(async () => {
-  conclave = await bootConclave({ keyPoolTarget: 3, scanEveryMs: 500 })
-})
-afterAll(() => conclave.close())
+describe('workers with their queue in PostgreSQL', () => describeWorkers('PostgreSQL'))
+describe.runIf(hasRedis)('workers with their queue in Redis', () => describeWorkers('Redis'))
 
-const pooled = () => conclave.database.query('select from pooled_keys')
+/** The same for each place where the queue can be: what the workers do must not depend on it. */
+function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
+  let conclave: TestConclave
+  let redis: TestRedis | null = null
+  let place: QueuePlace
+  let alice: GraphQLClient
+  let admin: GraphQLClient
 
-describe('workers', () => {
+  beforeAll(async () => {
+    redis = where === 'Redis' ? await startRedis() : null
+    conclave = await bootConclave({ keyPoolTarget: 3, scanEveryMs: 500, redisUrl: redis?.url ?? null })
+    place = { databaseUrl: conclave.database.url, redisUrl: redis?.url ?? null }
+    alice = await conclave.as('alice')
+    admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+  })
+  afterAll(async () => {
+    await conclave.close()
+    await redis?.stop()
+  })
+
+  const pooled = () => conclave.database.query('select from pooled_keys')
+
   it('fill the key pool, two of them as well as one, and stop when asked', async () => {
-    const workers = await Promise.all([1, 2].map(() => startWorker(conclave.services, conclave.database.url)))
-    await vi.waitFor(async () => expect(await pooled()).toHaveLength(3), { timeout: 20_000 })
+    const workers = await Promise.all([1, 2].map(() => startWorker(conclave.services, place)))
+    await vi.waitFor(async () => expect(await pooled()).toHaveLength(3), SOON)
     await Promise.all(workers.map((worker) => worker.close()))
     expect(await pooled()).toHaveLength(3)
   })
 
   it('have one scheduler for each line of the schedule, however often they start', async () => {
-    for (let start = 0; start < 2; start++) await (await startWorker(conclave.services, conclave.database.url)).close()
-    const connection = { connectionString: conclave.database.url, schema: 'bullmq' }
-    const queue = new Queue('conclave', { connection }, createPostgresBackend)
+    for (let start = 0; start < 2; start++) await (await startWorker(conclave.services, place)).close()
+    const queue = openQueue(place, conclave.services.log)
     const schedulers = await queue.getJobSchedulers()
-    expect(schedulers.map(({ key }) => key)).toEqual(schedule.map(({ name }) => name))
+    expect(schedulers.map(({ key }) => key).sort()).toEqual(schedule.map(({ name }) => name).sort())
     await queue.close()
   })
-})
+
+  it('rotate a used key that has become due, and destroy one whose time is over, with nobody asking', async () => {
+    const id = await createConversation(alice, [], { keyPolicy: { rotateAfter: 'P1D', destroyAfter: 'P1D' } })
+    await send(alice, id, 'used')
+    const worker = await startWorker(conclave.services, place)
+    const states = async () =>
+      (await (await conclave.as('alice')).run(KeysDocument, { id })).conversation?.keys.map(({ state }) => state)
+    for (const expected of ['DEACTIVATED', 'PENDING_DESTRUCTION', 'DESTROYED']) {
+      conclave.clock.advance(expected === 'DESTROYED' ? 7 * 24 * 60 * 60 * 1000 : 24 * 60 * 60 * 1000)
+      await vi.waitFor(async () => expect(await states()).toEqual([expected, 'ACTIVE']), SOON)
+    }
+    await worker.close()
+    alice = await conclave.as('alice')
+    admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+  })
+
+  it('carry an operation to its end, with progress that can be watched', async () => {
+    const id = await createConversation(alice, [])
+    for (let index = 0; index < 3; index++) await send(alice, id, `message ${index}`)
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    const [row] = await conclave.database.query<{ id: string }>(
+      'select id from key_operations where conversation_id = $1',
+      [id]
+    )
+    const progress = admin.subscribe(KeyOperationProgressDocument, { id: row?.id ?? '' })
+    expect((await progress.next()).keyOperationProgress).toMatchObject({ kind: 'REENCRYPT', state: 'QUEUED', total: 3 })
+    const worker = await startWorker(conclave.services, place)
+    expect((await progress.next()).keyOperationProgress).toMatchObject({ state: 'SUCCEEDED', done: 3, failed: 0 })
+    expect(await progress.ended).toBeNull()
+    expect((await readBack(alice, id)).map(({ status, keyVersion }) => [status, keyVersion])).toEqual(
+      Array(3).fill(['READABLE', 2])
+    )
+    await worker.close()
+  })
+
+  it('leave a cancelled operation alone, and harm nothing by a job for what is gone', async () => {
+    const id = await createConversation(alice, [])
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    const { rotateDueKeys } = await admin.run(RotateDueKeysDocument)
+    const { cancelKeyOperation } = await admin.run(CancelKeyOperationDocument, { id: rotateDueKeys.operation.id })
+    expect(cancelKeyOperation.operation.state).toBe('CANCELLED')
+    const queue = openQueue(place, conclave.services.log)
+    await queue.add('key-operation', { id: rotateDueKeys.operation.id })
+    await queue.add('key-operation', { id: '01890000-0000-7000-8000-000000000000' })
+    await queue.add('a job of another version', {})
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    const worker = await startWorker(conclave.services, place)
+    const rows = () => conclave.database.query('select from conversations where id = $1', [id])
+    await vi.waitFor(async () => expect(await rows()).toEqual([]), SOON)
+    const { keyOperation } = await admin.run(KeyOperationDocument, { id: rotateDueKeys.operation.id })
+    expect(keyOperation).toMatchObject({ state: 'CANCELLED', done: 0 })
+    expect(await queue.getFailedCount()).toBe(0)
+    await queue.close()
+    await worker.close()
+  })
+}
 
 describe('filling the key pool', () => {
   it('stops soon after it is asked to, and leaves the rest to a later run', async () => {
+    const conclave = await bootConclave()
     const stop = new AbortController()
     stop.abort()
-    await conclave.database.query('delete from pooled_keys')
     expect(await conclave.services.keySupply.refill(3, stop.signal)).toBe(0)
-    expect(await pooled()).toHaveLength(0)
+    expect(await conclave.database.query('select from pooled_keys')).toEqual([])
+    await conclave.close()
   })
 })

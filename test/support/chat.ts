@@ -3,6 +3,7 @@ import {
   type CreateConversationInput,
   type MessageFieldsFragment,
   MessagesDocument,
+  type MessagesQuery,
   SendMessageDocument
 } from '../../documents/generated.js'
 import type { GraphQLClient } from './graphql-client.js'
@@ -31,7 +32,7 @@ export async function readBack(reader: GraphQLClient, id: string, pageSize = 200
   const pages: MessageFieldsFragment[][] = []
   let before: string | null = null
   for (;;) {
-    const page: { conversation: ConversationPage | null } = await reader.run(MessagesDocument, {
+    const page: MessagesQuery = await reader.run(MessagesDocument, {
       id,
       last: pageSize,
       before
@@ -41,12 +42,5 @@ export async function readBack(reader: GraphQLClient, id: string, pageSize = 200
     pages.unshift(edges.map((edge) => edge.node))
     if (!pageInfo.hasPreviousPage) return pages.flat()
     before = pageInfo.startCursor
-  }
-}
-
-interface ConversationPage {
-  messages: {
-    edges: { node: MessageFieldsFragment }[]
-    pageInfo: { hasPreviousPage: boolean; startCursor: string | null }
   }
 }

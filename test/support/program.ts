@@ -45,6 +45,15 @@ export class InstalledProgram {
     return program
   }
 
+  /** A worker alone, without npm around it; the program must have been built. */
+  startWorker(env: Record<string, string>): RunningProgram {
+    const command = [join('dist', 'src', 'main.js'), 'worker']
+    const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true }
+    const program = new RunningProgram(spawn(process.execPath, command, options))
+    this.#running.push(program)
+    return program
+  }
+
   /** Runs an npm script to its end. */
   async run(args: string[], env: Record<string, string> = {}): Promise<Finished> {
     return await new Promise((resolve) => {
@@ -94,6 +103,15 @@ export class RunningProgram {
         once(this.#child.stdout as NodeJS.ReadableStream, 'data').then(() => false)
       ])
       if (over && !serves()) throw new Error(`the program ended:\n${this.#output}`)
+    }
+  }
+
+  /** Waits until it has printed a text. */
+  async printed(text: string): Promise<void> {
+    while (!this.#output.includes(text)) {
+      const more = once(this.#child.stdout as NodeJS.ReadableStream, 'data').then(() => false)
+      const over = await Promise.race([this.#exit.then(() => true), more])
+      if (over && !this.#output.includes(text)) throw new Error(`the program ended:\n${this.#output}`)
     }
   }
 

@@ -149,7 +149,7 @@ describe('an environment', () => {
       masterSecrets: null,
       authentication: { jwtSecret: null, jwksUrl: null, issuer: null, audience: null },
       keyBits: 3072,
-      keyRotateAfter: 'P30D',
+      keyPolicy: { rotateAfter: 'P30D', rotateAfterMessages: null, destroyAfter: null, rotateOnMemberRemoval: true },
       keyPoolTarget: 16,
       dataKeyMaxMessages: 1000,
       dataKeyMaxAge: 'PT24H',
@@ -187,7 +187,7 @@ describe('an environment', () => {
     const identity = { AUTH_JWT_SECRET: 'é'.repeat(16), AUTH_ISSUER: 'https://id', AUTH_AUDIENCE: 'conclave' }
     const config = loadConfig({ ...given, ...identity, KEY_ROTATE_AFTER: 'P1M', SOMETHING_ELSE: 'ignored' })
     expect(config).toMatchObject({ host: '::', port: 0, dataDir: '/var/lib/x', keyBits: 4096 })
-    expect(config).toMatchObject({ dataKeyCacheTtlMs: 1500, keyRotateAfter: 'P1M' })
+    expect(config).toMatchObject({ dataKeyCacheTtlMs: 1500, keyPolicy: { rotateAfter: 'P1M' } })
     expect(config.authentication).toMatchObject({
       issuer: 'https://id',
       audience: 'conclave',

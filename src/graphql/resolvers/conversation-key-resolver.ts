@@ -1,6 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
-import { activeKey, countMessages, listKeys } from '../../conversation-key/list-keys.js'
+import { hasScope } from '../../conversation-key/key-rights.js'
+import { activeKey, listKeys } from '../../conversation-key/list-keys.js'
 import { rotateKey } from '../../conversation-key/rotate-key.js'
 import { ALGORITHM, fingerprint, publicKeyPem } from '../../crypto/key-transport.js'
 import type { ConversationKey } from '../../database/entities.js'
@@ -27,11 +28,8 @@ export class ConversationKeyResolver {
   }
 
   @FieldResolver(() => Int, { description: 'Messages that need this version to be read.' })
-  async messageCount(
-    @Root() { conversationId, version }: ConversationKey,
-    @Ctx() { services }: Context
-  ): Promise<number> {
-    return await countMessages(services, conversationId, version)
+  async messageCount(@Root() key: ConversationKey, @Ctx() { loaders }: Context): Promise<number> {
+    return await loaders.messageCount.load(key)
   }
 
   @FieldResolver(() => String, {
@@ -39,7 +37,7 @@ export class ConversationKeyResolver {
     description: 'URI of the master key that wraps it; null without scope keys:read.'
   })
   masterKey(@Root() { masterKey }: ConversationKey, @Ctx() context: Context): string | null {
-    return requireViewer(context).scopes.has('keys:read') ? (masterKey ?? null) : null
+    return hasScope(requireViewer(context), 'keys:read') ? (masterKey ?? null) : null
   }
 
   @Mutation(() => KeyPayload, {

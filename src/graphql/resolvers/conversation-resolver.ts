@@ -2,7 +2,6 @@ import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } fro
 import { addMembers, leaveConversation, removeMember, setMemberRole } from '../../conversation/change-members.js'
 import { UNREAD_MAX } from '../../conversation/count-unread.js'
 import { createConversation } from '../../conversation/create-conversation.js'
-import { deleteConversation } from '../../conversation/delete-conversation.js'
 import { markRead } from '../../conversation/mark-read.js'
 import { countMembers, listMembers } from '../../conversation/members.js'
 import { renameConversation } from '../../conversation/rename-conversation.js'
@@ -14,6 +13,7 @@ import {
   type ViewedConversation
 } from '../../conversation/viewed-conversation.js'
 import type { Member, MemberRole } from '../../database/entities.js'
+import { deleteConversation } from '../../key-life/delete-conversation.js'
 import type { Message } from '../../message/message.js'
 import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
@@ -95,7 +95,12 @@ export class ConversationResolver {
     @Arg('input', () => CreateConversationInput) input: CreateConversationInput
   ): Promise<ConversationPayload> {
     const { title, memberIds, historyVisibility } = input
-    const draft = { title: title ?? null, memberIds, historyVisibility: historyVisibility ?? 'FULL' }
+    const draft = {
+      title: title ?? null,
+      memberIds,
+      historyVisibility: historyVisibility ?? 'FULL',
+      keyPolicy: input.keyPolicy ?? null
+    }
     return { conversation: await createConversation(context.services, requireViewer(context), draft) }
   }
 

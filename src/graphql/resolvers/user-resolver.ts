@@ -1,5 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql'
+import { hasScope } from '../../conversation-key/key-rights.js'
 import type { Member } from '../../database/entities.js'
+import { findKeyOperation } from '../../key-life/key-operations.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeMessageId, isConversationId } from '../ids.js'
 import { MemberType } from '../types/member.js'
@@ -25,6 +27,9 @@ export class UserResolver {
     if (message) return { __typename: 'Message', ...message }
     const conversation = isConversationId(id) ? await context.loaders.conversation.load(id) : null
     if (conversation) return { __typename: 'Conversation', ...conversation }
+    const operation =
+      isConversationId(id) && hasScope(viewer, 'keys:read') ? await findKeyOperation(context.services, id) : null
+    if (operation) return { __typename: 'KeyOperation', ...operation }
     const user = await context.services.users.findAcquaintance(viewer, id)
     return user && { __typename: 'User', ...user }
   }

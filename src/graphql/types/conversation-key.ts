@@ -30,6 +30,12 @@ export class ConversationKeyType {
   @Field(() => DateTime, { nullable: true })
   deactivatedAt!: Date | null
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'End of the recipient-usage period, or the scheduled destruction.'
+  })
+  destroysAt!: Date | null
+
   @Field(() => DateTime, { nullable: true })
   destroyedAt!: Date | null
 }

@@ -2,6 +2,7 @@ import { Field, ID, InputType, ObjectType } from 'type-graphql'
 import type { HistoryVisibility, MemberRole } from '../../database/entities.js'
 import { DateTime } from '../scalars.js'
 import { HistoryVisibilityEnum, MemberRoleEnum } from './enums.js'
+import { KeyPolicyInput } from './key-policy.js'
 import { NodeType } from './node.js'
 
 /** Fields that the row of a viewed conversation has under the same name; the others have resolvers. */
@@ -30,6 +31,9 @@ export class CreateConversationInput {
 
   @Field(() => HistoryVisibilityEnum, { nullable: true, defaultValue: 'FULL' })
   historyVisibility!: HistoryVisibility | null
+
+  @Field(() => KeyPolicyInput, { nullable: true })
+  keyPolicy!: KeyPolicyInput | null
 }
 
 @ObjectType()

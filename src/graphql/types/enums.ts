@@ -5,7 +5,7 @@ import type { Message } from '../../message/message.js'
 import type { MessageStatus } from '../../message/message-opener.js'
 
 /** Names of an enum, checked to be exactly the members of the union that the rest of the code uses. */
-function names<Union extends string>(members: { [Name in Union]: Name }): { [Name in Union]: Name } {
+export function names<Union extends string>(members: { [Name in Union]: Name }): { [Name in Union]: Name } {
   return members
 }
 

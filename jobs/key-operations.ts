@@ -1,0 +1,36 @@
+import {
+  findOpenOperations,
+  type KeyOperationKind,
+  runKeyOperation,
+  type TakeStep
+} from '../src/key-life/key-operations.js'
+import { purgeConversation } from '../src/key-life/purge-conversation.js'
+import { reencrypt } from '../src/key-life/reencrypt.js'
+import type { Services } from '../src/services.js'
+import { rotateDueBatch } from './rotate-due.js'
+
+/** One step of each kind of operation. */
+const STEPS: Partial<Record<KeyOperationKind, TakeStep>> = {
+  REENCRYPT: reencrypt,
+  PURGE: purgeConversation,
+  ROTATE_DUE: async (services) => {
+    const done = await rotateDueBatch(services, new AbortController().signal)
+    return { done, failed: 0, position: null, ...(done === 0 ? { outcome: 'SUCCEEDED' } : {}) }
+  }
+}
+
+export async function runOperation(services: Services, id: string, stop: AbortSignal): Promise<void> {
+  await runKeyOperation(services, id, STEPS, stop)
+}
+
+/** Goes on with every operation that is not finished and that nobody is working on. */
+export async function resumeOperations(services: Services, stop: AbortSignal): Promise<void> {
+  for (const id of await findOpenOperations(services)) {
+    if (stop.aborted) return
+    try {
+      await runOperation(services, id, stop)
+    } catch (error) {
+      services.log.error({ operation: id, reason: (error as Error).message }, 'operation interrupted')
+    }
+  }
+}

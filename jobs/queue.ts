@@ -1,0 +1,82 @@
+import { createPostgresBackend, Queue, Worker } from 'bullmq'
+import { Redis } from 'ioredis'
+import type { JobQueue } from '../src/key-life/job-queue.js'
+import type { Logger } from '../src/log.js'
+
+/** One queue for all jobs: what each is to do, the database says. */
+const NAME = 'conclave'
+/** A nudge to look at an operation; its data is the operation's id. */
+export const KEY_OPERATION = 'key-operation'
+
+/** Where BullMQ keeps its queue: in Redis where there is one, in the database otherwise. */
+export interface QueuePlace {
+  databaseUrl: string
+  redisUrl: string | null
+}
+
+/** A queue and the connection below it, which BullMQ leaves open where it did not open it. */
+export function openQueue(place: QueuePlace, log: Logger): Queue {
+  const queue = open(
+    place,
+    (connection) => new Queue(NAME, connection),
+    (connection) => new Queue(NAME, connection, createPostgresBackend)
+  )
+  queue.on('error', (error) => log.warn({ reason: error.message }, 'job queue'))
+  return queue
+}
+
+export function openWorker(
+  place: QueuePlace,
+  log: Logger,
+  run: (job: { name: string; data: { id?: string } }) => Promise<void>
+): Worker {
+  // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
+  const options = { concurrency: 4, maxStalledCount: 10 }
+  const worker = open(
+    place,
+    (connection) => new Worker(NAME, run, { ...options, ...connection }),
+    (connection) => new Worker(NAME, run, { ...options, ...connection }, createPostgresBackend)
+  )
+  worker.on('error', (error) => log.warn({ reason: error.message }, 'worker'))
+  worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
+  return worker
+}
+
+/** The queue as the processes use it that only announce work. */
+export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
+  const queue = openQueue(place, log)
+  return {
+    nudge(id) {
+      // The id names the work: nudging twice makes one job.
+      const options = { jobId: `${KEY_OPERATION}-${id}`, removeOnComplete: true, removeOnFail: true }
+      queue
+        .add(KEY_OPERATION, { id }, options)
+        .catch((error: Error) => log.warn({ reason: error.message }, 'nudge failed'))
+    },
+    close: () => queue.close()
+  }
+}
+
+type PostgresConnection = { connection: { connectionString: string; migrate: boolean; schema: string; max: number } }
+
+/** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
+function open<T extends { close(): Promise<void> }>(
+  place: QueuePlace,
+  onRedis: (connection: { connection: Redis }) => T,
+  onPostgres: (connection: PostgresConnection) => unknown
+): T {
+  const { redisUrl, databaseUrl } = place
+  if (redisUrl === null) {
+    return onPostgres({ connection: { connectionString: databaseUrl, migrate: true, schema: 'bullmq', max: 4 } }) as T
+  }
+  // BullMQ insists on retrying for ever, and leaves a client that it was given to its owner.
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: null })
+  const opened = onRedis({ connection: redis })
+  const close = opened.close.bind(opened)
+  return Object.assign(opened, {
+    close: async () => {
+      await close()
+      redis.disconnect()
+    }
+  })
+}

@@ -1,0 +1,73 @@
+import type { KeyPolicy, KeyPolicyOverrides } from '../database/entities.js'
+import { addDuration, type Duration, parseDuration } from '../duration.js'
+import { BadUserInput } from '../errors.js'
+
+export type { KeyPolicy, KeyPolicyOverrides }
+
+/** The fields as a client gives them: null for never, absent for no change. */
+export interface KeyPolicyDraft {
+  rotateAfter?: string | null | undefined
+  rotateAfterMessages?: number | null | undefined
+  destroyAfter?: string | null | undefined
+  rotateOnMemberRemoval?: boolean | null | undefined
+}
+
+export function effectivePolicy(defaults: KeyPolicy, overrides: KeyPolicyOverrides): KeyPolicy {
+  return { ...defaults, ...overrides }
+}
+
+/**
+ * Adds a draft to what a conversation has set before.
+ *
+ * @throws BadUserInput naming the field below `field`, when a value is out of range or the policy as a
+ * whole would destroy keys before it rotates them
+ */
+export function changePolicy(
+  field: string,
+  defaults: KeyPolicy,
+  before: KeyPolicyOverrides,
+  draft: KeyPolicyDraft
+): KeyPolicyOverrides {
+  const after: KeyPolicyOverrides = { ...before }
+  if (draft.rotateAfter !== undefined) after.rotateAfter = durationOrNever(`${field}.rotateAfter`, draft.rotateAfter)
+  if (draft.destroyAfter !== undefined)
+    after.destroyAfter = durationOrNever(`${field}.destroyAfter`, draft.destroyAfter)
+  if (draft.rotateAfterMessages !== undefined)
+    after.rotateAfterMessages = countOrNever(field, draft.rotateAfterMessages)
+  // There is no "never" for a yes or no: null takes the conversation's own choice away.
+  if (draft.rotateOnMemberRemoval === null) delete after.rotateOnMemberRemoval
+  else if (draft.rotateOnMemberRemoval !== undefined) after.rotateOnMemberRemoval = draft.rotateOnMemberRemoval
+  requireOrder(field, effectivePolicy(defaults, after))
+  return after
+}
+
+function durationOrNever(field: string, text: string | null): Duration | null {
+  if (text === null) return null
+  try {
+    return parseDuration(text)
+  } catch {
+    throw new BadUserInput(
+      field,
+      'Give an ISO 8601 duration of up to ten years, such as P30D or PT12H, or null for never.'
+    )
+  }
+}
+
+function countOrNever(field: string, count: number | null): number | null {
+  if (count !== null && count < 1) {
+    throw new BadUserInput(`${field}.rotateAfterMessages`, 'Give a number of messages of 1 or more, or null for never.')
+  }
+  return count
+}
+
+/** Keys kept for a shorter time than they are used would be destroyed while members still write under them. */
+function requireOrder(field: string, { rotateAfter, destroyAfter }: KeyPolicy): void {
+  if (rotateAfter === null || destroyAfter === null) return
+  const epoch = new Date(0)
+  if (addDuration(epoch, destroyAfter) < addDuration(epoch, rotateAfter)) {
+    throw new BadUserInput(
+      `${field}.destroyAfter`,
+      'Keys must be kept at least as long as they are used: destroyAfter is shorter than rotateAfter.'
+    )
+  }
+}

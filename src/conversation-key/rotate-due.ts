@@ -1,0 +1,60 @@
+import { LockMode } from '@mikro-orm/core'
+import type { Database, Statement } from '../database/database.js'
+import { type Conversation, ConversationEntity, type RotationReason } from '../database/entities.js'
+import type { Services } from '../services.js'
+import { activateNextVersion } from './activate-version.js'
+import { SCHEDULER } from './key-events.js'
+
+type RotateServices = Pick<Services, 'keySupply' | 'clock' | 'config'>
+
+const DUE: Statement = {
+  name: 'due-rotations',
+  text: `
+    select id from conversations
+     where key_used and key_rotates_at is not null and deleted_at is null and key_rotates_at <= $1
+     order by key_rotates_at limit $2`
+}
+
+/** Conversations whose active key is due and was used, those longest overdue first. */
+export async function findDueRotations({
+  database,
+  now,
+  limit
+}: {
+  database: Database
+  now: Date
+  limit: number
+}): Promise<string[]> {
+  const rows = await database.run<{ id: string }>(DUE, [now, limit])
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Rotates the key of a conversation if it is due now.
+ *
+ * @param others what to do while another transaction has the conversation: a worker goes on to the next, a
+ * send waits, and finds the key rotated
+ * @returns whether this call rotated it
+ */
+export async function rotateIfDue(
+  services: RotateServices,
+  conversationId: string,
+  others: 'SKIP' | 'WAIT'
+): Promise<boolean> {
+  const { clock, config, keySupply } = services
+  const lockMode = others === 'SKIP' ? LockMode.PESSIMISTIC_PARTIAL_WRITE : LockMode.PESSIMISTIC_WRITE
+  return await keySupply.withKeyPair(async (em, takePair) => {
+    const conversation = await em.findOne(ConversationEntity, { id: conversationId, deletedAt: null }, { lockMode })
+    const now = clock.now()
+    const reason = conversation && dueReason(conversation, now)
+    if (!reason) return false
+    await activateNextVersion(em, conversation, takePair(), config.keyPolicy, { reason, now, actor: SCHEDULER })
+    return true
+  })
+}
+
+function dueReason(conversation: Conversation, now: Date): RotationReason | null {
+  const { keyUsed, keyRotatesAt, keyMessageLimit, keyMessages } = conversation
+  if (!keyUsed || !keyRotatesAt || keyRotatesAt > now) return null
+  return keyMessageLimit !== null && keyMessages >= keyMessageLimit ? 'MESSAGE_LIMIT' : 'SCHEDULED'
+}

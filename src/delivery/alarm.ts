@@ -1,0 +1,39 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Lets one waiter sleep until it rings; a ring while nobody waits is kept until the next reset. */
+export class Alarm {
+  #rung = Promise.withResolvers<void>()
+  #hasRung = false
+  #resetAt = performance.now()
+
+  get hasRung(): boolean {
+    return this.#hasRung
+  }
+
+  /** Since the last reset. */
+  get ageMs(): number {
+    return performance.now() - this.#resetAt
+  }
+
+  ring(): void {
+    this.#hasRung = true
+    this.#rung.resolve()
+  }
+
+  reset(): void {
+    this.#hasRung = false
+    this.#resetAt = performance.now()
+    this.#rung = Promise.withResolvers<void>()
+  }
+
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const timer = new AbortController()
+    const stop = () => timer.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    const timeout = delay(timeoutMs, undefined, { signal: timer.signal, ref: false }).catch(() => {})
+    await Promise.race([this.#rung.promise, timeout])
+    signal.removeEventListener('abort', stop)
+    timer.abort()
+  }
+}

@@ -1,0 +1,249 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
+import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
+import { countKeyEvents, type KeyEvent, listKeyEvents, verifyKeyEvents } from '../../conversation-key/key-events.js'
+import { effectivePolicy } from '../../conversation-key/key-policy.js'
+import { requireScope } from '../../conversation-key/key-rights.js'
+import { setKeyPolicy } from '../../conversation-key/set-key-policy.js'
+import type { ConversationKey } from '../../database/entities.js'
+import { operationProgress } from '../../delivery/operation-progress.js'
+import { BadUserInput } from '../../errors.js'
+import type { Viewer } from '../../identity/viewer.js'
+import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
+import {
+  countInventory,
+  type InventoryFilter,
+  keyHealth,
+  listInventory,
+  listKeysOf
+} from '../../key-life/key-census.js'
+import {
+  cancelKeyOperation,
+  findKeyOperation,
+  type KeyOperation,
+  listKeyOperations
+} from '../../key-life/key-operations.js'
+import { markKeyCompromised } from '../../key-life/mark-compromised.js'
+import { reencryptConversation } from '../../key-life/reencrypt-data-keys.js'
+import { rotateDueKeys } from '../../key-life/rotate-due-keys.js'
+import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
+import { type Context, requireViewer } from '../context.js'
+import { decodeCursor, encodeCursor } from '../cursor.js'
+import { requireConversationId, requireOperationId } from '../ids.js'
+import { Duration } from '../scalars.js'
+import { ConversationType } from '../types/conversation.js'
+import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
+import {
+  AuditVerification,
+  KeyEventType,
+  KeyHealthType,
+  KeyInventoryEntry,
+  KeyInventoryFilter
+} from '../types/key-census.js'
+import { KeyOperationPayload, KeyOperationType } from '../types/key-operation.js'
+import { KeyPolicyInput, KeyPolicyPayload, KeyPolicyType } from '../types/key-policy.js'
+
+const KeyInventoryConnection = connectionTypes('KeyInventory', () => KeyInventoryEntry)
+const KeyEventConnection = connectionTypes('KeyEvent', () => KeyEventType)
+
+/** What auditors see: scope keys:read. None of it shows a message, a title or a member. */
+@Resolver(() => KeyEventType)
+export class KeyCensusResolver {
+  @Query(() => KeyHealthType)
+  async keyHealth(@Ctx() context: Context): Promise<KeyHealthType> {
+    requireReader(context)
+    const { database, masterKeys, clock } = context.services
+    return await keyHealth({ database, masterKeys, now: clock.now() })
+  }
+
+  @Query(() => [ConversationKeyType], { description: 'Ascending by version.' })
+  async conversationKeys(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string
+  ): Promise<ConversationKey[]> {
+    requireReader(context)
+    return await listKeysOf(context.services, requireConversationId('conversationId', conversationId))
+  }
+
+  @Query(() => KeyInventoryConnection)
+  async keyInventory(
+    @Ctx() context: Context,
+    @Arg('filter', () => KeyInventoryFilter, { nullable: true }) filter: KeyInventoryFilter | null,
+    @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
+    @Arg('after', () => String, { nullable: true }) after: string | null
+  ): Promise<InstanceType<typeof KeyInventoryConnection>> {
+    requireReader(context)
+    const { database, clock } = context.services
+    const size = requirePageSize('first', first ?? 50)
+    const wanted: InventoryFilter = {
+      states: filter?.states ?? null,
+      overdue: filter?.overdue ?? false,
+      masterKey: filter?.masterKey ?? null
+    }
+    const [conversationId, version] = after == null ? [] : decodeCursor('key', '', 'after', after).split(' ')
+    const position = conversationId ? { conversationId, version: Number(version) } : null
+    const at = { database, now: clock.now() }
+    const found = await listInventory(at, wanted, size + 1, position)
+    const nodes = found.slice(0, size).map((key) => ({ conversationId: key.conversationId, key }))
+    const page = { nodes, hasNextPage: found.length > size, hasPreviousPage: position !== null }
+    const cursorOf = ({ key }: KeyInventoryEntry) => encodeCursor('key', '', `${key.conversationId} ${key.version}`)
+    return KeyInventoryConnection.of(toConnection(page, cursorOf, () => countInventory(at, wanted)))
+  }
+
+  @Query(() => KeyEventConnection, { description: 'In the order of their sequence.' })
+  async keyEvents(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID, { nullable: true }) conversationId: string | null,
+    @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
+    @Arg('after', () => String, { nullable: true }) after: string | null
+  ): Promise<InstanceType<typeof KeyEventConnection>> {
+    requireReader(context)
+    const size = requirePageSize('first', first ?? 50)
+    const id = conversationId == null ? null : requireConversationId('conversationId', conversationId)
+    const position = after == null ? 0 : Number(decodeCursor('key-event', id ?? '', 'after', after))
+    const found = await listKeyEvents(context.services, id, position, size + 1)
+    const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position > 0 }
+    const cursorOf = (event: KeyEventType) => encodeCursor('key-event', id ?? '', String(event.sequence))
+    return KeyEventConnection.of(toConnection<KeyEventType>(page, cursorOf, () => countKeyEvents(context.services, id)))
+  }
+
+  @FieldResolver(() => String, { description: 'Lower-case hex SHA-256 over this record and the previous hash.' })
+  hash(@Root() { hash }: KeyEvent): string {
+    return hash.toString('hex')
+  }
+
+  @Query(() => AuditVerification, { description: 'Computes every hash of the audit trail anew.' })
+  async verifyKeyEvents(@Ctx() context: Context): Promise<AuditVerification> {
+    requireReader(context)
+    return await verifyKeyEvents(context.services)
+  }
+}
+
+@Resolver(() => KeyOperationType)
+export class KeyOperationResolver {
+  @Query(() => KeyOperationType, { nullable: true })
+  async keyOperation(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<KeyOperation | null> {
+    requireReader(context)
+    return await findKeyOperation(context.services, requireOperationId('id', id))
+  }
+
+  @Query(() => [KeyOperationType], {
+    description: 'The latest first; `after` is the id of the last one of the page before.'
+  })
+  async keyOperations(
+    @Ctx() context: Context,
+    @Arg('first', () => Int, { nullable: true, defaultValue: 20 }) first: number | null,
+    @Arg('after', () => String, { nullable: true }) after: string | null
+  ): Promise<KeyOperation[]> {
+    requireReader(context)
+    const position = after == null ? null : requireOperationId('after', after)
+    return await listKeyOperations(context.services, requirePageSize('first', first ?? 20), position)
+  }
+
+  @Subscription(() => KeyOperationType, {
+    description:
+      'The operation as it stands, and again whenever it has moved on, until it has finished. Scope keys:read.',
+    subscribe: async ({ args, context }: { args: { id: string }; context: Context }) =>
+      await operationProgress(context.services, requireReader(context), requireOperationId('id', args.id))
+  })
+  keyOperationProgress(@Root() operation: KeyOperation, @Arg('id', () => ID) _id: string): KeyOperation {
+    return operation
+  }
+
+  @Mutation(() => KeyOperationPayload)
+  async cancelKeyOperation(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<KeyOperationPayload> {
+    return {
+      operation: await cancelKeyOperation(context.services, requireViewer(context), requireOperationId('id', id))
+    }
+  }
+
+  @Mutation(() => KeyOperationPayload, {
+    description: 'Has every key that is due and used rotated now. Scope keys:admin.'
+  })
+  async rotateDueKeys(@Ctx() context: Context): Promise<KeyOperationPayload> {
+    return { operation: await rotateDueKeys(context.services, requireViewer(context)) }
+  }
+
+  @Mutation(() => KeyOperationPayload, {
+    description: 'Wraps the data keys of an old version under the active one. Scope keys:admin.'
+  })
+  async reencryptConversation(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Arg('fromVersion', () => Int) fromVersion: number
+  ): Promise<KeyOperationPayload> {
+    const id = requireConversationId('conversationId', conversationId)
+    return { operation: await reencryptConversation(context.services, requireViewer(context), id, fromVersion) }
+  }
+}
+
+/** What is done with the keys of one conversation: by its owner, or by an administrator of keys. */
+@Resolver(() => ConversationType)
+export class KeyLifeResolver {
+  @FieldResolver(() => KeyPolicyType)
+  keyPolicy(@Root() { keyPolicy }: ViewedConversation, @Ctx() { services }: Context): KeyPolicyType {
+    return effectivePolicy(services.config.keyPolicy, keyPolicy)
+  }
+
+  @Mutation(() => KeyPolicyPayload, { description: 'For the owner of the conversation, or scope keys:admin.' })
+  async setKeyPolicy(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Arg('policy', () => KeyPolicyInput) policy: KeyPolicyInput
+  ): Promise<KeyPolicyPayload> {
+    const id = requireConversationId('conversationId', conversationId)
+    return { conversationId: id, keyPolicy: await setKeyPolicy(context.services, requireViewer(context), id, policy) }
+  }
+
+  @Mutation(() => KeyPayload, {
+    description: 'Rotates, re-encrypts what lies under the version, then destroys it. Scope keys:admin.'
+  })
+  async markKeyCompromised(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Arg('version', () => Int) version: number
+  ): Promise<KeyPayload> {
+    const target = targetOf(conversationId, version)
+    const { key } = await markKeyCompromised(context.services, requireViewer(context), target)
+    return { conversationId: target.conversationId, key }
+  }
+
+  @Mutation(() => KeyPayload, {
+    description: 'The version opens nothing any more, and is destroyed when the time is over. Scope keys:admin.'
+  })
+  async scheduleKeyDestruction(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Arg('version', () => Int) version: number,
+    @Arg('after', () => Duration, { defaultValue: 'P7D' }) after: string
+  ): Promise<KeyPayload> {
+    const target = targetOf(conversationId, version)
+    return {
+      conversationId: target.conversationId,
+      key: await scheduleKeyDestruction(context.services, requireViewer(context), target, after)
+    }
+  }
+
+  @Mutation(() => KeyPayload, { description: 'Restores the state before, until the destruction. Scope keys:admin.' })
+  async cancelKeyDestruction(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Arg('version', () => Int) version: number
+  ): Promise<KeyPayload> {
+    const target = targetOf(conversationId, version)
+    return {
+      conversationId: target.conversationId,
+      key: await cancelKeyDestruction(context.services, requireViewer(context), target)
+    }
+  }
+}
+
+function targetOf(conversationId: string, version: number) {
+  if (version < 1) throw new BadUserInput('version', 'Key versions are numbered 1, 2, 3 …')
+  return { conversationId: requireConversationId('conversationId', conversationId), version }
+}
+
+function requireReader(context: Context): Viewer {
+  const viewer = requireViewer(context)
+  requireScope(viewer, 'keys:read')
+  return viewer
+}

@@ -1,0 +1,60 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { appendKeyEvent } from '../conversation-key/key-events.js'
+import { ConversationEntity, type ConversationKey, ConversationKeyEntity } from '../database/entities.js'
+import type { Viewer } from '../identity/viewer.js'
+import { lockConversation, requireRight } from '../membership/roles.js'
+import type { Services } from '../services.js'
+import { destroyNow, putOnTheWay } from './destroy-key.js'
+import { queueOperation } from './key-operations.js'
+
+/**
+ * Deletes a conversation and destroys all of its keys in the same transaction: what was sent in it cannot be read
+ * from the database any more. A job then removes the rows.
+ */
+export async function deleteConversation(
+  services: Pick<Services, 'database' | 'clock' | 'signals' | 'jobs' | 'keyring'>,
+  viewer: Viewer,
+  conversationId: string
+): Promise<void> {
+  const operation = await services.database.transaction(async (em) => {
+    await requireRight(em, conversationId, viewer, 'delete the conversation')
+    const conversation = await lockConversation(em, conversationId)
+    const now = services.clock.now()
+    for (const key of await em.find(ConversationKeyEntity, { conversationId }))
+      await destroyAtOnce(em, key, now, viewer.id)
+    const columns = { deletedAt: now, dataKeyId: null, dataKeyExpiresAt: null, title: null, titleDataKeyId: null }
+    await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
+    const work = { kind: 'PURGE' as const, actor: viewer.id, conversationId, keyVersion: null }
+    return await queueOperation(em, { ...work, total: conversation.lastSequence, now })
+  })
+  services.keyring.forget(conversationId)
+  services.signals.publish(`conversation:${conversationId}`)
+  services.signals.publish(`keys:${conversationId}`)
+  services.jobs.nudge(operation.id)
+}
+
+/** Takes a version through every state on its way, whichever it is in. */
+async function destroyAtOnce(em: EntityManager, key: ConversationKey, now: Date, actor: string): Promise<void> {
+  if (key.state === 'DESTROYED') return
+  const inactive = key.state === 'ACTIVE' ? await deactivate(em, key, now, actor) : key
+  const pending =
+    inactive.state === 'PENDING_DESTRUCTION'
+      ? inactive
+      : await putOnTheWay(em, inactive, { now, actor, destroysAt: now })
+  await destroyNow(em, pending, now, actor)
+}
+
+async function deactivate(em: EntityManager, key: ConversationKey, now: Date, actor: string): Promise<ConversationKey> {
+  const { conversationId, version } = key
+  const deactivated = { state: 'DEACTIVATED' as const, deactivatedAt: now }
+  await em.nativeUpdate(ConversationKeyEntity, { conversationId, version }, deactivated)
+  await appendKeyEvent(em, {
+    at: now,
+    actor,
+    action: 'key.deactivated',
+    conversationId,
+    keyVersion: version,
+    detail: 'reason=DELETED'
+  })
+  return { ...key, ...deactivated }
+}

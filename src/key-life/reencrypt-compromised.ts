@@ -1,0 +1,147 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { newDataKey } from '../conversation-key/new-data-key.js'
+import { messageAssociatedData } from '../crypto/associated-data.js'
+import { decryptContent, encryptContent } from '../crypto/content-encryption.js'
+import { DecryptionError } from '../crypto/errors.js'
+import type { DataKey } from '../crypto/keys.js'
+import { type ConversationKey, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
+import { lockConversation } from '../membership/roles.js'
+import { MESSAGE_COLUMNS, type Message } from '../message/message.js'
+import type { Services } from '../services.js'
+import { destroyNow, putOnTheWay } from './destroy-key.js'
+import type { KeyOperation, Step } from './key-operations.js'
+import { moveTitle } from './move-title.js'
+import { recordStep } from './reencrypt-data-keys.js'
+
+/** Messages of one step: a new data key is made for each, and the conversation is locked for as long as it takes. */
+const BATCH = 250
+
+/**
+ * One step away from a compromised version: decrypts some messages and encrypts them again under a new data key
+ * of the active version. The last step moves the title and destroys the version. A message is readable at every
+ * moment: its row changes from one ciphertext to the other at once, and keeps its place among the changes.
+ *
+ * Messages that cannot be opened are left as they are and counted; the version is then kept, and the operation
+ * fails in the end: destroying it would take them away for good, which is not for a job to decide.
+ */
+export async function reencryptCompromised(
+  services: Services,
+  em: EntityManager,
+  operation: KeyOperation,
+  key: ConversationKey
+): Promise<Step> {
+  const target = { conversationId: key.conversationId, version: key.version }
+  const conversation = await lockConversation(em, target.conversationId)
+  const messages = await nextMessages(em, target, Number(operation.position ?? 0))
+  const opened = await openMessages(services, messages)
+  if (opened.length > 0) {
+    await storeUnderNewDataKey(services, em, target.conversationId, opened)
+    await recordStep(services, em, operation, `messages=${opened.length} to=${conversation.activeKeyVersion}`)
+  }
+  const failed = messages.length - opened.length
+  const step = { done: opened.length, failed, position: String(messages.at(-1)?.sequence ?? operation.position ?? 0) }
+  if (messages.length === BATCH) return step
+  if (operation.failed + failed > 0) {
+    return {
+      ...step,
+      outcome: 'FAILED',
+      error: 'Some messages could not be opened. The version is kept; schedule its destruction to give them up.'
+    }
+  }
+  await moveTitle(services, em, conversation, target.version)
+  await destroy(services, em, key, operation.actor)
+  return { ...step, outcome: 'SUCCEEDED' }
+}
+
+interface OpenedBody {
+  message: Message
+  body: Buffer
+}
+
+async function nextMessages(
+  em: EntityManager,
+  { conversationId, version }: { conversationId: string; version: number },
+  after: number
+): Promise<Message[]> {
+  return await em.execute<Message[]>(
+    `select ${MESSAGE_COLUMNS}
+       from messages x join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+      where x.conversation_id = ? and d.key_version = ? and x.envelope is not null and x.sequence > ?
+      order by x.sequence limit ${BATCH}`,
+    [conversationId, version, after]
+  )
+}
+
+async function openMessages(
+  { keyring, log }: Pick<Services, 'keyring' | 'log'>,
+  messages: Message[]
+): Promise<OpenedBody[]> {
+  const [first] = messages
+  if (!first) return []
+  const keys = await keyring.openForWork(
+    first.conversationId,
+    messages.map(({ dataKeyId }) => dataKeyId)
+  )
+  return messages.flatMap((message) => {
+    const body = openBody(message, keys.get(message.dataKeyId))
+    if (body) return [{ message, body }]
+    const { conversationId, id, sequence, dataKeyId } = message
+    log.error({ conversationId, messageId: id, sequence, dataKeyId }, 'message cannot be re-encrypted')
+    return []
+  })
+}
+
+function openBody(message: Message, dataKey: DataKey | undefined): Buffer | null {
+  if (!dataKey || !message.envelope) return null
+  try {
+    return decryptContent(dataKey, message.envelope, messageAssociatedData({ ...message, messageId: message.id }))
+  } catch (error) {
+    if (error instanceof DecryptionError) return null
+    throw error
+  }
+}
+
+async function storeUnderNewDataKey(
+  { clock }: Pick<Services, 'clock'>,
+  em: EntityManager,
+  conversationId: string,
+  opened: OpenedBody[]
+): Promise<void> {
+  const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId, state: 'ACTIVE' })
+  const { id, dataKey, wrappedKey } = newDataKey(active.publicKey)
+  const row = {
+    conversationId,
+    id,
+    keyVersion: active.version,
+    wrappedKey,
+    createdAt: clock.now(),
+    messageCount: opened.length
+  }
+  await em.insert(DataKeyEntity, row)
+  for (const { message, body } of opened) {
+    const context = { ...message, messageId: message.id, dataKeyId: id }
+    const envelope = encryptContent(dataKey, body, messageAssociatedData(context))
+    body.fill(0)
+    await em.execute('update messages set envelope = ?, data_key_id = ? where conversation_id = ? and sequence = ?', [
+      envelope,
+      id,
+      conversationId,
+      message.sequence
+    ])
+    await em.execute('update data_keys set message_count = message_count - 1 where conversation_id = ? and id = ?', [
+      conversationId,
+      message.dataKeyId
+    ])
+  }
+}
+
+async function destroy(
+  { clock }: Pick<Services, 'clock'>,
+  em: EntityManager,
+  key: ConversationKey,
+  actor: string
+): Promise<void> {
+  const now = clock.now()
+  const pending = await putOnTheWay(em, key, { now, actor, destroysAt: now })
+  await destroyNow(em, pending, now, actor)
+}

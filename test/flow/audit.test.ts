@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  ConversationKeysDocument,
+  KeyEventsDocument,
+  KeyHealthDocument,
+  KeyInventoryDocument,
+  KeyOperationsDocument,
+  RotateDueKeysDocument,
+  RotateKeyDocument,
+  VerifyKeyEventsDocument
+} from '../../documents/generated.js'
+import { anchorKeyEvents } from '../../src/conversation-key/key-events.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+
+let conclave: TestConclave
+let alice: GraphQLClient
+let auditor: GraphQLClient
+let id: string
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  await conclave.services.keySupply.refill(5)
+  alice = await conclave.as('alice')
+  auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
+})
+afterAll(() => conclave.close())
+
+describe('the audit trail and the inventories', () => {
+  it('are closed to tokens without keys:read', async () => {
+    const attempts = [
+      await alice.execute(KeyHealthDocument, {}),
+      await alice.execute(VerifyKeyEventsDocument, {}),
+      await alice.execute(KeyEventsDocument, {}),
+      await alice.execute(KeyInventoryDocument, {}),
+      await alice.execute(KeyOperationsDocument, {})
+    ]
+    for (const { errors } of attempts) expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+  })
+
+  it('let an auditor read and not act', async () => {
+    expect((await auditor.execute(RotateDueKeysDocument, {})).errors).toMatchObject([
+      { extensions: { code: 'FORBIDDEN' } }
+    ])
+  })
+})
+
+describe('the audit trail', () => {
+  beforeEach(async () => {
+    id = await createConversation(alice, ['bob'])
+    for (let rotation = 0; rotation < 3; rotation++) await alice.run(RotateKeyDocument, { conversationId: id })
+  })
+
+  it('has who did what to which key, refused attempts included', async () => {
+    await (await conclave.as('bob')).execute(RotateKeyDocument, { conversationId: id })
+    await (await conclave.as('mallory')).execute(RotateKeyDocument, { conversationId: id })
+    const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId: id, first: 50 })
+    expect(keyEvents.totalCount).toBe(9)
+    expect(keyEvents.nodes.map(({ actor, action, keyVersion }) => [actor, action, keyVersion]).slice(-4)).toEqual([
+      ['alice', 'key.deactivated', 3],
+      ['alice', 'key.activated', 4],
+      ['bob', 'operation.refused', null],
+      ['mallory', 'operation.refused', null]
+    ])
+    expect(keyEvents.nodes.at(-1)?.detail).toBe('operation=rotateKey code=NOT_FOUND')
+  })
+
+  it('is read page by page, each event once', async () => {
+    const seen: number[] = []
+    let after: string | null = null
+    do {
+      const { keyEvents }: Awaited<ReturnType<typeof pageOfEvents>> = await pageOfEvents(after)
+      seen.push(...keyEvents.nodes.map(({ sequence }) => sequence))
+      after = keyEvents.pageInfo.hasNextPage ? (keyEvents.pageInfo.endCursor ?? null) : null
+    } while (after)
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b))
+    expect(seen).toHaveLength(7)
+  })
+
+  it('refuses to be changed, by anybody', async () => {
+    for (const statement of ['update key_events set actor = actor', 'delete from key_events', 'truncate key_events']) {
+      await expect(conclave.database.query(statement)).rejects.toThrow('append-only')
+    }
+  })
+
+  it('verifies while it is what was written', async () => {
+    const { verifyKeyEvents } = await auditor.run(VerifyKeyEventsDocument)
+    const [count] = await conclave.database.query<{ events: number }>(
+      'select count(*)::integer as events from key_events'
+    )
+    expect(verifyKeyEvents).toEqual({ valid: true, checked: count?.events, firstInvalidSequence: null })
+  })
+
+  it.each(['actor', 'action', 'detail'])(
+    'names the first event whose %s was changed behind the back of the database',
+    async (column) => {
+      const sequence = await nthEvent(3)
+      await behindTheBack(`update key_events set ${column} = 'forged' where sequence = ${sequence}`)
+      await expectInvalidFrom(sequence)
+    }
+  )
+
+  it('names an event that was removed, in the middle or at the end', async () => {
+    for (const n of [3, 7]) {
+      const sequence = await nthEvent(n)
+      await behindTheBack(`delete from key_events where sequence = ${sequence}`)
+      await expectInvalidFrom(sequence)
+    }
+  })
+
+  it('finds a chain whose end and head were cut off together, once it was anchored', async () => {
+    const { services } = conclave
+    await anchorKeyEvents({ database: services.database, now: conclave.clock.now() })
+    const sequence = await nthEvent(7)
+    const cut = `
+      delete from key_events where sequence = ${sequence};
+      update key_event_heads h set count = h.count - 1,
+             hash = (select e.hash from key_events e where e.shard = h.shard order by e.sequence desc limit 1)
+       where h.shard = (${sequence} - 1) % 16`
+    await behindTheBack(cut)
+    await expectInvalidFrom(sequence)
+  })
+})
+
+describe('key health', () => {
+  it('counts what there is to do', async () => {
+    const counted = await bootConclave()
+    const owner = await counted.as('alice')
+    const used = await createConversation(owner, [])
+    await createConversation(owner, [])
+    await send(owner, used, 'used')
+    await counted.services.keySupply.refill(2)
+    counted.clock.advance(31 * 24 * 60 * 60 * 1000)
+    const reader = await counted.as('auditor', { scopes: ['keys:read'] })
+    expect((await reader.run(KeyHealthDocument)).keyHealth).toEqual({
+      activeKeys: 2,
+      overdueRotations: 1,
+      overdueDestructions: 0,
+      compromisedKeys: 0,
+      pooledKeys: 2,
+      masterKeys: [{ uri: 'local:test', current: true, wrappedKeyCount: 4, safeToRetire: false, reachable: true }]
+    })
+    const overdue = await reader.run(KeyInventoryDocument, { filter: { overdue: true } })
+    expect(overdue.keyInventory.nodes.map(({ conversationId }) => conversationId)).toEqual([used])
+    const { conversationKeys } = await reader.run(ConversationKeysDocument, { conversationId: used })
+    expect(conversationKeys).toMatchObject([{ version: 1, masterKey: 'local:test', messageCount: 1 }])
+    await counted.close()
+  })
+})
+
+/** Sequence of the nth event of the conversation. */
+async function nthEvent(n: number): Promise<number> {
+  const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId: id, first: 50 })
+  return keyEvents.nodes[n - 1]?.sequence ?? 0
+}
+
+function pageOfEvents(after: string | null) {
+  return auditor.run(KeyEventsDocument, { conversationId: id, first: 3, after })
+}
+
+/** Runs SQL as somebody who can switch the triggers off, and remembers how it was. */
+async function behindTheBack(statement: string): Promise<void> {
+  await conclave.database.query('create table kept as select * from key_events')
+  await conclave.database.query('create table kept_heads as select * from key_event_heads')
+  await conclave.database.query('alter table key_events disable trigger user')
+  await conclave.database.query(statement)
+}
+
+/** Looks for the forgery, and puts everything back as it was for the next test. */
+async function expectInvalidFrom(sequence: number): Promise<void> {
+  const { verifyKeyEvents } = await auditor.run(VerifyKeyEventsDocument)
+  await conclave.database.query('delete from key_events')
+  await conclave.database.query('insert into key_events select * from kept')
+  await conclave.database.query(
+    'update key_event_heads h set count = k.count, hash = k.hash from kept_heads k where k.shard = h.shard'
+  )
+  await conclave.database.query('drop table kept, kept_heads')
+  await conclave.database.query('alter table key_events enable trigger user')
+  expect(verifyKeyEvents).toMatchObject({ valid: false, firstInvalidSequence: sequence })
+  expect((await auditor.run(VerifyKeyEventsDocument)).verifyKeyEvents.valid).toBe(true)
+}

@@ -1,0 +1,128 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  AddMembersDocument,
+  CancelKeyDestructionDocument,
+  KeysDocument,
+  MarkKeyCompromisedDocument,
+  ReencryptConversationDocument,
+  RemoveMemberDocument,
+  RotateKeyDocument,
+  ScheduleKeyDestructionDocument,
+  SendMessageDocument
+} from '../../documents/generated.js'
+import { verifyKeyEvents } from '../../src/conversation-key/key-events.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation, readBack } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { runDueWork } from '../support/worker-run.js'
+
+/** Whatever is done to the keys of a conversation, in whatever order, some things always hold. */
+
+let conclave: TestConclave
+let owner: GraphQLClient
+let admin: GraphQLClient
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  owner = await conclave.as('owner')
+  admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+  await conclave.services.keySupply.refill(20)
+})
+afterAll(() => conclave.close())
+
+/** What may be done; a version is given as a share of those that there are. */
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant('send' as const), body: fc.string({ minLength: 1, unit: 'binary' }) })
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('rotate' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('addMember' as const, 'removeMember' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('compromise' as const, 'schedule' as const, 'cancel' as const, 'reencrypt' as const),
+      share: fc.double({ min: 0, max: 0.999, noNaN: true })
+    })
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('work' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) }
+)
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+describe('after any sequence of sends, rotations, removals, compromises, destructions and restarts', () => {
+  it('one key is active, what is readable is what was sent, and what is not has its reason', {
+    timeout: 120_000
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+        const id = await createConversation(owner, [])
+        const sent = new Map<number, string>()
+        for (const taken of steps) {
+          await take(id, taken, sent)
+          await expectInvariants(id, sent)
+        }
+      }),
+      { numRuns: 25 }
+    )
+    expect(await verifyKeyEvents(conclave.services)).toMatchObject({ valid: true })
+  })
+})
+
+async function take(conversationId: string, taken: Step, sent: Map<number, string>): Promise<void> {
+  if (taken.do === 'send') {
+    const { data } = await owner.execute(SendMessageDocument, { input: { conversationId, body: taken.body } })
+    if (data) sent.set(data.sendMessage.message.sequence, taken.body)
+  } else if (taken.do === 'rotate') await owner.run(RotateKeyDocument, { conversationId })
+  else if (taken.do === 'addMember') await owner.run(AddMembersDocument, { conversationId, userIds: ['guest'] })
+  else if (taken.do === 'removeMember') await owner.execute(RemoveMemberDocument, { conversationId, userId: 'guest' })
+  else if (taken.do === 'restart') conclave.services.keyring.forgetAll()
+  else if (taken.do === 'work') {
+    conclave.clock.advance(2000)
+    await runDueWork(conclave)
+  } else if ('share' in taken) await change(conversationId, taken)
+}
+
+/** Some of these are refused, depending on the state that the version is in: they must then change nothing. */
+async function change(conversationId: string, taken: Extract<Step, { share: number }>): Promise<void> {
+  const keys = await keysOf(conversationId)
+  const version = 1 + Math.floor(taken.share * keys.length)
+  const { errors } = await operate(conversationId, version, taken.do)
+  if (!errors) return
+  expect(['CONFLICT', 'BAD_USER_INPUT']).toContain(errors[0]?.extensions.code)
+  expect(await keysOf(conversationId)).toEqual(keys)
+}
+
+function operate(
+  conversationId: string,
+  version: number,
+  operation: 'compromise' | 'schedule' | 'cancel' | 'reencrypt'
+) {
+  if (operation === 'compromise') return admin.execute(MarkKeyCompromisedDocument, { conversationId, version })
+  if (operation === 'schedule')
+    return admin.execute(ScheduleKeyDestructionDocument, { conversationId, version, after: 'PT1S' })
+  if (operation === 'cancel') return admin.execute(CancelKeyDestructionDocument, { conversationId, version })
+  return admin.execute(ReencryptConversationDocument, { conversationId, fromVersion: version })
+}
+
+async function expectInvariants(id: string, sent: Map<number, string>): Promise<void> {
+  const keys = await keysOf(id)
+  expect(keys.filter(({ state }) => state === 'ACTIVE').map(({ version }) => version)).toEqual([keys.length])
+  expect(keys.map(({ version }) => version)).toEqual(keys.map((_, index) => index + 1))
+  const stateOf = new Map(keys.map(({ version, state }) => [version, state]))
+  const messages = await readBack(owner, id)
+  for (const { sequence, kind, body, status, keyVersion } of messages) {
+    const state = stateOf.get(keyVersion)
+    const expected =
+      state === 'DESTROYED' ? 'KEY_DESTROYED' : state === 'PENDING_DESTRUCTION' ? 'UNREADABLE' : 'READABLE'
+    expect([sequence, status]).toEqual([sequence, expected])
+    if (kind === 'TEXT') expect(body).toBe(status === 'READABLE' ? sent.get(sequence) : null)
+  }
+  const counted = keys.map(({ messageCount }) => messageCount)
+  expect(counted).toEqual(keys.map(({ version }) => messages.filter(({ keyVersion }) => keyVersion === version).length))
+}
+
+async function keysOf(id: string) {
+  return (await owner.run(KeysDocument, { id })).conversation?.keys ?? []
+}

@@ -1,0 +1,117 @@
+import { randomInt } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { KeysDocument, MarkKeyCompromisedDocument, SetKeyPolicyDocument } from '../../documents/generated.js'
+import { verifyKeyEvents } from '../../src/conversation-key/key-events.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation, readBack, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { InstalledProgram } from '../support/program.js'
+
+const CONVERSATIONS = 200
+const MESSAGES = 1500
+const KILLS = 30
+
+let conclave: TestConclave
+let program: InstalledProgram
+let alice: GraphQLClient
+let admin: GraphQLClient
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  alice = await conclave.as('alice')
+  admin = await conclave.as('admin', { scopes: ['keys:admin', 'keys:read'] })
+  program = new InstalledProgram()
+  const built = await program.run(['run', 'build'])
+  if (built.code !== 0) throw new Error(built.output)
+}, 120_000)
+afterAll(async () => {
+  await program.remove()
+  await conclave.close()
+})
+
+describe(`a worker that is killed ${KILLS} times`, () => {
+  it('leaves work that the next one finishes: nothing is lost, and nothing done twice', {
+    timeout: 240_000
+  }, async () => {
+    const due = await dueConversations()
+    const compromised = await compromisedConversation()
+    for (let kill = 0; kill < KILLS; kill++) {
+      const worker = program.startWorker(environment())
+      await worker.printed("Conclave's worker runs")
+      // At any moment of its work: the seed does not matter, the moment does.
+      await new Promise((resolve) => setTimeout(resolve, randomInt(10, 250)))
+      await worker.kill()
+    }
+    const last = program.startWorker(environment())
+    await vi.waitFor(async () => expect(await unfinished()).toEqual({ due: 0, operations: 0 }), {
+      timeout: 90_000,
+      interval: 200
+    })
+    await last.interrupt()
+
+    for (const id of due)
+      expect(await eventsOf(id)).toEqual(['key.activated 1', 'key.deactivated 1', 'key.activated 2'])
+    const messages = await readBack(alice, compromised)
+    expect(messages.map(({ body, keyVersion }) => [body, keyVersion])).toEqual(
+      Array.from({ length: MESSAGES }, (_, index) => [`message ${index}`, 2])
+    )
+    const keys = (await alice.run(KeysDocument, { id: compromised })).conversation?.keys
+    expect(keys?.map(({ state, messageCount }) => [state, messageCount])).toEqual([
+      ['DESTROYED', 0],
+      ['ACTIVE', MESSAGES]
+    ])
+    const counted = (await eventsOf(compromised)).filter((event) => event.startsWith('key.reencrypted'))
+    expect(counted).toHaveLength(MESSAGES / 250)
+    expect(await verifyKeyEvents(conclave.services)).toMatchObject({ valid: true })
+  })
+})
+
+/** Conversations whose key is used and overdue. */
+async function dueConversations(): Promise<string[]> {
+  const ids: string[] = []
+  for (let count = 0; count < CONVERSATIONS; count++) {
+    const id = await createConversation(alice, [])
+    await send(alice, id, 'used')
+    ids.push(id)
+  }
+  await Promise.all(
+    ids.map((id) => alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { rotateAfter: 'PT0.001S' } }))
+  )
+  return ids
+}
+
+async function compromisedConversation(): Promise<string> {
+  const id = await createConversation(alice, [])
+  for (let index = 0; index < MESSAGES; index++) await send(alice, id, `message ${index}`)
+  await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+  return id
+}
+
+async function unfinished(): Promise<{ due: number; operations: number } | undefined> {
+  const [row] = await conclave.database.query<{ due: number; operations: number }>(
+    `select (select count(*)::integer from conversations where key_used and key_rotates_at <= now()) as due,
+            (select count(*)::integer from key_operations where finished_at is null) as operations`
+  )
+  return row
+}
+
+async function eventsOf(id: string): Promise<string[]> {
+  const rows = await conclave.database.query<{ event: string }>(
+    `select action || ' ' || coalesce(key_version, 0) as event from key_events
+      where conversation_id = $1 and action like 'key.%' and action <> 'key.policy-set' order by sequence`,
+    [id]
+  )
+  return rows.map(({ event }) => event)
+}
+
+function environment(): Record<string, string> {
+  return {
+    DATABASE_URL: conclave.database.url,
+    MASTER_KEY: 'local:test',
+    MASTER_SECRETS: `test=${Buffer.alloc(32, 7).toString('base64')}`,
+    AUTH_JWT_SECRET: conclave.services.authentication.jwtSecret,
+    KEY_BITS: '2048',
+    KEY_POOL_TARGET: '0',
+    SCAN_EVERY: 'PT0.1S'
+  }
+}

@@ -1,6 +1,7 @@
 import {
   findOpenOperations,
   type KeyOperationKind,
+  type ReportProgress,
   runKeyOperation,
   type TakeStep
 } from '../src/key-life/key-operations.js'
@@ -19,8 +20,13 @@ const STEPS: Partial<Record<KeyOperationKind, TakeStep>> = {
   }
 }
 
-export async function runOperation(services: Services, id: string, stop: AbortSignal): Promise<void> {
-  await runKeyOperation(services, id, STEPS, stop)
+export async function runOperation(
+  services: Services,
+  id: string,
+  stop: AbortSignal,
+  report?: ReportProgress
+): Promise<void> {
+  await runKeyOperation(services, id, STEPS, stop, report)
 }
 
 /** Goes on with every operation that is not finished and that nobody is working on. */

@@ -14,6 +14,13 @@ export interface QueuePlace {
   redisUrl: string | null
 }
 
+/** What a worker sees of a job. */
+export interface RunningJob {
+  name: string
+  data: { id?: string }
+  updateProgress(progress: object): Promise<void>
+}
+
 /** A queue and the connection below it, which BullMQ leaves open where it did not open it. */
 export function openQueue(place: QueuePlace, log: Logger): Queue {
   const queue = open(
@@ -25,11 +32,7 @@ export function openQueue(place: QueuePlace, log: Logger): Queue {
   return queue
 }
 
-export function openWorker(
-  place: QueuePlace,
-  log: Logger,
-  run: (job: { name: string; data: { id?: string } }) => Promise<void>
-): Worker {
+export function openWorker(place: QueuePlace, log: Logger, run: (job: RunningJob) => Promise<void>): Worker {
   // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
   const options = { concurrency: 4, maxStalledCount: 10 }
   const worker = open(

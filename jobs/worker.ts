@@ -1,6 +1,6 @@
 import type { Services } from '../src/services.js'
 import { runOperation } from './key-operations.js'
-import { KEY_OPERATION, openQueue, openWorker, type QueuePlace } from './queue.js'
+import { KEY_OPERATION, openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
 import { schedule } from './schedule.js'
 
 /**
@@ -26,12 +26,13 @@ export async function startWorker(services: Services, place: QueuePlace): Promis
   }
 }
 
-async function runJob(
-  services: Services,
-  { name, data }: { name: string; data: { id?: string } },
-  stop: AbortSignal
-): Promise<void> {
-  if (name === KEY_OPERATION && data.id) return await runOperation(services, data.id, stop)
+async function runJob(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
+  const { name, data } = job
+  if (name === KEY_OPERATION && data.id) {
+    return await runOperation(services, data.id, stop, ({ done, failed, total }) =>
+      job.updateProgress({ done, failed, total })
+    )
+  }
   // A job that an older or newer version has scheduled is not this version's to run.
-  await schedule.find((job) => job.name === name)?.run(services, stop)
+  await schedule.find((scheduled) => scheduled.name === name)?.run(services, stop)
 }

@@ -36,12 +36,11 @@ export async function deleteConversation(
 /** Takes a version through every state on its way, whichever it is in. */
 async function destroyAtOnce(em: EntityManager, key: ConversationKey, now: Date, actor: string): Promise<void> {
   if (key.state === 'DESTROYED') return
+  const end = { now, actor, reason: 'DELETED' as const }
   const inactive = key.state === 'ACTIVE' ? await deactivate(em, key, now, actor) : key
   const pending =
-    inactive.state === 'PENDING_DESTRUCTION'
-      ? inactive
-      : await putOnTheWay(em, inactive, { now, actor, destroysAt: now })
-  await destroyNow(em, pending, now, actor)
+    inactive.state === 'PENDING_DESTRUCTION' ? inactive : await putOnTheWay(em, inactive, { ...end, destroysAt: now })
+  await destroyNow(em, pending, end)
 }
 
 async function deactivate(em: EntityManager, key: ConversationKey, now: Date, actor: string): Promise<ConversationKey> {

@@ -11,6 +11,13 @@ import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { moveTitle } from './move-title.js'
 
+/** Who ends a key, when, and why: as the audit trail keeps it. */
+export interface End {
+  now: Date
+  actor: string
+  reason: 'REQUESTED' | 'EXPIRED' | 'GRACE_OVER' | 'COMPROMISED' | 'DELETED'
+}
+
 /** A version of a conversation, to be locked with it. */
 export interface KeyVersion {
   conversationId: string
@@ -28,7 +35,7 @@ export async function scheduleKeyDestruction(
     const now = services.clock.now()
     const destroysAt = addDuration(now, requireAfter(after))
     await moveTitle(services, em, await lockConversation(em, target.conversationId), target.version)
-    return await putOnTheWay(em, found, { now, actor: viewer.id, destroysAt })
+    return await putOnTheWay(em, found, { now, actor: viewer.id, reason: 'REQUESTED', destroysAt })
   })
   services.signals.publish(`keys:${target.conversationId}`)
   return key
@@ -89,22 +96,18 @@ export async function lockKey(em: EntityManager, { conversationId, version }: Ke
 export async function putOnTheWay(
   em: EntityManager,
   key: ConversationKey,
-  { now, actor, destroysAt }: { now: Date; actor: string; destroysAt: Date }
+  { destroysAt, ...end }: End & { destroysAt: Date }
 ): Promise<ConversationKey> {
   requireTransition(key.state, 'PENDING_DESTRUCTION')
   const pending = { state: 'PENDING_DESTRUCTION' as const, stateBeforeDestruction: key.state, destroysAt }
   await em.nativeUpdate(ConversationKeyEntity, { conversationId: key.conversationId, version: key.version }, pending)
-  await record(em, key, {
-    at: now,
-    actor,
-    action: 'key.destruction-scheduled',
-    detail: `destroysAt=${destroysAt.toISOString()}`
-  })
+  const detail = `reason=${end.reason} destroysAt=${destroysAt.toISOString()}`
+  await record(em, key, { at: end.now, actor: end.actor, action: 'key.destruction-scheduled', detail })
   return { ...key, ...pending }
 }
 
 // Overwritten, then nulled, in one transaction. What the database keeps of old row versions goes with its next
-// vacuum; docs/operations.md says what that means for backups and for the write-ahead log.
+// vacuum; what its write-ahead log and its backups keep, with those.
 const OVERWRITE = [
   `update data_keys set wrapped_key = decode(repeat('00', length(wrapped_key)), 'hex')
     where conversation_id = ? and key_version = ? and wrapped_key is not null`,
@@ -114,15 +117,15 @@ const OVERWRITE = [
 ]
 
 /** Destroys a version for good. @param key of a locked conversation, in PENDING_DESTRUCTION */
-export async function destroyNow(em: EntityManager, key: ConversationKey, now: Date, actor: string): Promise<void> {
+export async function destroyNow(em: EntityManager, key: ConversationKey, end: End): Promise<void> {
   requireTransition(key.state, 'DESTROYED')
   for (const statement of OVERWRITE) await em.execute(statement, [key.conversationId, key.version])
   await em.nativeUpdate(
     ConversationKeyEntity,
     { conversationId: key.conversationId, version: key.version },
-    { state: 'DESTROYED', destroyedAt: now, wrappedPrivateKey: null, masterKey: null, stateBeforeDestruction: null }
+    { state: 'DESTROYED', destroyedAt: end.now, wrappedPrivateKey: null, masterKey: null, stateBeforeDestruction: null }
   )
-  await record(em, key, { at: now, actor, action: 'key.destroyed', detail: null })
+  await record(em, key, { at: end.now, actor: end.actor, action: 'key.destroyed', detail: `reason=${end.reason}` })
 }
 
 /** States in which destroysAt is a time to act. */
@@ -160,10 +163,15 @@ export async function destroyIfDue(
     const now = clock.now()
     // Looked at again under the lock: it may have been cancelled, or done by another worker.
     if (!key.destroysAt || key.destroysAt > now || !WAITING.includes(key.state)) return false
-    if (key.state === 'PENDING_DESTRUCTION') await destroyNow(em, key, now, SCHEDULER)
+    if (key.state === 'PENDING_DESTRUCTION') await destroyNow(em, key, { now, actor: SCHEDULER, reason: 'GRACE_OVER' })
     if (key.state === 'DEACTIVATED') {
       await moveTitle(services, em, await lockConversation(em, target.conversationId), target.version)
-      await putOnTheWay(em, key, { now, actor: SCHEDULER, destroysAt: addDuration(now, config.destructionGrace) })
+      await putOnTheWay(em, key, {
+        now,
+        actor: SCHEDULER,
+        reason: 'EXPIRED',
+        destroysAt: addDuration(now, config.destructionGrace)
+      })
     }
     return true
   })

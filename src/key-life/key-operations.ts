@@ -143,6 +143,9 @@ export interface Step {
 /** One step: short, in the transaction that also notes what it has done. */
 export type TakeStep = (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step>
 
+/** Told after every step that was committed. */
+export type ReportProgress = (operation: Pick<KeyOperation, 'done' | 'failed' | 'total'>) => Promise<void>
+
 /**
  * Runs an operation from where it stands to its end, or until `stop` aborts. Any number of workers may call
  * it: the operation's row is locked during a step, and whoever finds it locked leaves it alone.
@@ -151,7 +154,8 @@ export async function runKeyOperation(
   services: Services,
   id: string,
   steps: Partial<Record<KeyOperationKind, TakeStep>>,
-  stop: AbortSignal
+  stop: AbortSignal,
+  report: ReportProgress = async () => {}
 ): Promise<void> {
   const { database, clock, signals } = services
   while (!stop.aborted) {
@@ -163,6 +167,7 @@ export async function runKeyOperation(
     })
     if (!operation) return
     signals.publish(`operation:${id}`)
+    await report(operation)
     if (operation.finishedAt) return
   }
 }

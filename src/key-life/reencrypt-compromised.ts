@@ -142,6 +142,7 @@ async function destroy(
   actor: string
 ): Promise<void> {
   const now = clock.now()
-  const pending = await putOnTheWay(em, key, { now, actor, destroysAt: now })
-  await destroyNow(em, pending, now, actor)
+  const end = { now, actor, reason: 'COMPROMISED' as const }
+  const pending = await putOnTheWay(em, key, { ...end, destroysAt: now })
+  await destroyNow(em, pending, end)
 }

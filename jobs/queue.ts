@@ -1,4 +1,4 @@
-import { createPostgresBackend, Queue, Worker } from 'bullmq'
+import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { Logger } from '../src/log.js'
@@ -37,8 +37,8 @@ export function openWorker(place: QueuePlace, log: Logger, run: (job: RunningJob
   const options = { concurrency: 4, maxStalledCount: 10 }
   const worker = open(
     place,
-    (connection) => new Worker(NAME, run, { ...options, ...connection }),
-    (connection) => new Worker(NAME, run, { ...options, ...connection }, createPostgresBackend)
+    (connection) => new Worker(NAME, (job: Job) => run(job), { ...options, ...connection }),
+    (connection) => new Worker(NAME, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
   )
   worker.on('error', (error) => log.warn({ reason: error.message }, 'worker'))
   worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))

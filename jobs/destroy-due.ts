@@ -1,21 +1,21 @@
-import { destroyIfDue, findDueDestructions } from '../src/key-life/destroy-key.js'
+import { type DueDestruction, destroyIfDue, findDueDestructions } from '../src/key-life/destroy-key.js'
 import type { Services } from '../src/services.js'
 
 const BATCH = 50
 
-/** Takes keys on whose time of use, or of grace, is over, until none is left. */
+/** Takes keys on whose time of use, or of grace, is over. One that cannot be is passed over until the next run. */
 export async function destroyDue(services: Services, stop: AbortSignal): Promise<void> {
   const { database, clock, log } = services
-  let moved = 0
+  let due: DueDestruction[] = []
   do {
-    moved = 0
-    for (const key of await findDueDestructions({ database, now: clock.now(), limit: BATCH })) {
+    due = await findDueDestructions({ database, now: clock.now() }, BATCH, due.at(-1) ?? null)
+    for (const { conversationId, version } of due) {
       if (stop.aborted) return
       try {
-        if (await destroyIfDue(services, key)) moved++
+        await destroyIfDue(services, { conversationId, version })
       } catch (error) {
-        log.error({ ...key, reason: (error as Error).message }, 'destruction failed')
+        log.error({ conversationId, keyVersion: version, reason: (error as Error).message }, 'destruction failed')
       }
     }
-  } while (moved > 0)
+  } while (due.length === BATCH)
 }

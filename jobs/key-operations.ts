@@ -14,9 +14,12 @@ import { rotateDueBatch } from './rotate-due.js'
 const STEPS: Partial<Record<KeyOperationKind, TakeStep>> = {
   REENCRYPT: reencrypt,
   PURGE: purgeConversation,
-  ROTATE_DUE: async (services) => {
-    const done = await rotateDueBatch(services, new AbortController().signal)
-    return { done, failed: 0, position: null, ...(done === 0 ? { outcome: 'SUCCEEDED' } : {}) }
+  ROTATE_DUE: async (services, _em, { position }) => {
+    const [rotatesAt, id] = position?.split(' ') ?? []
+    const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
+    const { rotated, failed, last } = await rotateDueBatch(services, after, new AbortController().signal)
+    if (!last) return { done: rotated, failed, position, outcome: 'SUCCEEDED' }
+    return { done: rotated, failed, position: `${last.rotatesAt.toISOString()} ${last.id}` }
   }
 }
 

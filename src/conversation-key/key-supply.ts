@@ -38,29 +38,18 @@ export class KeySupply {
   }
 
   /**
-   * Runs `work` in a transaction in which it can take a key pair. What is not taken stays in the pool, and
-   * what was taken for a transaction that fails goes back to it. With an empty pool the transaction is rolled
-   * back when `work` wants a pair, and begun again once one was made: RSA generation is never waited for
-   * inside of it.
+   * Runs `work` in a transaction in which it can take a key pair. What is taken for a transaction that fails
+   * goes back into the pool. With an empty pool the transaction is rolled back when `work` wants a pair, and
+   * begun again once one was made: RSA generation is never waited for inside of it.
    */
-  async withKeyPair<T>(work: (em: EntityManager, takePair: () => WrappedKeyPair) => Promise<T>): Promise<T> {
+  async withKeyPair<T>(work: (em: EntityManager, takePair: () => Promise<WrappedKeyPair>) => Promise<T>): Promise<T> {
     try {
-      return await this.#database.transaction(async (em) => {
-        const pooled = await this.#lockPooled(em)
-        let taken = false
-        const result = await work(em, () => {
-          if (!pooled) throw new EmptyPool()
-          taken = true
-          return pooled
-        })
-        if (pooled && taken) await em.nativeDelete(PooledKeyEntity, { keyId: pooled.keyId })
-        return result
-      })
+      return await this.#database.transaction((em) => work(em, () => this.#takePooled(em)))
     } catch (error) {
       if (!(error instanceof EmptyPool)) throw error
     }
     const pair = await this.#generate()
-    return await this.#database.transaction((em) => work(em, () => pair))
+    return await this.#database.transaction((em) => work(em, async () => pair))
   }
 
   /**
@@ -95,11 +84,14 @@ export class KeySupply {
     })
   }
 
-  async #lockPooled(em: EntityManager): Promise<WrappedKeyPair | null> {
-    return await em.findOne(PooledKeyEntity, this.#usable(), {
+  async #takePooled(em: EntityManager): Promise<WrappedKeyPair> {
+    const oldest = await em.findOne(PooledKeyEntity, this.#usable(), {
       orderBy: { createdAt: 'asc' },
       lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE
     })
+    if (!oldest) throw new EmptyPool()
+    await em.nativeDelete(PooledKeyEntity, { keyId: oldest.keyId })
+    return oldest
   }
 
   async #generate(): Promise<WrappedKeyPair> {

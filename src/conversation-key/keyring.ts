@@ -55,6 +55,8 @@ export class Keyring {
   readonly #dataKeys: LRUCache<string, Promise<OpenedDataKey>>
   readonly #privateKeys: LRUCache<string, Promise<PrivateKey>>
   readonly #purging: NodeJS.Timeout
+  /** Counts what was forgotten: what was read from the database before must not be kept after. */
+  #forgotten = 0
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; log: Logger },
@@ -118,6 +120,7 @@ export class Keyring {
 
   /** Forgets what was opened of one conversation. */
   forget(conversationId: string): void {
+    this.#forgotten++
     const prefix = cacheKey(conversationId, '')
     for (const cache of [this.#dataKeys, this.#privateKeys]) {
       for (const id of cache.keys()) if (id.startsWith(prefix)) cache.delete(id)
@@ -126,18 +129,21 @@ export class Keyring {
 
   /** Forgets everything opened. */
   forgetAll(): void {
+    this.#forgotten++
     this.#dataKeys.clear()
     this.#privateKeys.clear()
   }
 
   #startLoading(conversationId: string, dataKeyIds: string[]): Map<string, Promise<OpenedDataKey>> {
     if (dataKeyIds.length === 0) return new Map()
+    const since = this.#forgotten
     const loading = this.#database.run<StoredDataKey>(LOAD_DATA_KEYS, [conversationId, dataKeyIds])
     const opening = dataKeyIds.map((id) => {
       const key = loading.then((rows) =>
         this.#openStored(
           conversationId,
-          rows.find((row) => row.dataKeyId === id)
+          rows.find((row) => row.dataKeyId === id),
+          since
         )
       )
       this.#keep(cacheKey(conversationId, id), key)
@@ -153,12 +159,12 @@ export class Keyring {
     key.then(({ state }) => state !== 'OPEN' && forget(), forget)
   }
 
-  async #openStored(conversationId: string, stored: StoredDataKey | undefined): Promise<OpenedDataKey> {
+  async #openStored(conversationId: string, stored: StoredDataKey | undefined, since: number): Promise<OpenedDataKey> {
     if (!stored) return UNAVAILABLE
     if (stored.state === 'DESTROYED' || !stored.wrappedKey) return DESTROYED
     if (stored.state === 'PENDING_DESTRUCTION') return UNAVAILABLE
     try {
-      const privateKey = await this.#privateKey(conversationId, stored)
+      const privateKey = await this.#privateKey(conversationId, stored, since)
       return { state: 'OPEN', dataKey: await unwrapDataKey(privateKey, stored.wrappedKey) }
     } catch (error) {
       const reason = error instanceof MasterKeyUnreachable ? error.message : 'stored keys fail authentication'
@@ -171,11 +177,12 @@ export class Keyring {
     }
   }
 
-  #privateKey(conversationId: string, stored: StoredDataKey): Promise<PrivateKey> {
+  #privateKey(conversationId: string, stored: StoredDataKey, since: number): Promise<PrivateKey> {
     const id = cacheKey(conversationId, String(stored.version))
     const cached = this.#privateKeys.get(id)
     if (cached !== undefined) return cached
     const opening = this.#unwrapPrivateKey(stored)
+    if (since !== this.#forgotten) return opening
     this.#privateKeys.set(id, opening)
     opening.catch(() => this.#privateKeys.peek(id) === opening && this.#privateKeys.delete(id))
     return opening

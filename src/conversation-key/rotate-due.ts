@@ -10,23 +10,25 @@ type RotateServices = Pick<Services, 'keySupply' | 'clock' | 'config'>
 const DUE: Statement = {
   name: 'due-rotations',
   text: `
-    select id from conversations
+    select id, key_rotates_at as "rotatesAt" from conversations
      where key_used and key_rotates_at is not null and deleted_at is null and key_rotates_at <= $1
-     order by key_rotates_at limit $2`
+       and ($2::timestamptz is null or (key_rotates_at, id) > ($2, $3::uuid))
+     order by key_rotates_at, id limit $4`
 }
 
-/** Conversations whose active key is due and was used, those longest overdue first. */
-export async function findDueRotations({
-  database,
-  now,
-  limit
-}: {
-  database: Database
-  now: Date
-  limit: number
-}): Promise<string[]> {
-  const rows = await database.run<{ id: string }>(DUE, [now, limit])
-  return rows.map(({ id }) => id)
+/** A conversation whose active key is due and was used. */
+export interface DueRotation {
+  id: string
+  rotatesAt: Date
+}
+
+/** Due rotations, those longest overdue first, from the one after `after` on. */
+export async function findDueRotations(
+  { database, now }: { database: Database; now: Date },
+  limit: number,
+  after: DueRotation | null
+): Promise<DueRotation[]> {
+  return await database.run(DUE, [now, after?.rotatesAt ?? null, after?.id ?? null, limit])
 }
 
 /**
@@ -48,7 +50,7 @@ export async function rotateIfDue(
     const now = clock.now()
     const reason = conversation && dueReason(conversation, now)
     if (!reason) return false
-    await activateNextVersion(em, conversation, takePair(), config.keyPolicy, { reason, now, actor: SCHEDULER })
+    await activateNextVersion(em, conversation, await takePair(), config.keyPolicy, { reason, now, actor: SCHEDULER })
     return true
   })
 }

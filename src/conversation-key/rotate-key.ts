@@ -21,7 +21,7 @@ export async function rotateKey(
       await requireKeyRights(em, viewer, conversationId)
       const conversation = await lockConversation(em, conversationId)
       const activation = { reason: 'REQUESTED' as const, now: services.clock.now(), actor: viewer.id }
-      return await activateNextVersion(em, conversation, takePair(), services.config.keyPolicy, activation)
+      return await activateNextVersion(em, conversation, await takePair(), services.config.keyPolicy, activation)
     })
   })
 }

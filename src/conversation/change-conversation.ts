@@ -41,7 +41,7 @@ export async function changeConversation(
         const now = await appendSystemMessage(services, em, conversation, key, notice)
         if (!rotate) return
         const activation = { reason: rotate, now: clock.now(), actor: viewer.id }
-        await activateNextVersion(em, now, takePair(), config.keyPolicy, activation)
+        await activateNextVersion(em, now, await takePair(), config.keyPolicy, activation)
       })
     } catch (error) {
       if (error instanceof StaleKey) return STALE_KEY

@@ -35,7 +35,7 @@ export async function createConversation(
   return await keySupply.withKeyPair(async (em, takePair) => {
     const id = uuidv7()
     const now = clock.now()
-    const pair = takePair()
+    const pair = await takePair()
     const data = newDataKey(pair.publicKey)
     const conversation = {
       id,

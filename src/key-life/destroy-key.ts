@@ -134,22 +134,25 @@ const WAITING: readonly KeyState[] = ['DEACTIVATED', 'PENDING_DESTRUCTION']
 const DUE: Statement = {
   name: 'due-destructions',
   text: `
-    select conversation_id as "conversationId", version from conversation_keys
+    select conversation_id as "conversationId", version, destroys_at as "destroysAt" from conversation_keys
      where state in ('DEACTIVATED', 'PENDING_DESTRUCTION') and destroys_at is not null and destroys_at <= $1
-     order by destroys_at limit $2`
+       and ($2::timestamptz is null or (destroys_at, conversation_id, version) > ($2, $3::uuid, $4::integer))
+     order by destroys_at, conversation_id, version limit $5`
 }
 
-/** Versions whose recipient-usage period, or whose grace period, is over. */
-export async function findDueDestructions({
-  database,
-  now,
-  limit
-}: {
-  database: Database
-  now: Date
-  limit: number
-}): Promise<KeyVersion[]> {
-  return await database.run(DUE, [now, limit])
+/** A version whose recipient-usage period, or whose grace period, is over. */
+export interface DueDestruction extends KeyVersion {
+  destroysAt: Date
+}
+
+/** Due destructions, the longest overdue first, from the one after `after` on. */
+export async function findDueDestructions(
+  { database, now }: { database: Database; now: Date },
+  limit: number,
+  after: DueDestruction | null
+): Promise<DueDestruction[]> {
+  const position = [after?.destroysAt ?? null, after?.conversationId ?? null, after?.version ?? null]
+  return await database.run(DUE, [now, ...position, limit])
 }
 
 /** Takes a version that is due one step on: from the end of its use to the grace period, or from there to its end. */

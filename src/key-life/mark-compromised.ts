@@ -31,7 +31,7 @@ export async function markKeyCompromised(
       const now = services.clock.now()
       if (target.version === conversation.activeKeyVersion) {
         const activation = { reason: 'COMPROMISED' as const, now, actor: viewer.id }
-        await activateNextVersion(em, conversation, takePair(), services.config.keyPolicy, activation)
+        await activateNextVersion(em, conversation, await takePair(), services.config.keyPolicy, activation)
       }
       const key = await mark(em, target, now, viewer.id)
       const operation = await queueOperation(em, {

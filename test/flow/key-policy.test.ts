@@ -117,6 +117,25 @@ describe('a key that is due', () => {
     await aging.close()
   })
 
+  it('that cannot be rotated does not hold up the others, and is named in the log', async () => {
+    const [broken, fine] = [await createConversation(alice, []), await createConversation(alice, [])]
+    for (const id of [broken, fine]) {
+      await send(alice, id, 'used')
+      await alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { rotateAfterMessages: 1 } })
+    }
+    await conclave.database.query(`update conversations set key_policy = '{"rotateAfter": "nonsense"}' where id = $1`, [
+      broken
+    ])
+    await runDueWork(conclave)
+    expect((await keysOf(fine)).map(({ state }) => state)).toEqual(['DEACTIVATED', 'ACTIVE'])
+    const entry = conclave
+      .logged()
+      .split('\n')
+      .find((line) => line.includes('rotation failed'))
+    expect(JSON.parse(entry ?? '{}')).toMatchObject({ conversationId: broken })
+    await conclave.database.query(`update conversations set key_policy = '{}' where id = $1`, [broken])
+  })
+
   it('by count is rotated before the first message over the limit', async () => {
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 3 } })
     const versions: number[] = []

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { KeyPolicy } from './conversation-key/key-policy.js'
+import { isInOrder, type KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
 import { type Duration, durationMs, parseDuration } from './duration.js'
 import { parseMasterSecrets } from './master-key/parse-master-secrets.js'
@@ -157,6 +157,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
   const secrets = readMasterSecrets(given, problems)
   problems.push(...crossChecks(given, secrets))
+  if (parsed.success && !isInOrder(policyOf(parsed.data))) {
+    problems.push('KEY_DESTROY_AFTER must not be shorter than KEY_ROTATE_AFTER.')
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError([...new Set(problems)])
   return toConfig(parsed.data, secrets)
 }
@@ -180,12 +183,7 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
       audience: env.AUTH_AUDIENCE ?? null
     },
     keyBits: env.KEY_BITS,
-    keyPolicy: {
-      rotateAfter: env.KEY_ROTATE_AFTER,
-      rotateAfterMessages: env.KEY_ROTATE_AFTER_MESSAGES ?? null,
-      destroyAfter: env.KEY_DESTROY_AFTER ?? null,
-      rotateOnMemberRemoval: true
-    },
+    keyPolicy: policyOf(env),
     destructionGrace: env.DESTRUCTION_GRACE,
     keyPoolTarget: env.KEY_POOL_TARGET,
     dataKeyMaxMessages: env.DATA_KEY_MAX_MESSAGES,
@@ -195,6 +193,15 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
     scanEveryMs: env.SCAN_EVERY,
     maxBodyBytes: env.MAX_BODY_BYTES,
     logLevel: env.LOG_LEVEL
+  }
+}
+
+function policyOf(env: Environment): KeyPolicy {
+  return {
+    rotateAfter: env.KEY_ROTATE_AFTER,
+    rotateAfterMessages: env.KEY_ROTATE_AFTER_MESSAGES ?? null,
+    destroyAfter: env.KEY_DESTROY_AFTER ?? null,
+    rotateOnMemberRemoval: true
   }
 }
 

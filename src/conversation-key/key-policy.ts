@@ -37,7 +37,11 @@ export function changePolicy(
   // There is no "never" for a yes or no: null takes the conversation's own choice away.
   if (draft.rotateOnMemberRemoval === null) delete after.rotateOnMemberRemoval
   else if (draft.rotateOnMemberRemoval !== undefined) after.rotateOnMemberRemoval = draft.rotateOnMemberRemoval
-  requireOrder(field, effectivePolicy(defaults, after))
+  // Only what was asked for can be refused: the rest may have come out of order by a change of the defaults.
+  const touched = draft.destroyAfter !== undefined ? 'destroyAfter' : 'rotateAfter'
+  if (draft[touched] !== undefined && !isInOrder(effectivePolicy(defaults, after))) {
+    throw new BadUserInput(`${field}.${touched}`, OUT_OF_ORDER)
+  }
   return after
 }
 
@@ -60,14 +64,11 @@ function countOrNever(field: string, count: number | null): number | null {
   return count
 }
 
-/** Keys kept for a shorter time than they are used would be destroyed while members still write under them. */
-function requireOrder(field: string, { rotateAfter, destroyAfter }: KeyPolicy): void {
-  if (rotateAfter === null || destroyAfter === null) return
+const OUT_OF_ORDER = 'Keys must be kept at least as long as they are used: destroyAfter is shorter than rotateAfter.'
+
+/** Whether keys are kept at least as long as they are used: the other way round is taken for a mistake. */
+export function isInOrder({ rotateAfter, destroyAfter }: Pick<KeyPolicy, 'rotateAfter' | 'destroyAfter'>): boolean {
+  if (rotateAfter === null || destroyAfter === null) return true
   const epoch = new Date(0)
-  if (addDuration(epoch, destroyAfter) < addDuration(epoch, rotateAfter)) {
-    throw new BadUserInput(
-      `${field}.destroyAfter`,
-      'Keys must be kept at least as long as they are used: destroyAfter is shorter than rotateAfter.'
-    )
-  }
+  return addDuration(epoch, destroyAfter) >= addDuration(epoch, rotateAfter)
 }

@@ -67,14 +67,18 @@ export class PostgresSignals implements Signals {
     this.#unsent = new Set()
     this.#sending = true
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    this.#client
-      .query({ name: 'notify', text, values: [CHANNEL, payloads] })
-      // What is lost here the subscribers' own poll makes good.
-      .catch((error: Error) => this.#log.warn({ reason: error.message }, 'signals could not be sent'))
-      .finally(() => {
+    this.#client.query({ name: 'notify', text, values: [CHANNEL, payloads] }).then(
+      () => {
         this.#sending = false
         this.#flush()
-      })
+      },
+      (error: Error) => {
+        // Sent with the next ones, or once there is a connection again.
+        this.#sending = false
+        this.#keepKeys(payloads)
+        this.#log.warn({ reason: error.message }, 'signals could not be sent')
+      }
+    )
   }
 
   async #connect(): Promise<void> {
@@ -97,10 +101,18 @@ export class PostgresSignals implements Signals {
   #lost(client: pg.Client): void {
     if (this.#closed || this.#client !== client) return
     this.#client = null
-    // The streams poll; what piles up would only wake them late.
-    this.#unsent.clear()
+    this.#unsent = new Set(this.#keysOf(this.#unsent))
     this.#log.warn('connection for signals lost')
     this.#scheduleReconnect()
+  }
+
+  /** The streams poll for what was lost; the caches of keys do not, so these are sent again. A repetition does no harm. */
+  #keepKeys(lost: Topic[]): void {
+    for (const topic of this.#keysOf(lost)) this.#unsent.add(topic)
+  }
+
+  #keysOf(topics: Iterable<Topic>): Topic[] {
+    return [...topics].filter((topic) => topic.startsWith(KEYS))
   }
 
   #scheduleReconnect(): void {

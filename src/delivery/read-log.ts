@@ -1,6 +1,6 @@
 import type { Statement } from '../database/database.js'
 import type { Viewer } from '../identity/viewer.js'
-import { MESSAGE_COLUMNS, type Message } from '../message/message.js'
+import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 
 const READ: Statement = {
@@ -14,7 +14,7 @@ const READ: Statement = {
     select v.last_change::float8 as "lastChange", ${MESSAGE_COLUMNS}
       from viewed v
       left join (
-        messages x join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+        messages x ${MESSAGE_KEYS}
       ) on x.conversation_id = v.id and x.change > $3 and x.sequence > v.visible_after
      order by x.change
      limit $4`

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwt
 import type { Clock } from '../clock.js'
 import type { AuthenticationConfig } from '../config.js'
 import { Unauthenticated } from '../errors.js'
-import { isUserId } from './user-id.js'
+import { isName, isUserId } from './user-id.js'
 import type { Viewer } from './viewer.js'
 
 /** Turns the value of an Authorization header into a viewer, or throws {@link Unauthenticated}. */
@@ -79,5 +79,5 @@ function toViewer(payload: JWTPayload): Viewer {
 }
 
 function isUserName(name: string): boolean {
-  return isUserId(name) && name.trim() !== ''
+  return isName(name) && name.trim() !== ''
 }

@@ -167,6 +167,8 @@ export async function runKeyOperation(
     })
     if (!operation) return
     signals.publish(`operation:${id}`)
+    // It may have destroyed a version: no process may go on with what it has of it.
+    if (operation.finishedAt && operation.conversationId) signals.publish(`keys:${operation.conversationId}`)
     await report(operation)
     if (operation.finishedAt) return
   }

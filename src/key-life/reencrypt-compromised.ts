@@ -6,7 +6,7 @@ import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
 import { type ConversationKey, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
 import { lockConversation } from '../membership/roles.js'
-import { MESSAGE_COLUMNS, type Message } from '../message/message.js'
+import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 import { destroyNow, putOnTheWay } from './destroy-key.js'
 import type { KeyOperation, Step } from './key-operations.js'
@@ -65,7 +65,7 @@ async function nextMessages(
 ): Promise<Message[]> {
   return await em.execute<Message[]>(
     `select ${MESSAGE_COLUMNS}
-       from messages x join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+       from messages x ${MESSAGE_KEYS}
       where x.conversation_id = ? and d.key_version = ? and x.envelope is not null and x.sequence > ?
       order by x.sequence limit ${BATCH}`,
     [conversationId, version, after]

@@ -92,5 +92,5 @@ async function replaceBody(
   ]
   const [stored] = await services.database.run<{ change: number }>(EDIT, values)
   if (!stored) return STALE_KEY
-  return { ...message, envelope, dataKeyId, keyVersion, revision, editedAt, change: stored.change }
+  return { ...message, envelope, dataKeyId, keyVersion, keyState: 'ACTIVE', revision, editedAt, change: stored.change }
 }

@@ -3,7 +3,7 @@ import type { MemberRole } from '../database/entities.js'
 import { NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
-import { MESSAGE_COLUMNS, type Message } from './message.js'
+import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from './message.js'
 
 /** A message and the role of the viewer who may see it. */
 export type ViewedMessage = Message & { viewerRole: MemberRole }
@@ -19,7 +19,7 @@ const VISIBLE_MESSAGES = `
   messages x
   join members m on m.conversation_id = x.conversation_id and m.user_id = $1 and x.sequence > m.visible_after
   join conversations c on c.id = x.conversation_id and c.deleted_at is null
-  join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id`
+  ${MESSAGE_KEYS}`
 
 const FIND: Statement = {
   name: 'find-messages',
@@ -36,7 +36,7 @@ const FIND_BY_CLIENT_ID: Statement = {
     select ${MESSAGE_COLUMNS}
       from messages x
       join members m on m.conversation_id = x.conversation_id and m.user_id = $1
-      join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+      ${MESSAGE_KEYS}
      where x.conversation_id = $2 and x.sender_id = $1 and x.client_message_id = $3`
 }
 
@@ -47,7 +47,7 @@ const FIND_LAST: Statement = {
       from conversations c
       join members m on m.conversation_id = c.id and m.user_id = $1
       join messages x on x.conversation_id = c.id and x.sequence = c.last_sequence and x.sequence > m.visible_after
-      join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+      ${MESSAGE_KEYS}
      where c.id = any($2::uuid[]) and c.deleted_at is null`
 }
 

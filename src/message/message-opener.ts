@@ -43,6 +43,8 @@ export class MessageOpener {
 
   #openOne(message: Message, key: OpenedDataKey | undefined): OpenedMessage {
     if (!message.envelope) return closed('DELETED')
+    if (message.keyState === 'DESTROYED') return closed('KEY_DESTROYED')
+    if (message.keyState === 'PENDING_DESTRUCTION') return closed('UNREADABLE')
     if (key?.state === 'DESTROYED') return closed('KEY_DESTROYED')
     // Why it is unavailable, the keyring has logged.
     if (key?.state !== 'OPEN') return closed('UNREADABLE')

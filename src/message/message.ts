@@ -1,3 +1,5 @@
+import type { KeyState } from '../database/entities.js'
+
 /** A message as stored: its body still encrypted. */
 export interface Message {
   conversationId: string
@@ -10,6 +12,8 @@ export interface Message {
   dataKeyId: string
   /** The key version that the data key is wrapped under today. */
   keyVersion: number
+  /** State of that version when the row was read: it has the last word, whatever is cached. */
+  keyState: KeyState
   /** Null once deleted. */
   envelope: Buffer | null
   /** 0 as sent, one more with every edit. */
@@ -24,9 +28,14 @@ export interface Message {
   deletedAt: Date | null
 }
 
-/** Select list for a {@link Message}, from `messages x` and its `data_keys d`. float8 holds integers up to 2^53. */
+/** Select list for a {@link Message}, from `messages x` with its {@link MESSAGE_KEYS}. float8 holds integers up to 2^53. */
 export const MESSAGE_COLUMNS = `
   x.conversation_id as "conversationId", x.sequence, x.id, x.kind, x.sender_id as "senderId",
-  x.data_key_id as "dataKeyId", d.key_version as "keyVersion", x.envelope, x.revision,
+  x.data_key_id as "dataKeyId", d.key_version as "keyVersion", k.state as "keyState", x.envelope, x.revision,
   x.created_change::float8 as "createdChange", x.change::float8 as change, x.reply_to_id as "replyToId",
   x.created_at as "createdAt", x.edited_at as "editedAt", x.deleted_at as "deletedAt"`
+
+/** The data key `d` of a message `x`, and the key version `k` that it is wrapped under. */
+export const MESSAGE_KEYS = `
+  join data_keys d on d.conversation_id = x.conversation_id and d.id = x.data_key_id
+  join conversation_keys k on k.conversation_id = d.conversation_id and k.version = d.key_version`

@@ -114,6 +114,7 @@ async function store(
     senderId: viewer.id,
     dataKeyId: key.dataKeyId,
     keyVersion: key.keyVersion,
+    keyState: 'ACTIVE',
     envelope,
     revision: 0,
     createdChange: stored.change,

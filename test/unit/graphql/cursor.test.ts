@@ -7,12 +7,31 @@ const scope = randomUUID()
 const cursor = encodeCursor('message', scope, '1234')
 
 describe('a cursor', () => {
-  it.each<CursorKind>(['event', 'member', 'conversation'])('is refused in the place of one of kind "%s"', (kind) => {
-    expectRefused(() => decodeCursor(kind, scope, 'after', cursor))
-  })
+  it.each<CursorKind>(['event', 'member', 'conversation', 'key', 'key-event'])(
+    'is refused in the place of one of kind "%s"',
+    (kind) => {
+      expectRefused(() => decodeCursor(kind, scope, 'after', cursor))
+    }
+  )
 
   it('is refused in another conversation', () => {
     expectRefused(() => decodeCursor('message', randomUUID(), 'after', cursor))
+  })
+
+  it.each<[CursorKind, CursorKind]>([
+    ['key-event', 'event'],
+    ['event', 'key-event'],
+    ['key-event', 'message'],
+    ['message', 'key-event'],
+    ['key', 'key-event']
+  ])('of kind "%s" is refused by the list of kind "%s", of which it could be a position', (kind, list) => {
+    const position = kind === 'key' ? `${scope} 7` : '7'
+    expectRefused(() => decodeCursor(list, scope, 'after', encodeCursor(kind, scope, position)))
+  })
+
+  it("of one conversation's key events is refused in the list of all, and the other way round", () => {
+    expectRefused(() => decodeCursor('key-event', '', 'after', encodeCursor('key-event', scope, '7')))
+    expectRefused(() => decodeCursor('key-event', scope, 'after', encodeCursor('key-event', '', '7')))
   })
 
   it('is refused with any character replaced', () => {
@@ -76,7 +95,35 @@ describe('a cursor', () => {
     ['conversation', '7'],
     ['conversation', '2026-11-01T00:00:00.000Z alice'],
     ['conversation', `yesterday ${scope}`],
-    ['conversation', `2026-11-01T00:00:00.000Z ${scope}; drop table members`]
+    ['conversation', `2026-11-01T00:00:00.000Z ${scope}; drop table members`],
+    ['key', ''],
+    ['key', '7'],
+    ['key', scope],
+    ['key', `${scope} `],
+    ['key', `${scope} -1`],
+    ['key', `${scope} 1.5`],
+    ['key', `${scope} 1e3`],
+    ['key', `${scope} 1\n`],
+    ['key', `${scope} 1 1`],
+    ['key', `${scope}  1`],
+    ['key', `${scope}:1`],
+    ['key', `${scope}\t1`],
+    ['key', ` ${scope} 1`],
+    ['key', `${scope} 1000000000`],
+    ['key', `${scope} 1; drop table members`],
+    ['key', `${scope.replaceAll('-', '')} 1`],
+    ['key', `${'x'.repeat(36)} 1`],
+    ['key', `${scope.slice(1)}é 1`],
+    ['key-event', ''],
+    ['key-event', '-1'],
+    ['key-event', '1.5'],
+    ['key-event', '1e3'],
+    ['key-event', '0x10'],
+    ['key-event', '1\n'],
+    ['key-event', 'NaN'],
+    ['key-event', '1 or true'],
+    ['key-event', `${scope} 1`],
+    ['key-event', '1000000000000000']
   ])('of kind "%s" is refused with a right check over the bad position %j', (kind, position) => {
     expectRefused(() => decodeCursor(kind, scope, 'after', encodeCursor(kind, scope, position)))
   })
@@ -88,7 +135,11 @@ describe('a cursor', () => {
     ['event', '999999999999999'],
     ['member', '2026-11-01T00:00:00.000Z alice'],
     ['member', '2026-11-01T00:00:00.000Z zoë the 2nd ✓'],
-    ['conversation', `2026-11-01T00:00:00.000Z ${scope}`]
+    ['conversation', `2026-11-01T00:00:00.000Z ${scope}`],
+    ['key', `${scope} 1`],
+    ['key', `${scope} 999999999`],
+    ['key-event', '0'],
+    ['key-event', '999999999999999']
   ])('of kind "%s" gives the position %j back to the list that it came from', (kind, position) => {
     const encoded = encodeCursor(kind, scope, position)
     expect(encoded).toMatch(/^[A-Za-z0-9_-]+$/)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { SCHEDULER } from '../../../src/conversation-key/key-events.js'
 import { isStorableText, isUserId, requireUserId } from '../../../src/identity/user-id.js'
 import { expectBadUserInput, thrownBy } from '../failures.js'
 
@@ -20,6 +21,18 @@ describe('a user id', () => {
       'userIds.0',
       message
     )
+  })
+
+  it('is refused when it is the name that the audit trail has for the schedule', () => {
+    expect(isUserId(SCHEDULER)).toBe(false)
+    expect(thrownBy(() => requireUserId('memberIds.1', SCHEDULER))).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      field: 'memberIds.1'
+    })
+  })
+
+  it.each(['Scheduler', 'scheduler1', 'the scheduler', 'scheduler '])('is not reserved when it is %j', (id) => {
+    expect(isUserId(id)).toBe(true)
   })
 
   it.each([

@@ -3,7 +3,7 @@ import {
   type KeyOperationKind,
   type ReportProgress,
   runKeyOperation,
-  type TakeStep
+  type Steps
 } from '../src/key-life/key-operations.js'
 import { purgeConversation } from '../src/key-life/purge-conversation.js'
 import { reencrypt } from '../src/key-life/reencrypt.js'
@@ -11,15 +11,17 @@ import type { Services } from '../src/services.js'
 import { rotateDueBatch } from './rotate-due.js'
 
 /** One step of each kind of operation. */
-const STEPS: Partial<Record<KeyOperationKind, TakeStep>> = {
-  REENCRYPT: reencrypt,
-  PURGE: purgeConversation,
-  ROTATE_DUE: async (services, _em, { position }) => {
-    const [rotatesAt, id] = position?.split(' ') ?? []
-    const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
-    const { rotated, failed, last } = await rotateDueBatch(services, after, new AbortController().signal)
-    if (!last) return { done: rotated, failed, position, outcome: 'SUCCEEDED' }
-    return { done: rotated, failed, position: `${last.rotatesAt.toISOString()} ${last.id}` }
+const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
+  REENCRYPT: { take: reencrypt },
+  PURGE: { take: purgeConversation },
+  ROTATE_DUE: {
+    takeApart: async (services, { position }, stop) => {
+      const [rotatesAt, id] = position?.split(' ') ?? []
+      const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
+      const { rotated, failed, last } = await rotateDueBatch(services, after, stop)
+      if (!last) return { done: rotated, failed, position, outcome: 'SUCCEEDED' }
+      return { done: rotated, failed, position: `${last.rotatesAt.toISOString()} ${last.id}` }
+    }
   }
 }
 

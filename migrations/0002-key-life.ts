@@ -6,6 +6,7 @@ export class Migration0002KeyLife extends Migration {
     this.#states()
     this.#policies()
     this.#counts()
+    this.#countTrigger()
     this.#events()
     this.#operations()
   }
@@ -99,6 +100,28 @@ export class Migration0002KeyLife extends Migration {
         from (select conversation_id, data_key_id, count(*)::integer as messages
                 from messages where envelope is not null group by 1, 2) u
        where u.conversation_id = d.conversation_id and u.data_key_id = d.id`)
+  }
+
+  #countTrigger(): void {
+    // Edits, deletions and re-encryptions take a message away from one data key and give it to another. A trigger
+    // sees both rows as they are; a statement would see them as they were when it began.
+    this.addSql(`
+      create function count_messages_of_data_keys() returns trigger language plpgsql as $$
+      begin
+        if old.envelope is not null then
+          update data_keys set message_count = message_count - 1
+           where conversation_id = old.conversation_id and id = old.data_key_id;
+        end if;
+        if new.envelope is not null then
+          update data_keys set message_count = message_count + 1
+           where conversation_id = new.conversation_id and id = new.data_key_id;
+        end if;
+        return null;
+      end $$`)
+    this.addSql(`
+      create trigger messages_counted after update on messages for each row
+        when (old.data_key_id <> new.data_key_id or (old.envelope is null) <> (new.envelope is null))
+        execute function count_messages_of_data_keys()`)
   }
 
   #events(): void {

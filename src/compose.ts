@@ -91,7 +91,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
         },
         { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
       ),
-      messageOpener: new MessageOpener({ keyring, log }),
+      messageOpener: new MessageOpener({ database, keyring, log }),
       signals
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }

@@ -141,11 +141,10 @@ export async function anchorKeyEvents({ database, now }: { database: Database; n
  * changed, removed or inserted event is found, and so is a chain cut short.
  */
 export async function verifyKeyEvents({ database }: { database: Database }): Promise<Verification> {
-  const heads = await database.run<Head>(HEADS, [])
   const anchored = new Map<number, string>()
-  const chains = []
+  const chains: ChainVerification[] = []
   // The chain of anchors comes first: what it recorded is then looked for in all the others.
-  for (const head of heads) chains.push(await verifyChain(database, head, anchored))
+  for (let shard = 0; shard < SHARDS; shard++) chains.push(await verifyChain(database, shard, anchored))
   const invalid = chains.flatMap(({ firstInvalid }) => (firstInvalid === null ? [] : [firstInvalid]))
   return {
     valid: invalid.length === 0,
@@ -154,13 +153,22 @@ export async function verifyKeyEvents({ database }: { database: Database }): Pro
   }
 }
 
-async function verifyChain(database: Database, head: Head, anchored: Map<number, string>): Promise<ChainVerification> {
+async function verifyChain(
+  database: Database,
+  shard: number,
+  anchored: Map<number, string>
+): Promise<ChainVerification> {
+  const head = await readHead(database, shard)
   let hash: Buffer = Buffer.alloc(32)
   let checked = 0
-  const expected = () => sequenceOf(head.shard, checked + 1)
-  for await (const event of readChain(database, head.shard)) {
-    // An event that was added after the head was read is the next verification's.
-    if (checked === head.count) break
+  const expected = () => sequenceOf(shard, checked + 1)
+  if (!head) return { checked, firstInvalid: expected() }
+  for await (const event of readChain(database, shard)) {
+    if (checked === head.count) {
+      // Added since the head was read, it has moved the head: it is the next verification's. Otherwise it was smuggled in.
+      if (((await readHead(database, shard))?.count ?? 0) > head.count) break
+      return { checked, firstInvalid: event.sequence }
+    }
     hash = hashOf(hash, event)
     if (event.sequence !== expected() || !event.hash.equals(hash) || !isAsAnchored(anchored, event)) {
       return { checked, firstInvalid: Math.min(event.sequence, expected()) }
@@ -168,8 +176,12 @@ async function verifyChain(database: Database, head: Head, anchored: Map<number,
     checked++
     if (event.action === 'audit.anchored') noteAnchor(event, anchored)
   }
-  const complete = checked === head.count && head.hash.equals(hash) && !wasLonger(anchored, head.shard, checked)
+  const complete = checked === head.count && head.hash.equals(hash) && !wasLonger(anchored, shard, checked)
   return { checked, firstInvalid: complete ? null : expected() }
+}
+
+async function readHead(database: Database, shard: number): Promise<Head | undefined> {
+  return (await database.run<Head>(HEADS, [])).find((head) => head.shard === shard)
 }
 
 async function* readChain(database: Database, shard: number): AsyncGenerator<KeyEvent> {

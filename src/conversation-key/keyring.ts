@@ -137,7 +137,7 @@ export class Keyring {
   #startLoading(conversationId: string, dataKeyIds: string[]): Map<string, Promise<OpenedDataKey>> {
     if (dataKeyIds.length === 0) return new Map()
     const since = this.#forgotten
-    const loading = this.#database.run<StoredDataKey>(LOAD_DATA_KEYS, [conversationId, dataKeyIds])
+    const loading = this.#database.lookUp<StoredDataKey>(LOAD_DATA_KEYS, [conversationId, dataKeyIds])
     const opening = dataKeyIds.map((id) => {
       const key = loading.then((rows) =>
         this.#openStored(

@@ -10,14 +10,19 @@ export interface Statement {
   text: string
 }
 
+const LOOK_UP_CONNECTIONS = 2
+const CONNECT_MS = 10_000
+
 /** The database: an ORM for everything off the hot paths, named statements on them, one pool. */
 export class Database {
   readonly #orm: MikroORM
   readonly #pool: pg.Pool
+  readonly #lookUps: pg.Pool
 
-  private constructor(orm: MikroORM, pool: pg.Pool) {
+  private constructor(orm: MikroORM, pool: pg.Pool, lookUps: pg.Pool) {
     this.#orm = orm
     this.#pool = pool
+    this.#lookUps = lookUps
   }
 
   /** @param url `postgres://…`; @param poolMax connections at most */
@@ -29,7 +34,13 @@ export class Database {
       forceUtcTimezone: true,
       logger: (message) => log.debug(message)
     })
-    return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient())
+    const lookUps = new pg.Pool({
+      connectionString: url,
+      max: LOOK_UP_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_MS
+    })
+    lookUps.on('error', (error) => log.warn({ reason: error.message }, 'connection lost'))
+    return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient(), lookUps)
   }
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
@@ -44,6 +55,14 @@ export class Database {
       () => true,
       () => false
     )
+  }
+
+  /**
+   * The same on connections of its own, for statements that wait for no lock: whoever runs one inside of a
+   * transaction must not wait for a connection that somebody holds who waits for that transaction.
+   */
+  async lookUp<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
+    return (await this.#lookUps.query<Row>({ ...statement, values, types: pg.types })).rows
   }
 
   /** Whether private keys are wrapped under a master key. */
@@ -66,6 +85,7 @@ export class Database {
 
   async close(): Promise<void> {
     await this.#orm.close(true)
+    await this.#lookUps.end()
   }
 }
 

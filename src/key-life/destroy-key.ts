@@ -34,6 +34,7 @@ export async function scheduleKeyDestruction(
   const key = await operate(services, viewer, 'scheduleKeyDestruction', target, async (em, found) => {
     const now = services.clock.now()
     const destroysAt = addDuration(now, requireAfter(after))
+    requireTransition(found.state, 'PENDING_DESTRUCTION')
     await moveTitle(services, em, await lockConversation(em, target.conversationId), target.version)
     return await putOnTheWay(em, found, { now, actor: viewer.id, reason: 'REQUESTED', destroysAt })
   })

@@ -118,6 +118,8 @@ export async function cancelKeyOperation(
       const operation = await lockOperation(em, id, 'WAIT')
       if (!operation) throw new NotFound('operation')
       if (operation.finishedAt) throw new Conflict('The operation has finished; it cannot be cancelled any more.')
+      // The conversation is gone already; only its rows are left, and nobody could ask for them to go again.
+      if (operation.kind === 'PURGE') throw new Conflict('The purge of a deleted conversation cannot be cancelled.')
       return await finishOperation(em, operation, {
         state: 'CANCELLED',
         now: clock.now(),
@@ -130,6 +132,28 @@ export async function cancelKeyOperation(
   return cancelled
 }
 
+/**
+ * Ends what is under way for a conversation, or for one version of it, because something stronger takes its place.
+ *
+ * @param em of a transaction that has not locked the conversation yet, or holds no step of these operations up
+ */
+export async function supersedeOperations(
+  em: EntityManager,
+  { conversationId, version }: { conversationId: string; version: number | null },
+  by: { now: Date; actor: string }
+): Promise<void> {
+  const rows = await em.execute<{ id: string }[]>(
+    `select id from key_operations
+      where conversation_id = ? and (?::integer is null or key_version = ?) and finished_at is null order by id`,
+    [conversationId, version, version]
+  )
+  for (const { id } of rows) {
+    const operation = await lockOperation(em, id, 'WAIT')
+    if (!operation || operation.finishedAt) continue
+    await finishOperation(em, operation, { ...by, state: 'CANCELLED', error: 'Another operation has taken its place.' })
+  }
+}
+
 /** What one step of an operation has done. */
 export interface Step {
   done: number
@@ -140,8 +164,12 @@ export interface Step {
   error?: string
 }
 
-/** One step: short, in the transaction that also notes what it has done. */
-export type TakeStep = (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step>
+/** How a kind of operation takes its steps. */
+export type Steps =
+  /** In the transaction that also notes what was done: nothing is done twice. */
+  | { take: (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step> }
+  /** In transactions of its own, for work that may be done twice: noted afterwards. */
+  | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
 
 /** Told after every step that was committed. */
 export type ReportProgress = (operation: Pick<KeyOperation, 'done' | 'failed' | 'total'>) => Promise<void>
@@ -153,18 +181,16 @@ export type ReportProgress = (operation: Pick<KeyOperation, 'done' | 'failed' | 
 export async function runKeyOperation(
   services: Services,
   id: string,
-  steps: Partial<Record<KeyOperationKind, TakeStep>>,
+  kinds: Partial<Record<KeyOperationKind, Steps>>,
   stop: AbortSignal,
   report: ReportProgress = async () => {}
 ): Promise<void> {
-  const { database, clock, signals } = services
+  const { signals } = services
   while (!stop.aborted) {
-    const operation = await database.transaction(async (em) => {
-      const found = await lockOperation(em, id, 'SKIP')
-      if (!found || found.finishedAt) return null
-      const step = (await steps[found.kind]?.(services, em, found)) ?? UNKNOWN_KIND
-      return await noteStep(em, found, step, clock.now())
-    })
+    const found = await findKeyOperation(services, id)
+    // Of a kind that a newer version has brought: that version's workers know it.
+    const steps = found && kinds[found.kind]
+    const operation = steps ? await takeStep(services, found, steps, stop) : null
     if (!operation) return
     signals.publish(`operation:${id}`)
     // It may have destroyed a version: no process may go on with what it has of it.
@@ -174,12 +200,21 @@ export async function runKeyOperation(
   }
 }
 
-const UNKNOWN_KIND: Step = {
-  done: 0,
-  failed: 0,
-  position: null,
-  outcome: 'FAILED',
-  error: 'This version of Conclave does not know such an operation.'
+/** @returns the operation as it is after the step; null when it has finished, or somebody else is working on it */
+async function takeStep(
+  services: Services,
+  { id, ...found }: KeyOperation,
+  steps: Steps,
+  stop: AbortSignal
+): Promise<KeyOperation | null> {
+  const { database, clock } = services
+  const apart = 'takeApart' in steps ? await steps.takeApart(services, { id, ...found }, stop) : null
+  return await database.transaction(async (em) => {
+    const locked = await lockOperation(em, id, 'SKIP')
+    if (!locked || locked.finishedAt) return null
+    const step = 'take' in steps ? await steps.take(services, em, locked) : apart
+    return step && (await noteStep(em, locked, step, clock.now()))
+  })
 }
 
 async function noteStep(em: EntityManager, before: KeyOperation, step: Step, now: Date): Promise<KeyOperation> {

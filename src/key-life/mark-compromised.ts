@@ -10,7 +10,7 @@ import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { type KeyVersion, lockKey } from './destroy-key.js'
 import { countMessagesOfKeys } from './key-census.js'
-import { type KeyOperation, queueOperation } from './key-operations.js'
+import { type KeyOperation, queueOperation, supersedeOperations } from './key-operations.js'
 
 /**
  * Marks a version as compromised: its private key, or a data key under it, may be in other hands. The active
@@ -27,8 +27,10 @@ export async function markKeyCompromised(
     requireScope(viewer, 'keys:admin')
     const [messages = 0] = await countMessagesOfKeys(services, [target])
     return await services.keySupply.withKeyPair(async (em, takePair) => {
-      const conversation = await lockConversation(em, target.conversationId)
       const now = services.clock.now()
+      // An ordinary re-encryption of the version would leave the bodies as they are.
+      await supersedeOperations(em, target, { now, actor: viewer.id })
+      const conversation = await lockConversation(em, target.conversationId)
       if (target.version === conversation.activeKeyVersion) {
         const activation = { reason: 'COMPROMISED' as const, now, actor: viewer.id }
         await activateNextVersion(em, conversation, await takePair(), services.config.keyPolicy, activation)

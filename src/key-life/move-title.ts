@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { encryptTitle, openTitle } from '../conversation/title.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
 import { type Conversation, ConversationEntity, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
+import { KeyUnavailable } from '../errors.js'
 import type { Services } from '../services.js'
 
 /**
@@ -20,7 +21,9 @@ export async function moveTitle(
   if (!titleDataKeyId) return
   const under = await em.findOne(DataKeyEntity, { conversationId, id: titleDataKeyId })
   if (under?.keyVersion !== fromVersion) return
-  const title = await openTitle(services, conversation)
+  const title = await openIfPossible(services, conversation)
+  // Damaged: it is lost already, and must not keep the key.
+  if (title === null) return
   const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId, state: 'ACTIVE' })
   const { id, dataKey, wrappedKey } = newDataKey(active.publicKey)
   const row = {
@@ -34,4 +37,20 @@ export async function moveTitle(
   await em.insert(DataKeyEntity, row)
   const columns = encryptTitle(title, conversationId, titleRevision + 1, { dataKeyId: id, dataKey })
   await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
+}
+
+/** @throws KeyUnavailable when the master key is out of reach: the move is made later */
+async function openIfPossible(
+  services: Pick<Services, 'keyring' | 'log'>,
+  conversation: Conversation
+): Promise<string | null> {
+  const { id, titleDataKeyId } = conversation
+  const opened = await services.keyring.openForWork(id, titleDataKeyId ? [titleDataKeyId] : [])
+  if (opened.size === 0) return null
+  try {
+    return await openTitle(services, conversation)
+  } catch (error) {
+    if (error instanceof KeyUnavailable) return null
+    throw error
+  }
 }

@@ -32,20 +32,24 @@ export async function reencryptCompromised(
 ): Promise<Step> {
   const target = { conversationId: key.conversationId, version: key.version }
   const conversation = await lockConversation(em, target.conversationId)
-  const messages = await nextMessages(em, target, Number(operation.position ?? 0))
+  const batch = Math.min(BATCH, services.config.dataKeyMaxMessages)
+  const messages = await nextMessages(em, target, operation.position, batch)
   const opened = await openMessages(services, messages)
   if (opened.length > 0) {
     await storeUnderNewDataKey(services, em, target.conversationId, opened)
     await recordStep(services, em, operation, `messages=${opened.length} to=${conversation.activeKeyVersion}`)
   }
   const failed = messages.length - opened.length
-  const step = { done: opened.length, failed, position: String(messages.at(-1)?.sequence ?? operation.position ?? 0) }
-  if (messages.length === BATCH) return step
+  const last = messages.at(-1)
+  const position = last ? `${last.dataKeyId} ${last.sequence}` : operation.position
+  const step = { done: opened.length, failed, position }
+  if (messages.length === batch) return step
   if (operation.failed + failed > 0) {
     return {
       ...step,
       outcome: 'FAILED',
-      error: 'Some messages could not be opened. The version is kept; schedule its destruction to give them up.'
+      error:
+        'Some messages could not be opened. The version is kept: re-encrypt it again once they are restored, or schedule its destruction to give them up.'
     }
   }
   await moveTitle(services, em, conversation, target.version)
@@ -58,17 +62,22 @@ interface OpenedBody {
   body: Buffer
 }
 
+/** By data key and not by sequence: what is left of a version is found without a look at the rest of the conversation. */
 async function nextMessages(
   em: EntityManager,
   { conversationId, version }: { conversationId: string; version: number },
-  after: number
+  after: string | null,
+  limit: number
 ): Promise<Message[]> {
+  const [dataKeyId = '00000000-0000-0000-0000-000000000000', sequence = '0'] = after?.split(' ') ?? []
   return await em.execute<Message[]>(
     `select ${MESSAGE_COLUMNS}
        from messages x ${MESSAGE_KEYS}
-      where x.conversation_id = ? and d.key_version = ? and x.envelope is not null and x.sequence > ?
-      order by x.sequence limit ${BATCH}`,
-    [conversationId, version, after]
+      where x.conversation_id = ? and x.envelope is not null
+        and x.data_key_id in (select id from data_keys where conversation_id = ? and key_version = ?)
+        and (x.data_key_id, x.sequence) > (?::uuid, ?::integer)
+      order by x.data_key_id, x.sequence limit ?`,
+    [conversationId, conversationId, version, dataKeyId, Number(sequence), limit]
   )
 }
 
@@ -115,7 +124,7 @@ async function storeUnderNewDataKey(
     keyVersion: active.version,
     wrappedKey,
     createdAt: clock.now(),
-    messageCount: opened.length
+    messageCount: 0
   }
   await em.insert(DataKeyEntity, row)
   for (const { message, body } of opened) {
@@ -127,10 +136,6 @@ async function storeUnderNewDataKey(
       id,
       conversationId,
       message.sequence
-    ])
-    await em.execute('update data_keys set message_count = message_count - 1 where conversation_id = ? and id = ?', [
-      conversationId,
-      message.dataKeyId
     ])
   }
 }

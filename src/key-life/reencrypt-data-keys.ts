@@ -25,10 +25,12 @@ export async function reencryptConversation(
     requireScope(viewer, 'keys:admin')
     return await database.transaction(async (em) => {
       const key = await lockKey(em, { conversationId, version: fromVersion })
-      if (key.state !== 'DEACTIVATED') {
-        throw new Conflict(`Only what lies under a deactivated version is re-encrypted; this one is ${key.state}.`)
+      if (key.state !== 'DEACTIVATED' && key.state !== 'COMPROMISED') {
+        throw new Conflict(
+          `Only what lies under a deactivated or compromised version is re-encrypted; this one is ${key.state}.`
+        )
       }
-      const total = await countDataKeys(em, conversationId, fromVersion)
+      const total = await countWork(em, key)
       return await queueOperation(em, {
         kind: 'REENCRYPT',
         actor: viewer.id,
@@ -43,9 +45,11 @@ export async function reencryptConversation(
   return operation
 }
 
-async function countDataKeys(em: EntityManager, conversationId: string, version: number): Promise<number> {
+/** Data keys to wrap anew, or messages to encrypt anew. */
+async function countWork(em: EntityManager, { conversationId, version, state }: ConversationKey): Promise<number> {
+  const what = state === 'COMPROMISED' ? 'coalesce(sum(message_count), 0)' : 'count(*)'
   const [row] = await em.execute<{ count: number }[]>(
-    'select count(*)::integer as count from data_keys where conversation_id = ? and key_version = ?',
+    `select ${what}::integer as count from data_keys where conversation_id = ? and key_version = ?`,
     [conversationId, version]
   )
   return row?.count ?? 0
@@ -85,7 +89,9 @@ export async function rewrapDataKeys(
   }
   if (done > 0) await recordStep(services, em, operation, `dataKeys=${done} to=${active.version}`)
   const step = { done, failed: rows.length - done, position: rows.at(-1)?.id ?? operation.position }
-  return rows.length === BATCH ? step : { ...step, outcome: 'SUCCEEDED' }
+  if (rows.length === BATCH) return step
+  if (operation.failed + step.failed === 0) return { ...step, outcome: 'SUCCEEDED' }
+  return { ...step, outcome: 'FAILED', error: 'Some data keys could not be opened; they stay under the old version.' }
 }
 
 export function nothing({ position }: KeyOperation): Step {

@@ -36,6 +36,7 @@ export async function appendSystemMessage(
     dataKeyMessages: conversation.dataKeyMessages + 1,
     keyUsed: true,
     keyMessages: conversation.keyMessages + 1,
+    keyRotatesAt: dueAfter(conversation, now),
     lastActivityAt: new Date(Math.max(now.getTime(), conversation.lastActivityAt.getTime()))
   }
   await em.nativeUpdate(ConversationEntity, { id: conversation.id }, columns)
@@ -46,4 +47,10 @@ export async function appendSystemMessage(
     [conversation.id, lastSequence, id, key.dataKeyId, envelope, lastChange, lastChange, now]
   )
   return { ...conversation, ...columns }
+}
+
+/** When the key is due once one more message lies under it: at once, where that reaches its limit. */
+function dueAfter({ keyMessages, keyMessageLimit, keyRotatesAt }: Conversation, now: Date): Date | null {
+  if (keyMessageLimit === null || keyMessages + 1 < keyMessageLimit) return keyRotatesAt
+  return keyRotatesAt !== null && keyRotatesAt < now ? keyRotatesAt : now
 }

@@ -17,17 +17,12 @@ const DELETE: Statement = {
         from member m
        where c.id = m.conversation_id and c.deleted_at is null
       returning c.last_change, m.role
-    ), deleted as (
-      update messages x set envelope = null, deleted_at = $4, change = n.last_change
-        from numbered n
-       where x.conversation_id = $1 and x.id = $3 and x.deleted_at is null
-         and (x.sender_id = $2 or n.role = any($5::text[]))
-      returning x.change, x.data_key_id
-    ), counted as (
-      update data_keys d set message_count = d.message_count - 1
-        from deleted where d.conversation_id = $1 and d.id = deleted.data_key_id
     )
-    select change::float8 as change from deleted`
+    update messages x set envelope = null, deleted_at = $4, change = n.last_change
+      from numbered n
+     where x.conversation_id = $1 and x.id = $3 and x.deleted_at is null
+       and (x.sender_id = $2 or n.role = any($5::text[]))
+    returning x.change::float8 as change`
 }
 
 const ROLES = (['OWNER', 'MODERATOR', 'MEMBER'] as const).filter((role) => mayRole(role, 'delete messages'))

@@ -17,8 +17,6 @@ const EDIT: Statement = {
     with member as materialized (
       select m.conversation_id from members m where m.conversation_id = $1 and m.user_id = $2
          for key share
-    ), before as (
-      select x.data_key_id from messages x where x.conversation_id = $1 and x.id = $3
     ), numbered as (
       update conversations c
          set last_change = c.last_change + 1, data_key_uses = c.data_key_uses + 1, ${COUNT_KEY_USE('$7')}
@@ -26,18 +24,12 @@ const EDIT: Statement = {
        where c.id = m.conversation_id and c.deleted_at is null
          and ${IS_SENDING_KEY('$4', '$8', '$7')}
       returning c.last_change
-    ), edited as (
-      update messages x
-         set envelope = $5, data_key_id = $4, revision = $6, edited_at = $7, change = n.last_change
-        from numbered n
-       where x.conversation_id = $1 and x.id = $3 and x.sender_id = $2 and x.revision = $6 - 1 and x.deleted_at is null
-      returning x.change
-    ), counted as (
-      update data_keys d set message_count = d.message_count + case when d.id = $4 then 1 else -1 end
-        from edited, before b
-       where d.conversation_id = $1 and d.id in ($4, b.data_key_id) and b.data_key_id <> $4
     )
-    select change::float8 as change from edited`
+    update messages x
+       set envelope = $5, data_key_id = $4, revision = $6, edited_at = $7, change = n.last_change
+      from numbered n
+     where x.conversation_id = $1 and x.id = $3 and x.sender_id = $2 and x.revision = $6 - 1 and x.deleted_at is null
+    returning x.change::float8 as change`
 }
 
 type EditServices = Pick<Services, 'database' | 'sendingKeys' | 'signals' | 'clock' | 'config'>

@@ -75,7 +75,10 @@ describe('a policy that would destroy keys before it rotates them', () => {
 describe('a draft that touches neither time', () => {
   it('is taken although a change of the defaults has put the two out of order', () => {
     const before = { destroyAfter: 'P20D' }
-    expect(changePolicy('policy', DEFAULTS, before, { rotateAfterMessages: 5 })).toEqual({ ...before, rotateAfterMessages: 5 })
+    expect(changePolicy('policy', DEFAULTS, before, { rotateAfterMessages: 5 })).toEqual({
+      ...before,
+      rotateAfterMessages: 5
+    })
   })
 })
 

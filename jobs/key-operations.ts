@@ -34,14 +34,7 @@ export async function runOperation(
   await runKeyOperation(services, id, STEPS, stop, report)
 }
 
-/** Goes on with every operation that is not finished and that nobody is working on. */
-export async function resumeOperations(services: Services, stop: AbortSignal): Promise<void> {
-  for (const id of await findOpenOperations(services)) {
-    if (stop.aborted) return
-    try {
-      await runOperation(services, id, stop)
-    } catch (error) {
-      services.log.error({ operation: id, reason: (error as Error).message }, 'operation interrupted')
-    }
-  }
+/** Announces every operation that is not finished: one whose worker was lost is gone on with by another. */
+export async function resumeOperations(services: Services): Promise<void> {
+  for (const id of await findOpenOperations(services)) services.jobs.nudge(id)
 }

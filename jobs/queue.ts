@@ -3,8 +3,10 @@ import { Redis } from 'ioredis'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { Logger } from '../src/log.js'
 
-/** One queue for all jobs: what each is to do, the database says. */
-const NAME = 'conclave'
+/** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
+export type QueueName = 'conclave-schedule' | 'conclave-operations'
+
+const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 4, 'conclave-operations': 2 }
 /** A nudge to look at an operation; its data is the operation's id. */
 export const KEY_OPERATION = 'key-operation'
 
@@ -22,23 +24,28 @@ export interface RunningJob {
 }
 
 /** A queue and the connection below it, which BullMQ leaves open where it did not open it. */
-export function openQueue(place: QueuePlace, log: Logger): Queue {
+export function openQueue(name: QueueName, place: QueuePlace, log: Logger): Queue {
   const queue = open(
     place,
-    (connection) => new Queue(NAME, connection),
-    (connection) => new Queue(NAME, connection, createPostgresBackend)
+    (connection) => new Queue(name, connection),
+    (connection) => new Queue(name, connection, createPostgresBackend)
   )
   queue.on('error', (error) => log.warn({ reason: error.message }, 'job queue'))
   return queue
 }
 
-export function openWorker(place: QueuePlace, log: Logger, run: (job: RunningJob) => Promise<void>): Worker {
+export function openWorker(
+  name: QueueName,
+  place: QueuePlace,
+  log: Logger,
+  run: (job: RunningJob) => Promise<void>
+): Worker {
   // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
-  const options = { concurrency: 4, maxStalledCount: 10 }
+  const options = { concurrency: CONCURRENCY[name], maxStalledCount: 10 }
   const worker = open(
     place,
-    (connection) => new Worker(NAME, (job: Job) => run(job), { ...options, ...connection }),
-    (connection) => new Worker(NAME, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
+    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }),
+    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
   )
   worker.on('error', (error) => log.warn({ reason: error.message }, 'worker'))
   worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
@@ -47,11 +54,12 @@ export function openWorker(place: QueuePlace, log: Logger, run: (job: RunningJob
 
 /** The queue as the processes use it that only announce work. */
 export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
-  const queue = openQueue(place, log)
+  const queue = openQueue('conclave-operations', place, log)
   return {
     nudge(id) {
-      // The id names the work: nudging twice makes one job.
-      const options = { jobId: `${KEY_OPERATION}-${id}`, removeOnComplete: true, removeOnFail: true }
+      // No job id of its own: the job of a worker that was killed would keep this one out until it has stalled.
+      // A nudge too many finds the operation's row locked, or finished, and is done.
+      const options = { removeOnComplete: true, removeOnFail: true }
       queue
         .add(KEY_OPERATION, { id }, options)
         .catch((error: Error) => log.warn({ reason: error.message }, 'nudge failed'))

@@ -9,30 +9,37 @@ import { schedule } from './schedule.js'
  */
 export async function startWorker(services: Services, place: QueuePlace): Promise<{ close(): Promise<void> }> {
   const { config, log } = services
-  const queue = openQueue(place, log)
+  const queue = openQueue('conclave-schedule', place, log)
   for (const { name, everyMs } of schedule) {
     const job = { name, opts: { removeOnComplete: true, removeOnFail: 100 } }
     await queue.upsertJobScheduler(name, { every: everyMs(config) }, job)
   }
   const stopping = new AbortController()
-  const worker = openWorker(place, log, (job) => runJob(services, job, stopping.signal))
-  await worker.waitUntilReady()
+  const workers = [
+    openWorker('conclave-schedule', place, log, (job) => runScheduled(services, job, stopping.signal)),
+    openWorker('conclave-operations', place, log, (job) => runNudged(services, job, stopping.signal))
+  ]
+  for (const worker of workers) await worker.waitUntilReady()
   return {
     async close() {
       stopping.abort()
-      await worker.close()
+      for (const worker of workers) await worker.close()
       await queue.close()
     }
   }
 }
 
-async function runJob(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
-  const { name, data } = job
-  if (name === KEY_OPERATION && data.id) {
-    return await runOperation(services, data.id, stop, ({ done, failed, total }) =>
-      job.updateProgress({ done, failed, total })
-    )
-  }
+async function runScheduled(services: Services, { name }: RunningJob, stop: AbortSignal): Promise<void> {
   // A job that an older or newer version has scheduled is not this version's to run.
   await schedule.find((scheduled) => scheduled.name === name)?.run(services, stop)
+}
+
+async function runNudged(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
+  if (job.name !== KEY_OPERATION || !job.data.id) return
+  await runOperation(services, job.data.id, stop, async ({ done, failed, total }) => {
+    // For those who watch the queue: what counts stands in the operation's row.
+    await job
+      .updateProgress({ done, failed, total })
+      .catch((error: Error) => services.log.warn({ reason: error.message }, 'progress'))
+  })
 }

@@ -53,7 +53,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
 
   it('have one scheduler for each line of the schedule, however often they start', async () => {
     for (let start = 0; start < 2; start++) await (await startWorker(conclave.services, place)).close()
-    const queue = openQueue(place, conclave.services.log)
+    const queue = openQueue('conclave-schedule', place, conclave.services.log)
     const schedulers = await queue.getJobSchedulers()
     expect(schedulers.map(({ key }) => key).sort()).toEqual(schedule.map(({ name }) => name).sort())
     await queue.close()
@@ -99,7 +99,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     const { rotateDueKeys } = await admin.run(RotateDueKeysDocument)
     const { cancelKeyOperation } = await admin.run(CancelKeyOperationDocument, { id: rotateDueKeys.operation.id })
     expect(cancelKeyOperation.operation.state).toBe('CANCELLED')
-    const queue = openQueue(place, conclave.services.log)
+    const queue = openQueue('conclave-operations', place, conclave.services.log)
     await queue.add('key-operation', { id: rotateDueKeys.operation.id })
     await queue.add('key-operation', { id: '01890000-0000-7000-8000-000000000000' })
     await queue.add('a job of another version', {})

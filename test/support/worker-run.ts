@@ -1,6 +1,7 @@
 import { destroyDue } from '../../jobs/destroy-due.js'
-import { resumeOperations } from '../../jobs/key-operations.js'
+import { runOperation } from '../../jobs/key-operations.js'
 import { rotateDue } from '../../jobs/rotate-due.js'
+import { findOpenOperations } from '../../src/key-life/key-operations.js'
 import type { TestConclave } from './boot.js'
 
 /** What a worker does between two ticks of the schedule, without waiting for them. */
@@ -8,5 +9,5 @@ export async function runDueWork({ services }: TestConclave): Promise<void> {
   const { signal } = new AbortController()
   await rotateDue(services, signal)
   await destroyDue(services, signal)
-  await resumeOperations(services, signal)
+  for (const id of await findOpenOperations(services)) await runOperation(services, id, signal)
 }

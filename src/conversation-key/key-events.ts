@@ -73,10 +73,12 @@ const COLUMNS = `
 
 const LIST: Statement = {
   name: 'list-key-events',
-  text: `
-    select ${COLUMNS} from key_events
-     where sequence > $1 and ($2::uuid is null or conversation_id = $2)
-     order by sequence limit $3`
+  text: `select ${COLUMNS} from key_events where sequence > $1 order by sequence limit $2`
+}
+
+const LIST_OF_CONVERSATION: Statement = {
+  name: 'list-key-events-of-conversation',
+  text: `select ${COLUMNS} from key_events where conversation_id = $3 and sequence > $1 order by sequence limit $2`
 }
 
 const COUNT: Statement = {
@@ -93,7 +95,8 @@ export async function listKeyEvents(
   after: number,
   limit: number
 ): Promise<KeyEvent[]> {
-  return await database.run(LIST, [after, conversationId, limit])
+  if (conversationId === null) return await database.run(LIST, [after, limit])
+  return await database.run(LIST_OF_CONVERSATION, [after, limit, conversationId])
 }
 
 export async function countKeyEvents(
@@ -120,19 +123,25 @@ interface Head {
   hash: Buffer
 }
 
-/** Writes down the heads of all chains, in the one that events without a conversation are in. */
-export async function anchorKeyEvents({ database, now }: { database: Database; now: Date }): Promise<string> {
-  const heads = await database.run<Head>(HEADS, [])
+/**
+ * Writes down the heads of all chains, in the one that events without a conversation are in.
+ *
+ * @returns what was written; null when there is nothing to record yet
+ */
+export async function anchorKeyEvents({ database, now }: { database: Database; now: Date }): Promise<string | null> {
+  const heads = (await database.run<Head>(HEADS, [])).filter(({ count }) => count > 0)
+  if (heads.length === 0) return null
   const detail = heads.map(({ shard, count, hash }) => `${shard}:${count}:${hash.toString('hex')}`).join(' ')
-  const event = {
-    at: now,
-    actor: SCHEDULER,
-    action: 'audit.anchored' as const,
-    conversationId: null,
-    keyVersion: null,
-    detail
-  }
-  await database.transaction((em) => appendKeyEvent(em, event))
+  await database.transaction((em) =>
+    appendKeyEvent(em, {
+      at: now,
+      actor: SCHEDULER,
+      action: 'audit.anchored',
+      conversationId: null,
+      keyVersion: null,
+      detail
+    })
+  )
   return detail
 }
 

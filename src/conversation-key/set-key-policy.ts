@@ -24,6 +24,7 @@ export async function setKeyPolicy(
       const policy = effectivePolicy(config.keyPolicy, overrides)
       const now = clock.now()
       await applyPolicy(em, conversation, policy, now)
+      if (draft.destroyAfter !== undefined) await moveExpiries(em, conversationId, policy)
       await em.nativeUpdate(ConversationEntity, { id: conversationId }, { keyPolicy: overrides })
       const event = { at: now, actor: viewer.id, action: 'key.policy-set' as const, conversationId, keyVersion: null }
       await appendKeyEvent(em, { ...event, detail: describe(policy) })
@@ -40,9 +41,13 @@ async function applyPolicy(em: EntityManager, conversation: Conversation, policy
   const limit = policy.rotateAfterMessages
   const limitReached = limit !== null && keyMessages >= limit
   await em.nativeUpdate(ConversationEntity, { id }, { keyRotatesAt: limitReached ? now : due, keyMessageLimit: limit })
-  for (const key of await em.find(ConversationKeyEntity, { conversationId: id, state: 'DEACTIVATED' })) {
+}
+
+/** Also of versions whose destruction was cancelled: who sets a new time means all of them. */
+async function moveExpiries(em: EntityManager, conversationId: string, policy: KeyPolicy): Promise<void> {
+  for (const key of await em.find(ConversationKeyEntity, { conversationId, state: 'DEACTIVATED' })) {
     const end = key.deactivatedAt && destroysAt(policy, key.deactivatedAt)
-    await em.nativeUpdate(ConversationKeyEntity, { conversationId: id, version: key.version }, { destroysAt: end })
+    await em.nativeUpdate(ConversationKeyEntity, { conversationId, version: key.version }, { destroysAt: end })
   }
 }
 

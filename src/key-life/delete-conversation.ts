@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { appendKeyEvent } from '../conversation-key/key-events.js'
+import { auditRefusal } from '../conversation-key/key-rights.js'
 import { ConversationEntity, type ConversationKey, ConversationKeyEntity } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockConversation, requireRight } from '../membership/roles.js'
@@ -16,19 +17,21 @@ export async function deleteConversation(
   viewer: Viewer,
   conversationId: string
 ): Promise<void> {
-  const operation = await services.database.transaction(async (em) => {
-    await requireRight(em, conversationId, viewer, 'delete the conversation')
-    const now = services.clock.now()
-    // Operations are locked before their conversation, as their own steps do it.
-    await supersedeOperations(em, { conversationId, version: null }, { now, actor: viewer.id })
-    const conversation = await lockConversation(em, conversationId)
-    for (const key of await em.find(ConversationKeyEntity, { conversationId }))
-      await destroyAtOnce(em, key, now, viewer.id)
-    const columns = { deletedAt: now, dataKeyId: null, dataKeyExpiresAt: null, title: null, titleDataKeyId: null }
-    await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
-    const work = { kind: 'PURGE' as const, actor: viewer.id, conversationId, keyVersion: null }
-    return await queueOperation(em, { ...work, total: conversation.lastSequence, now })
-  })
+  const operation = await auditRefusal(services, viewer, { operation: 'deleteConversation', conversationId }, () =>
+    services.database.transaction(async (em) => {
+      await requireRight(em, conversationId, viewer, 'delete the conversation')
+      const now = services.clock.now()
+      // Operations are locked before their conversation, as their own steps do it.
+      await supersedeOperations(em, { conversationId, version: null }, { now, actor: viewer.id })
+      const conversation = await lockConversation(em, conversationId)
+      for (const key of await em.find(ConversationKeyEntity, { conversationId }))
+        await destroyAtOnce(em, key, now, viewer.id)
+      const columns = { deletedAt: now, dataKeyId: null, dataKeyExpiresAt: null, title: null, titleDataKeyId: null }
+      await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
+      const work = { kind: 'PURGE' as const, actor: viewer.id, conversationId, keyVersion: null }
+      return await queueOperation(em, { ...work, total: conversation.lastSequence, now })
+    })
+  )
   services.keyring.forget(conversationId)
   services.signals.publish(`conversation:${conversationId}`)
   services.signals.publish(`keys:${conversationId}`)

@@ -57,15 +57,17 @@ export async function cancelKeyDestruction(
           : 'The key version is not waiting for its destruction.'
       )
     }
+    const now = services.clock.now()
+    if (key.destroysAt && key.destroysAt <= now) throw new Conflict('The time to cancel the destruction is over.')
     requireTransition(key.state, before)
     // Restored by somebody's decision: it now stays until somebody decides again, or sets a policy.
     const restored = { state: before, stateBeforeDestruction: null, destroysAt: null }
     await em.nativeUpdate(ConversationKeyEntity, target, restored)
     await record(em, key, {
-      at: services.clock.now(),
+      at: now,
       actor: viewer.id,
       action: 'key.destruction-cancelled',
-      detail: `state=${before}`
+      detail: `reason=REQUESTED state=${before}`
     })
     return { ...key, ...restored }
   })

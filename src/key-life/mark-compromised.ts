@@ -65,7 +65,7 @@ async function mark(em: EntityManager, target: KeyVersion, now: Date, actor: str
     action: 'key.compromised',
     conversationId: target.conversationId,
     keyVersion: target.version,
-    detail: null
+    detail: 'reason=REQUESTED'
   })
   return { ...key, ...compromised }
 }

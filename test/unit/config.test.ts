@@ -121,6 +121,12 @@ describe('a wrong environment', () => {
     for (const problem of problems) expect(problem).toMatch(/^[A-Z_]+ .+\.$/)
   })
 
+  it('that would destroy keys before it rotates them is refused', () => {
+    expect(problemsOf({ KEY_ROTATE_AFTER: 'P30D', KEY_DESTROY_AFTER: 'P29D' })).toEqual([
+      'KEY_DESTROY_AFTER must not be shorter than KEY_ROTATE_AFTER.'
+    ])
+  })
+
   it('never has a secret among its problems', () => {
     const secrets = {
       AUTH_JWT_SECRET: 'hunter2-jwt',

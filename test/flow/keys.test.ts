@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   ConversationDocument,
   KeysDocument,
+  MessagesDocument,
   RenameConversationDocument,
   RotateKeyDocument,
   SetMemberRoleDocument
@@ -108,22 +109,23 @@ describe('rotating a key', () => {
 
   it('while members send and read fails nobody, and no message lies under a version deactivated before it', async () => {
     const id = await createConversation(alice, ['bob'])
-    const senders = Array.from({ length: 8 }, async (_, index) => {
-      for (let count = 0; count < 15; count++)
-        await send(index % 2 ? alice : bob, id, `sender ${index}, message ${count}`)
-    })
+    await conclave.services.keySupply.refill(50)
+    let rotating = true
     const rotations = (async () => {
       for (let count = 0; count < 50; count++) await alice.run(RotateKeyDocument, { conversationId: id })
-    })()
+    })().finally(() => {
+      rotating = false
+    })
+    const senders = Array.from({ length: 8 }, async (_, index) => {
+      while (rotating) await send(index % 2 ? alice : bob, id, `by sender ${index}`)
+    })
     const readers = Array.from({ length: 4 }, async () => {
-      for (let count = 0; count < 10; count++) {
-        for (const message of await readBack(bob, id)) expect(message.status).toBe('READABLE')
-      }
+      while (rotating) for (const { status } of await lastPage(id)) expect(status).toBe('READABLE')
     })
     await Promise.all([...senders, rotations, ...readers])
     const messages = await readBack(bob, id)
-    expect(messages.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 120 }, (_, index) => index + 1))
-    expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBeGreaterThan(5)
+    expect(messages.map(({ sequence }) => sequence)).toEqual(messages.map((_, index) => index + 1))
+    expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBeGreaterThan(10)
     // Versions follow each other in the order of storing: none is used again once a later one was.
     const versions = messages.map(({ keyVersion }) => keyVersion)
     expect(versions).toEqual([...versions].sort((a, b) => a - b))
@@ -221,3 +223,8 @@ describe('the key pool', () => {
     await pooled.close()
   })
 })
+
+async function lastPage(id: string) {
+  const { conversation } = await bob.run(MessagesDocument, { id, last: 50 })
+  return conversation?.messages.edges.map(({ node }) => node) ?? []
+}

@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { encryptTitle, openTitle } from '../conversation/title.js'
-import { newDataKey } from '../conversation-key/new-data-key.js'
-import { type Conversation, ConversationEntity, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
+import { type Conversation, ConversationEntity, DataKeyEntity } from '../database/entities.js'
 import { KeyUnavailable } from '../errors.js'
 import type { Services } from '../services.js'
+import { addDataKey } from './add-data-key.js'
 
 /**
  * Encrypts the title anew under the active version where it lies under an old one that is about to go: a title
@@ -24,18 +24,8 @@ export async function moveTitle(
   const title = await openIfPossible(services, conversation)
   // Damaged: it is lost already, and must not keep the key.
   if (title === null) return
-  const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId, state: 'ACTIVE' })
-  const { id, dataKey, wrappedKey } = newDataKey(active.publicKey)
-  const row = {
-    conversationId,
-    id,
-    keyVersion: active.version,
-    wrappedKey,
-    createdAt: services.clock.now(),
-    messageCount: 0
-  }
-  await em.insert(DataKeyEntity, row)
-  const columns = encryptTitle(title, conversationId, titleRevision + 1, { dataKeyId: id, dataKey })
+  const key = await addDataKey(em, conversationId, services.clock.now())
+  const columns = encryptTitle(title, conversationId, titleRevision + 1, key)
   await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
 }
 

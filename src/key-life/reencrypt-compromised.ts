@@ -1,13 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { newDataKey } from '../conversation-key/new-data-key.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { decryptContent, encryptContent } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
-import { type ConversationKey, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
+import type { ConversationKey } from '../database/entities.js'
 import { lockConversation } from '../membership/roles.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
+import { addDataKey } from './add-data-key.js'
 import { destroyNow, putOnTheWay } from './destroy-key.js'
 import type { KeyOperation, Step } from './key-operations.js'
 import { moveTitle } from './move-title.js'
@@ -116,24 +116,14 @@ async function storeUnderNewDataKey(
   conversationId: string,
   opened: OpenedBody[]
 ): Promise<void> {
-  const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId, state: 'ACTIVE' })
-  const { id, dataKey, wrappedKey } = newDataKey(active.publicKey)
-  const row = {
-    conversationId,
-    id,
-    keyVersion: active.version,
-    wrappedKey,
-    createdAt: clock.now(),
-    messageCount: 0
-  }
-  await em.insert(DataKeyEntity, row)
+  const { dataKeyId, dataKey } = await addDataKey(em, conversationId, clock.now())
   for (const { message, body } of opened) {
-    const context = { ...message, messageId: message.id, dataKeyId: id }
+    const context = { ...message, messageId: message.id, dataKeyId }
     const envelope = encryptContent(dataKey, body, messageAssociatedData(context))
     body.fill(0)
     await em.execute('update messages set envelope = ?, data_key_id = ? where conversation_id = ? and sequence = ?', [
       envelope,
-      id,
+      dataKeyId,
       conversationId,
       message.sequence
     ])

@@ -36,5 +36,7 @@ export async function runOperation(
 
 /** Announces every operation that is not finished: one whose worker was lost is gone on with by another. */
 export async function resumeOperations(services: Services): Promise<void> {
-  for (const id of await findOpenOperations(services)) services.jobs.nudge(id)
+  // Workers that have not come to the last nudges need no more of them.
+  if ((await services.jobs.backlog()) > 0) return
+  for (const operation of await findOpenOperations(services)) services.jobs.nudge(operation)
 }

@@ -1,14 +1,22 @@
 import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { JobQueue } from '../src/key-life/job-queue.js'
+import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
 
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
 export type QueueName = 'conclave-schedule' | 'conclave-operations'
 
 const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 4, 'conclave-operations': 2 }
-/** A nudge to look at an operation; its data is the operation's id. */
-export const KEY_OPERATION = 'key-operation'
+/** What a nudge is called, for those who watch the queue; its data is the operation's id. */
+const JOB_NAMES: Record<KeyOperationKind, string> = {
+  ROTATE_DUE: 'rotate-due',
+  DESTROY_DUE: 'destroy-due',
+  REFILL_POOL: 'refill-key-pool',
+  REENCRYPT: 'reencrypt',
+  REWRAP: 'rewrap-private-keys',
+  PURGE: 'purge'
+}
 
 /** Where BullMQ keeps its queue: in Redis where there is one, in the database otherwise. */
 export interface QueuePlace {
@@ -56,14 +64,15 @@ export function openWorker(
 export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
   const queue = openQueue('conclave-operations', place, log)
   return {
-    nudge(id) {
+    nudge({ id, kind }) {
       // No job id of its own: the job of a worker that was killed would keep this one out until it has stalled.
       // A nudge too many finds the operation's row locked, or finished, and is done.
       const options = { removeOnComplete: true, removeOnFail: true }
       queue
-        .add(KEY_OPERATION, { id }, options)
+        .add(JOB_NAMES[kind], { id }, options)
         .catch((error: Error) => log.warn({ reason: error.message }, 'nudge failed'))
     },
+    backlog: () => queue.getWaitingCount(),
     close: () => queue.close()
   }
 }

@@ -1,5 +1,6 @@
 import type { Services } from '../src/services.js'
 import { anchorAudit } from './anchor-audit.js'
+import { applyKeyDefaults } from './apply-key-defaults.js'
 import { destroyDue } from './destroy-due.js'
 import { resumeOperations } from './key-operations.js'
 import { refillKeyPool } from './refill-key-pool.js'
@@ -22,6 +23,7 @@ export const schedule: ScheduledJob[] = [
   { name: 'rotate-due', everyMs: (config) => config.scanEveryMs, run: rotateDue },
   { name: 'destroy-due', everyMs: (config) => config.scanEveryMs, run: destroyDue },
   { name: 'refill-key-pool', everyMs: (config) => config.scanEveryMs, run: refillKeyPool },
+  { name: 'apply-key-defaults', everyMs: (config) => config.scanEveryMs, run: applyKeyDefaults },
   // Re-encryption and purging go on here after a worker was lost; they begin when they are asked for.
   { name: 'resume-operations', everyMs: (config) => config.scanEveryMs, run: resumeOperations },
   { name: 'anchor-audit', everyMs: () => HOUR_MS, run: anchorAudit }

@@ -1,6 +1,6 @@
 import type { Services } from '../src/services.js'
 import { runOperation } from './key-operations.js'
-import { KEY_OPERATION, openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
+import { openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
 import { schedule } from './schedule.js'
 
 /**
@@ -35,7 +35,7 @@ async function runScheduled(services: Services, { name }: RunningJob, stop: Abor
 }
 
 async function runNudged(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
-  if (job.name !== KEY_OPERATION || !job.data.id) return
+  if (!job.data.id) return
   await runOperation(services, job.data.id, stop, async ({ done, failed, total }) => {
     // For those who watch the queue: what counts stands in the operation's row.
     await job

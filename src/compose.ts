@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
+import { registerKeyDefaults } from './conversation-key/key-defaults.js'
 import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
 import { rotateIfDue } from './conversation-key/rotate-due.js'
@@ -78,6 +79,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
       users: new Users(database, clock),
       authentication,
       authenticate: createAuthenticate(authentication, clock),
+      keyDefaultsId: await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy),
       keySupply,
       masterKeys,
       jobs,

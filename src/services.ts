@@ -25,6 +25,8 @@ export interface Services {
   /** With the secret that development mode generates, where none was given. */
   authentication: AuthenticationConfig & { jwtSecret: string }
   authenticate: Authenticate
+  /** Number of the deployment's defaults for key policies, which `config.keyPolicy` holds. */
+  keyDefaultsId: number
   keySupply: KeySupply
   masterKeys: MasterKeys
   jobs: JobQueue

@@ -72,3 +72,10 @@ export function isInOrder({ rotateAfter, destroyAfter }: Pick<KeyPolicy, 'rotate
   const epoch = new Date(0)
   return addDuration(epoch, destroyAfter) >= addDuration(epoch, rotateAfter)
 }
+
+/** For the audit trail. */
+export function describePolicy(policy: KeyPolicy): string {
+  return Object.entries(policy)
+    .map(([name, value]) => `${name}=${value ?? 'never'}`)
+    .join(' ')
+}

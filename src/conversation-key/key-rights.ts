@@ -4,7 +4,7 @@ import { ConclaveError, Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockMembers, memberRole } from '../membership/roles.js'
 import type { Services } from '../services.js'
-import { appendKeyEvent } from './key-events.js'
+import { recordRefusal } from './record-refusal.js'
 
 export type KeyScope = 'keys:read' | 'keys:admin'
 
@@ -51,15 +51,17 @@ export async function auditRefusal<T>(
     if (!(error instanceof ConclaveError)) throw error
     const { operation, conversationId = null, keyVersion = null } = asked
     const detail = `operation=${operation} code=${error.code}`
-    const event = {
-      at: clock.now(),
-      actor: viewer.id,
-      action: 'operation.refused' as const,
-      conversationId,
-      keyVersion,
-      detail
-    }
-    await database.transaction((em) => appendKeyEvent(em, event))
+    const refusal = { at: clock.now(), actor: viewer.id, conversationId, keyVersion, detail }
+    await database.transaction((em) => recordRefusal(em, refusal))
     throw error
   }
+}
+
+/** Requires the scope for reading inventories and the audit trail; who lacks it is recorded there. */
+export async function requireAuditor(
+  services: Pick<Services, 'database' | 'clock'>,
+  viewer: Viewer,
+  asked: { operation: string; conversationId?: string }
+): Promise<void> {
+  await auditRefusal(services, viewer, asked, async () => requireScope(viewer, 'keys:read'))
 }

@@ -40,7 +40,8 @@ export class KeySupply {
   /**
    * Runs `work` in a transaction in which it can take a key pair. What is taken for a transaction that fails
    * goes back into the pool. With an empty pool the transaction is rolled back when `work` wants a pair, and
-   * begun again once one was made: RSA generation is never waited for inside of it.
+   * begun again once one was made: RSA generation is never waited for inside of it. A pair that is then not
+   * wanted any more, since somebody else was faster, goes into the pool.
    */
   async withKeyPair<T>(work: (em: EntityManager, takePair: () => Promise<WrappedKeyPair>) => Promise<T>): Promise<T> {
     try {
@@ -49,7 +50,16 @@ export class KeySupply {
       if (!(error instanceof EmptyPool)) throw error
     }
     const pair = await this.#generate()
-    return await this.#database.transaction((em) => work(em, async () => pair))
+    let taken = false
+    const result = await this.#database.transaction((em) =>
+      work(em, async () => {
+        taken = true
+        return pair
+      })
+    )
+    // Only where it was surely not used: after an error nobody knows whether the transaction has committed.
+    if (!taken) await this.#database.entities().insert(PooledKeyEntity, pair)
+    return result
   }
 
   /**

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import pLimit, { type LimitFunction } from 'p-limit'
 import type { Clock } from '../clock.js'
 import type { DataKey } from '../crypto/keys.js'
 import type { Database, Statement } from '../database/database.js'
@@ -82,6 +83,8 @@ const ACTIVATE: Statement = {
 
 /** Losing this many races in a row means that something else is wrong. */
 const MAX_ATTEMPTS = 100
+/** Whoever has lost this many goes on in line with the others of this process: of a hundred at once nobody starves. */
+const ATTEMPTS_OUT_OF_LINE = 3
 
 /** Finds, opens or makes the data key to send under. The statement that stores has the last word on it. */
 export class SendingKeys {
@@ -92,6 +95,7 @@ export class SendingKeys {
   readonly #limits: DataKeyLimits
   /** Which data key is the active one: the keyring has the key itself, for as long as it may. */
   readonly #cache = new LRUCache<string, Promise<ActiveDataKey>>({ max: 10_000 })
+  readonly #lines = new Map<string, LimitFunction>()
 
   constructor(
     deps: {
@@ -122,14 +126,36 @@ export class SendingKeys {
   ): Promise<T> {
     // A stranger causes no key to be opened or made, so that not even the time taken tells him anything.
     if (!this.#cache.has(conversationId)) await this.#requireMember(conversationId, viewer)
-    for (let round = 1; round <= MAX_ATTEMPTS; round++) {
+    const result = await this.#attempt(conversationId, attempt, ATTEMPTS_OUT_OF_LINE)
+    if (result !== STALE_KEY) return result
+    const inLine = await this.#inLine(conversationId, () => this.#attempt(conversationId, attempt, MAX_ATTEMPTS))
+    if (inLine !== STALE_KEY) return inLine
+    throw new Conflict('The conversation is changing too fast. Try again.')
+  }
+
+  async #attempt<T>(
+    conversationId: string,
+    attempt: (key: SendingKey) => Promise<T | typeof STALE_KEY>,
+    rounds: number
+  ): Promise<T | typeof STALE_KEY> {
+    for (let round = 1; round <= rounds; round++) {
       const active = this.#active(conversationId)
       const key = await this.#open(conversationId, await active)
       const result = key ? await attempt(key) : STALE_KEY
       if (result !== STALE_KEY) return result
       if (this.#cache.peek(conversationId) === active) this.#cache.delete(conversationId)
     }
-    throw new Conflict('The conversation is changing too fast. Try again.')
+    return STALE_KEY
+  }
+
+  async #inLine<T>(conversationId: string, work: () => Promise<T>): Promise<T> {
+    const line = this.#lines.get(conversationId) ?? pLimit(1)
+    this.#lines.set(conversationId, line)
+    try {
+      return await line(work)
+    } finally {
+      if (line.activeCount + line.pendingCount === 0) this.#lines.delete(conversationId)
+    }
   }
 
   async #requireMember(conversationId: string, viewer: Viewer): Promise<void> {

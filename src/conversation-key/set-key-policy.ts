@@ -1,11 +1,10 @@
-import type { EntityManager } from '@mikro-orm/postgresql'
-import { type Conversation, ConversationEntity, ConversationKeyEntity } from '../database/entities.js'
+import { ConversationEntity } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
-import { destroysAt, rotatesAt } from './activate-version.js'
+import { applyExpiry, applyRotation } from './apply-policy.js'
 import { appendKeyEvent } from './key-events.js'
-import { changePolicy, effectivePolicy, type KeyPolicy, type KeyPolicyDraft } from './key-policy.js'
+import { changePolicy, describePolicy, effectivePolicy, type KeyPolicy, type KeyPolicyDraft } from './key-policy.js'
 import { auditRefusal, requireKeyRights } from './key-rights.js'
 
 /** Sets the policy of a conversation; the active key and those that wait for their end follow it at once. */
@@ -23,36 +22,12 @@ export async function setKeyPolicy(
       const overrides = changePolicy('policy', config.keyPolicy, conversation.keyPolicy, draft)
       const policy = effectivePolicy(config.keyPolicy, overrides)
       const now = clock.now()
-      await applyPolicy(em, conversation, policy, now)
-      if (draft.destroyAfter !== undefined) await moveExpiries(em, conversationId, policy)
+      await applyRotation(em, conversation, policy, now)
+      if (draft.destroyAfter !== undefined) await applyExpiry(em, conversation, policy)
       await em.nativeUpdate(ConversationEntity, { id: conversationId }, { keyPolicy: overrides })
       const event = { at: now, actor: viewer.id, action: 'key.policy-set' as const, conversationId, keyVersion: null }
-      await appendKeyEvent(em, { ...event, detail: describe(policy) })
+      await appendKeyEvent(em, { ...event, detail: describePolicy(policy) })
       return policy
     })
   })
-}
-
-async function applyPolicy(em: EntityManager, conversation: Conversation, policy: KeyPolicy, now: Date): Promise<void> {
-  const { id, activeKeyVersion, keyMessages } = conversation
-  const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId: id, version: activeKeyVersion })
-  const due = rotatesAt(policy, active.activatedAt)
-  await em.nativeUpdate(ConversationKeyEntity, { conversationId: id, version: activeKeyVersion }, { rotatesAt: due })
-  const limit = policy.rotateAfterMessages
-  const limitReached = limit !== null && keyMessages >= limit
-  await em.nativeUpdate(ConversationEntity, { id }, { keyRotatesAt: limitReached ? now : due, keyMessageLimit: limit })
-}
-
-/** Also of versions whose destruction was cancelled: who sets a new time means all of them. */
-async function moveExpiries(em: EntityManager, conversationId: string, policy: KeyPolicy): Promise<void> {
-  for (const key of await em.find(ConversationKeyEntity, { conversationId, state: 'DEACTIVATED' })) {
-    const end = key.deactivatedAt && destroysAt(policy, key.deactivatedAt)
-    await em.nativeUpdate(ConversationKeyEntity, { conversationId, version: key.version }, { destroysAt: end })
-  }
-}
-
-function describe(policy: KeyPolicy): string {
-  return Object.entries(policy)
-    .map(([name, value]) => `${name}=${value ?? 'never'}`)
-    .join(' ')
 }

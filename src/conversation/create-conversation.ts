@@ -23,7 +23,7 @@ export const MAX_MEMBERS_PER_CALL = 1000
 
 /** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
 export async function createConversation(
-  services: Pick<Services, 'keySupply' | 'keyring' | 'clock' | 'config' | 'users'>,
+  services: Pick<Services, 'keySupply' | 'keyring' | 'keyDefaultsId' | 'clock' | 'config' | 'users'>,
   viewer: Viewer,
   draft: ConversationDraft
 ): Promise<ViewedConversation> {
@@ -45,6 +45,7 @@ export async function createConversation(
       lastChange: 0,
       ...activeKeyColumns(1, policy, now),
       keyPolicy,
+      keyDefaultsId: services.keyDefaultsId,
       keyUsed: false,
       keyMessages: 0,
       dataKeyId: data.id,
@@ -61,7 +62,8 @@ export async function createConversation(
       keyVersion: 1,
       wrappedKey: data.wrappedKey,
       createdAt: now,
-      messageCount: 0
+      messageCount: 0,
+      earlierVersions: []
     }
     const owner = {
       conversationId: id,

@@ -4,9 +4,9 @@ import pg from 'pg'
 import type { Logger } from '../log.js'
 import { entities } from './entities.js'
 
-/** A statement of a hot path: prepared once per connection, under its name. */
+/** A statement of a hot path: prepared once per connection, under its name; planned anew each time without one. */
 export interface Statement {
-  name: string
+  name?: string
   text: string
 }
 

@@ -58,6 +58,8 @@ export const ConversationEntity = defineEntity({
     dataKeyMessages: p.integer(),
     /** What the conversation sets for itself, over the deployment's defaults. */
     keyPolicy: p.json<KeyPolicyOverrides>(),
+    /** The deployment's defaults that were applied last, by their number in `key_policy_defaults`. */
+    keyDefaultsId: p.integer(),
     /** When the active key is due, by time or because its message limit is reached; null for never. */
     keyRotatesAt: p.datetime().strictNullable(),
     keyMessageLimit: p.integer().strictNullable(),
@@ -142,7 +144,9 @@ export const DataKeyEntity = defineEntity({
     wrappedKey: p.blob().$type<Buffer>().strictNullable(),
     createdAt: p.datetime(),
     /** Messages under it, without those that the conversation's row still counts. */
-    messageCount: p.integer()
+    messageCount: p.integer(),
+    /** Versions that it was wrapped under before: their private keys still open what an old backup has. */
+    earlierVersions: p.array((version) => Number(version)).columnType('integer[]')
   }
 })
 

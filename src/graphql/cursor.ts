@@ -13,7 +13,8 @@ const IS_POSITION: Record<CursorKind, (text: string) => boolean> = {
   member: (text) => hasTime(text, isUserId),
   conversation: (text) => hasTime(text, isConversationId),
   key: (text) => /^\d{1,9}$/.test(text.slice(37)) && text[36] === ' ' && isConversationId(text.slice(0, 36)),
-  'key-event': (text) => /^\d{1,15}$/.test(text)
+  // The place in one conversation, or in each of the chains.
+  'key-event': (text) => /^\d{1,15}( \d{1,15}){15}$|^\d{1,15}$/.test(text)
 }
 
 function hasTime(text: string, isId: (id: string) => boolean): boolean {

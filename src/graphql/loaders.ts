@@ -3,7 +3,7 @@ import { countUnread } from '../conversation/count-unread.js'
 import { findConversations, type ViewedConversation } from '../conversation/viewed-conversation.js'
 import type { User } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
-import { countMessagesOfKeys, type InventoryPosition } from '../key-life/key-census.js'
+import { type CountedKey, countMessagesOfKeys } from '../key-life/key-census.js'
 import { findLastMessages, findMessages, type MessageKey } from '../message/find-messages.js'
 import type { Message } from '../message/message.js'
 import type { OpenedMessage } from '../message/message-opener.js'
@@ -20,7 +20,7 @@ export interface Loaders {
   lastMessage: DataLoader<string, Message | null>
   unreadCount: DataLoader<string, number>
   opened: DataLoader<Message, OpenedMessage>
-  messageCount: DataLoader<InventoryPosition, number>
+  messageCount: DataLoader<CountedKey, number>
 }
 
 export function createLoaders(services: Services, viewer: Viewer | null): Loaders {

@@ -16,7 +16,15 @@ export async function addDataKey(
 ): Promise<{ dataKeyId: string; dataKey: DataKey }> {
   const active = await em.findOneOrFail(ConversationKeyEntity, { conversationId, state: 'ACTIVE' })
   const { id, dataKey, wrappedKey } = newDataKey(active.publicKey)
-  const row = { conversationId, id, keyVersion: active.version, wrappedKey, createdAt, messageCount: 0 }
+  const row = {
+    conversationId,
+    id,
+    keyVersion: active.version,
+    wrappedKey,
+    createdAt,
+    messageCount: 0,
+    earlierVersions: []
+  }
   await em.insert(DataKeyEntity, row)
   return { dataKeyId: id, dataKey }
 }

@@ -35,7 +35,7 @@ export async function deleteConversation(
   services.keyring.forget(conversationId)
   services.signals.publish(`conversation:${conversationId}`)
   services.signals.publish(`keys:${conversationId}`)
-  services.jobs.nudge(operation.id)
+  services.jobs.nudge(operation)
 }
 
 /** Takes a version through every state on its way, whichever it is in. */

@@ -1,5 +1,4 @@
 import type { Database, Statement } from '../database/database.js'
-import type { ConversationKey, KeyState } from '../database/entities.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
 
 export interface KeyHealth {
@@ -78,84 +77,10 @@ function census(masterKeys: MasterKeys, wrapped: Map<string, number>): MasterKey
   })
 }
 
-export interface InventoryFilter {
-  states: KeyState[] | null
-  /** Only versions whose rotation or destruction is overdue. */
-  overdue: boolean
-  masterKey: string | null
-}
-
-export interface InventoryPosition {
+/** A version of a conversation. */
+export interface CountedKey {
   conversationId: string
   version: number
-}
-
-const KEY_COLUMNS = `
-  k.conversation_id as "conversationId", k.version, k.key_id as "keyId", k.state, k.modulus_bits as "modulusBits",
-  k.public_key as "publicKey", k.master_key as "masterKey", k.rotation_reason as "rotationReason",
-  k.created_at as "createdAt", k.activated_at as "activatedAt", k.rotates_at as "rotatesAt",
-  k.deactivated_at as "deactivatedAt", k.destroys_at as "destroysAt", k.destroyed_at as "destroyedAt"`
-
-const MATCHING = `
-  from conversation_keys k join conversations c on c.id = k.conversation_id
- where ($1::text[] is null or k.state = any($1))
-   and ($2::text is null or k.master_key = $2)
-   and (not $3::boolean
-        or (k.state = 'ACTIVE' and c.key_used and c.key_rotates_at <= $4)
-        or (k.state in ('DEACTIVATED', 'PENDING_DESTRUCTION') and k.destroys_at <= $4))`
-
-const INVENTORY: Statement = {
-  name: 'key-inventory',
-  text: `select ${KEY_COLUMNS} ${MATCHING}
-           and ($5::uuid is null or (k.conversation_id, k.version) > ($5, $6::integer))
-         order by k.conversation_id, k.version limit $7`
-}
-
-const OF_CONVERSATION: Statement = {
-  name: 'keys-of-conversation',
-  text: `select ${KEY_COLUMNS} from conversation_keys k where k.conversation_id = $1 order by k.version`
-}
-
-/** Key versions of one conversation, ascending; none for one that does not exist. */
-export async function listKeysOf(
-  { database }: { database: Database },
-  conversationId: string
-): Promise<ConversationKey[]> {
-  return await database.run(OF_CONVERSATION, [conversationId])
-}
-
-const INVENTORY_COUNT: Statement = { name: 'count-key-inventory', text: `select count(*)::float8 as count ${MATCHING}` }
-
-/** Key versions of all conversations that match, in the order of conversation and version. */
-export async function listInventory(
-  { database, now }: { database: Database; now: Date },
-  filter: InventoryFilter,
-  limit: number,
-  after: InventoryPosition | null
-): Promise<ConversationKey[]> {
-  const values = [
-    filter.states,
-    filter.masterKey,
-    filter.overdue,
-    now,
-    after?.conversationId ?? null,
-    after?.version ?? null,
-    limit
-  ]
-  return await database.run(INVENTORY, values)
-}
-
-export async function countInventory(
-  { database, now }: { database: Database; now: Date },
-  filter: InventoryFilter
-): Promise<number> {
-  const [row] = await database.run<{ count: number }>(INVENTORY_COUNT, [
-    filter.states,
-    filter.masterKey,
-    filter.overdue,
-    now
-  ])
-  return row?.count ?? 0
 }
 
 const MESSAGES: Statement = {
@@ -172,10 +97,10 @@ const MESSAGES: Statement = {
 /** Messages that need a version to be read, for each of the versions: from the counts of its data keys. */
 export async function countMessagesOfKeys(
   { database }: { database: Database },
-  keys: readonly InventoryPosition[]
+  keys: readonly CountedKey[]
 ): Promise<number[]> {
   const values = [keys.map(({ conversationId }) => conversationId), keys.map(({ version }) => version)]
-  const rows = await database.run<InventoryPosition & { count: number }>(MESSAGES, values)
+  const rows = await database.run<CountedKey & { count: number }>(MESSAGES, values)
   return keys.map(
     (key) => rows.find((row) => row.conversationId === key.conversationId && row.version === key.version)?.count ?? 0
   )

@@ -48,7 +48,7 @@ const LIST: Statement = {
 
 const OPEN: Statement = {
   name: 'open-key-operations',
-  text: `select id from key_operations where state in ('QUEUED', 'RUNNING') order by created_at limit 100`
+  text: `select id, kind from key_operations where state in ('QUEUED', 'RUNNING') order by created_at limit 100`
 }
 
 export async function findKeyOperation({ database }: { database: Database }, id: string): Promise<KeyOperation | null> {
@@ -66,8 +66,12 @@ export async function listKeyOperations(
 }
 
 /** Operations that are not finished, the oldest first: a worker goes on with each that nobody else is working on. */
-export async function findOpenOperations({ database }: { database: Database }): Promise<string[]> {
-  return (await database.run<{ id: string }>(OPEN, [])).map(({ id }) => id)
+export async function findOpenOperations({
+  database
+}: {
+  database: Database
+}): Promise<Pick<KeyOperation, 'id' | 'kind'>[]> {
+  return await database.run(OPEN, [])
 }
 
 export type OperationDraft = Pick<KeyOperation, 'kind' | 'actor' | 'conversationId' | 'keyVersion'> & {

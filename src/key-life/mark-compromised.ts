@@ -8,8 +8,8 @@ import { Conflict } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
+import { countCompromised } from './count-compromised.js'
 import { type KeyVersion, lockKey } from './destroy-key.js'
-import { countMessagesOfKeys } from './key-census.js'
 import { type KeyOperation, queueOperation, supersedeOperations } from './key-operations.js'
 
 /**
@@ -25,7 +25,6 @@ export async function markKeyCompromised(
   const asked = { conversationId: target.conversationId, keyVersion: target.version }
   const marked = await auditRefusal(services, viewer, { operation: 'markKeyCompromised', ...asked }, async () => {
     requireScope(viewer, 'keys:admin')
-    const [messages = 0] = await countMessagesOfKeys(services, [target])
     return await services.keySupply.withKeyPair(async (em, takePair) => {
       const now = services.clock.now()
       // An ordinary re-encryption of the version would leave the bodies as they are.
@@ -40,14 +39,14 @@ export async function markKeyCompromised(
         kind: 'REENCRYPT',
         actor: viewer.id,
         ...asked,
-        total: messages,
+        total: await countCompromised(em, target),
         now
       })
       return { key, operation }
     })
   })
   services.signals.publish(`keys:${target.conversationId}`)
-  services.jobs.nudge(marked.operation.id)
+  services.jobs.nudge(marked.operation)
   return marked
 }
 

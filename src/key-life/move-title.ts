@@ -20,7 +20,7 @@ export async function moveTitle(
   const { id: conversationId, titleDataKeyId, titleRevision } = conversation
   if (!titleDataKeyId) return
   const under = await em.findOne(DataKeyEntity, { conversationId, id: titleDataKeyId })
-  if (under?.keyVersion !== fromVersion) return
+  if (under?.keyVersion !== fromVersion && !under?.earlierVersions.includes(fromVersion)) return
   const title = await openIfPossible(services, conversation)
   // Damaged: it is lost already, and must not keep the key.
   if (title === null) return

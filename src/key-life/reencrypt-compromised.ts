@@ -8,6 +8,7 @@ import { lockConversation } from '../membership/roles.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 import { addDataKey } from './add-data-key.js'
+import { OPENED_BY_VERSION } from './count-compromised.js'
 import { destroyNow, putOnTheWay } from './destroy-key.js'
 import type { KeyOperation, Step } from './key-operations.js'
 import { moveTitle } from './move-title.js'
@@ -74,10 +75,10 @@ async function nextMessages(
     `select ${MESSAGE_COLUMNS}
        from messages x ${MESSAGE_KEYS}
       where x.conversation_id = ? and x.envelope is not null
-        and x.data_key_id in (select id from data_keys where conversation_id = ? and key_version = ?)
+        and x.data_key_id in (select id from data_keys where conversation_id = ? and ${OPENED_BY_VERSION})
         and (x.data_key_id, x.sequence) > (?::uuid, ?::integer)
       order by x.data_key_id, x.sequence limit ?`,
-    [conversationId, conversationId, version, dataKeyId, Number(sequence), limit]
+    [conversationId, conversationId, version, version, dataKeyId, Number(sequence), limit]
   )
 }
 

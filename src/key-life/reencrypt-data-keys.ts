@@ -2,10 +2,11 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
 import { importPublicKey, wrapDataKey } from '../crypto/key-transport.js'
-import { type ConversationKey, ConversationKeyEntity } from '../database/entities.js'
+import { type ConversationKey, ConversationKeyEntity, DataKeyEntity } from '../database/entities.js'
 import { Conflict } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
+import { countCompromised } from './count-compromised.js'
 import { lockKey } from './destroy-key.js'
 import { type KeyOperation, queueOperation, type Step } from './key-operations.js'
 
@@ -30,7 +31,7 @@ export async function reencryptConversation(
           `Only what lies under a deactivated or compromised version is re-encrypted; this one is ${key.state}.`
         )
       }
-      const total = await countWork(em, key)
+      const total = await (key.state === 'COMPROMISED' ? countCompromised : countDataKeys)(em, key)
       return await queueOperation(em, {
         kind: 'REENCRYPT',
         actor: viewer.id,
@@ -41,18 +42,12 @@ export async function reencryptConversation(
       })
     })
   })
-  jobs.nudge(operation.id)
+  jobs.nudge(operation)
   return operation
 }
 
-/** Data keys to wrap anew, or messages to encrypt anew. */
-async function countWork(em: EntityManager, { conversationId, version, state }: ConversationKey): Promise<number> {
-  const what = state === 'COMPROMISED' ? 'coalesce(sum(message_count), 0)' : 'count(*)'
-  const [row] = await em.execute<{ count: number }[]>(
-    `select ${what}::integer as count from data_keys where conversation_id = ? and key_version = ?`,
-    [conversationId, version]
-  )
-  return row?.count ?? 0
+async function countDataKeys(em: EntityManager, { conversationId, version }: ConversationKey): Promise<number> {
+  return await em.count(DataKeyEntity, { conversationId, keyVersion: version })
 }
 
 /**
@@ -79,12 +74,12 @@ export async function rewrapDataKeys(
   for (const { id } of rows) {
     const dataKey = opened.get(id)
     if (!dataKey) continue
-    await em.execute('update data_keys set wrapped_key = ?, key_version = ? where conversation_id = ? and id = ?', [
-      wrapDataKey(publicKey, dataKey),
-      active.version,
-      conversationId,
-      id
-    ])
+    await em.execute(
+      `update data_keys
+          set wrapped_key = ?, key_version = ?, earlier_versions = array_append(earlier_versions, key_version)
+        where conversation_id = ? and id = ?`,
+      [wrapDataKey(publicKey, dataKey), active.version, conversationId, id]
+    )
     done++
   }
   if (done > 0) await recordStep(services, em, operation, `dataKeys=${done} to=${active.version}`)

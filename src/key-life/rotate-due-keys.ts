@@ -24,7 +24,7 @@ export async function rotateDueKeys(
     const draft = { kind: 'ROTATE_DUE' as const, actor: viewer.id, conversationId: null, keyVersion: null, total, now }
     return await database.transaction((em) => queueOperation(em, draft))
   })
-  jobs.nudge(operation.id)
+  jobs.nudge(operation)
   return operation
 }
 

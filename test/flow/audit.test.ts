@@ -9,7 +9,7 @@ import {
   RotateKeyDocument,
   VerifyKeyEventsDocument
 } from '../../documents/generated.js'
-import { anchorKeyEvents } from '../../src/conversation-key/key-events.js'
+import { anchorKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { KeysDocument } from '../../documents/generated.js'
-import { verifyKeyEvents } from '../../src/conversation-key/key-events.js'
+import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { runDueWork } from '../support/worker-run.js'

@@ -11,7 +11,7 @@ import {
   ScheduleKeyDestructionDocument,
   SendMessageDocument
 } from '../../documents/generated.js'
-import { verifyKeyEvents } from '../../src/conversation-key/key-events.js'
+import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'

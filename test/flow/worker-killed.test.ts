@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { KeysDocument, MarkKeyCompromisedDocument, SetKeyPolicyDocument } from '../../documents/generated.js'
-import { verifyKeyEvents } from '../../src/conversation-key/key-events.js'
+import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'

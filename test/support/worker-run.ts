@@ -9,5 +9,5 @@ export async function runDueWork({ services }: TestConclave): Promise<void> {
   const { signal } = new AbortController()
   await rotateDue(services, signal)
   await destroyDue(services, signal)
-  for (const id of await findOpenOperations(services)) await runOperation(services, id, signal)
+  for (const { id } of await findOpenOperations(services)) await runOperation(services, id, signal)
 }

@@ -1,21 +1,23 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
-import { countKeyEvents, type KeyEvent, listKeyEvents, verifyKeyEvents } from '../../conversation-key/key-events.js'
+import type { KeyEvent } from '../../conversation-key/key-events.js'
 import { effectivePolicy } from '../../conversation-key/key-policy.js'
-import { requireScope } from '../../conversation-key/key-rights.js'
+import { requireAuditor } from '../../conversation-key/key-rights.js'
+import {
+  countKeyEvents,
+  type ListedKeyEvent,
+  listKeyEvents,
+  listKeyEventsOf
+} from '../../conversation-key/list-key-events.js'
 import { setKeyPolicy } from '../../conversation-key/set-key-policy.js'
+import { verifyKeyEvents } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey } from '../../database/entities.js'
 import { operationProgress } from '../../delivery/operation-progress.js'
 import { BadUserInput } from '../../errors.js'
 import type { Viewer } from '../../identity/viewer.js'
 import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
-import {
-  countInventory,
-  type InventoryFilter,
-  keyHealth,
-  listInventory,
-  listKeysOf
-} from '../../key-life/key-census.js'
+import { keyHealth } from '../../key-life/key-census.js'
+import { countInventory, type InventoryFilter, listInventory, listKeysOf } from '../../key-life/key-inventory.js'
 import {
   cancelKeyOperation,
   findKeyOperation,
@@ -50,7 +52,7 @@ const KeyEventConnection = connectionTypes('KeyEvent', () => KeyEventType)
 export class KeyCensusResolver {
   @Query(() => KeyHealthType)
   async keyHealth(@Ctx() context: Context): Promise<KeyHealthType> {
-    requireReader(context)
+    await requireReader(context, 'keyHealth')
     const { database, masterKeys, clock } = context.services
     return await keyHealth({ database, masterKeys, now: clock.now() })
   }
@@ -60,8 +62,9 @@ export class KeyCensusResolver {
     @Ctx() context: Context,
     @Arg('conversationId', () => ID) conversationId: string
   ): Promise<ConversationKey[]> {
-    requireReader(context)
-    return await listKeysOf(context.services, requireConversationId('conversationId', conversationId))
+    const id = requireConversationId('conversationId', conversationId)
+    await requireReader(context, 'conversationKeys', id)
+    return await listKeysOf(context.services, id)
   }
 
   @Query(() => KeyInventoryConnection)
@@ -71,7 +74,7 @@ export class KeyCensusResolver {
     @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
     @Arg('after', () => String, { nullable: true }) after: string | null
   ): Promise<InstanceType<typeof KeyInventoryConnection>> {
-    requireReader(context)
+    await requireReader(context, 'keyInventory')
     const { database, clock } = context.services
     const size = requirePageSize('first', first ?? 50)
     const wanted: InventoryFilter = {
@@ -89,21 +92,26 @@ export class KeyCensusResolver {
     return KeyInventoryConnection.of(toConnection(page, cursorOf, () => countInventory(at, wanted)))
   }
 
-  @Query(() => KeyEventConnection, { description: 'In the order of their sequence.' })
+  @Query(() => KeyEventConnection, {
+    description: 'Of one conversation in the order of their sequence; of all in that of time. Each is listed once.'
+  })
   async keyEvents(
     @Ctx() context: Context,
     @Arg('conversationId', () => ID, { nullable: true }) conversationId: string | null,
     @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
     @Arg('after', () => String, { nullable: true }) after: string | null
   ): Promise<InstanceType<typeof KeyEventConnection>> {
-    requireReader(context)
-    const size = requirePageSize('first', first ?? 50)
     const id = conversationId == null ? null : requireConversationId('conversationId', conversationId)
-    const position = after == null ? 0 : Number(decodeCursor('key-event', id ?? '', 'after', after))
-    const found = await listKeyEvents(context.services, id, position, size + 1)
-    const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position > 0 }
-    const cursorOf = (event: KeyEventType) => encodeCursor('key-event', id ?? '', String(event.sequence))
-    return KeyEventConnection.of(toConnection<KeyEventType>(page, cursorOf, () => countKeyEvents(context.services, id)))
+    await requireReader(context, 'keyEvents', id ?? undefined)
+    const { services } = context
+    const size = requirePageSize('first', first ?? 50)
+    const position = after == null ? null : decodeCursor('key-event', id ?? '', 'after', after)
+    const found = await (id === null
+      ? listKeyEvents(services, position, size + 1)
+      : listKeyEventsOf(services, id, position, size + 1))
+    const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position !== null }
+    const cursorOf = (event: ListedKeyEvent) => encodeCursor('key-event', id ?? '', event.position)
+    return KeyEventConnection.of(toConnection(page, cursorOf, () => countKeyEvents(services, id)))
   }
 
   @FieldResolver(() => String, { description: 'Lower-case hex SHA-256 over this record and the previous hash.' })
@@ -113,7 +121,7 @@ export class KeyCensusResolver {
 
   @Query(() => AuditVerification, { description: 'Computes every hash of the audit trail anew.' })
   async verifyKeyEvents(@Ctx() context: Context): Promise<AuditVerification> {
-    requireReader(context)
+    await requireReader(context, 'verifyKeyEvents')
     return await verifyKeyEvents(context.services)
   }
 }
@@ -122,7 +130,7 @@ export class KeyCensusResolver {
 export class KeyOperationResolver {
   @Query(() => KeyOperationType, { nullable: true })
   async keyOperation(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<KeyOperation | null> {
-    requireReader(context)
+    await requireReader(context, 'keyOperation')
     return await findKeyOperation(context.services, requireOperationId('id', id))
   }
 
@@ -134,7 +142,7 @@ export class KeyOperationResolver {
     @Arg('first', () => Int, { nullable: true, defaultValue: 20 }) first: number | null,
     @Arg('after', () => String, { nullable: true }) after: string | null
   ): Promise<KeyOperation[]> {
-    requireReader(context)
+    await requireReader(context, 'keyOperations')
     const position = after == null ? null : requireOperationId('after', after)
     return await listKeyOperations(context.services, requirePageSize('first', first ?? 20), position)
   }
@@ -143,7 +151,11 @@ export class KeyOperationResolver {
     description:
       'The operation as it stands, and again whenever it has moved on, until it has finished. Scope keys:read.',
     subscribe: async ({ args, context }: { args: { id: string }; context: Context }) =>
-      await operationProgress(context.services, requireReader(context), requireOperationId('id', args.id))
+      await operationProgress(
+        context.services,
+        await requireReader(context, 'keyOperationProgress'),
+        requireOperationId('id', args.id)
+      )
   })
   keyOperationProgress(@Root() operation: KeyOperation, @Arg('id', () => ID) _id: string): KeyOperation {
     return operation
@@ -242,8 +254,8 @@ function targetOf(conversationId: string, version: number) {
   return { conversationId: requireConversationId('conversationId', conversationId), version }
 }
 
-function requireReader(context: Context): Viewer {
+async function requireReader(context: Context, operation: string, conversationId?: string): Promise<Viewer> {
   const viewer = requireViewer(context)
-  requireScope(viewer, 'keys:read')
+  await requireAuditor(context.services, viewer, { operation, ...(conversationId && { conversationId }) })
   return viewer
 }

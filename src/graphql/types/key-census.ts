@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql'
-import type { Verification } from '../../conversation-key/key-events.js'
+import type { Verification } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey, KeyState } from '../../database/entities.js'
 import type { KeyHealth, MasterKeyCensus } from '../../key-life/key-census.js'
 import { DateTime } from '../scalars.js'

@@ -44,6 +44,9 @@ const PAGE = `
   and ($4::uuid is null or (k.conversation_id, k.version) > ($4, $5::integer))
   order by k.conversation_id, k.version limit $6`
 
+/** A page of what matches, for `EXPLAIN` as well: the values are those of {@link listInventory}. */
+export const inventoryPage = (filter: InventoryFilter): Statement => select(KEY_COLUMNS, filter, PAGE)
+
 /** Key versions of all conversations that match, in the order of conversation and version. */
 export async function listInventory(
   { database, now }: { database: Database; now: Date },
@@ -52,7 +55,7 @@ export async function listInventory(
   after: InventoryPosition | null
 ): Promise<ConversationKey[]> {
   const position = [after?.conversationId ?? null, after?.version ?? null]
-  return await database.run(select(KEY_COLUMNS, filter, PAGE), [...valuesOf(filter, now), ...position, limit])
+  return await database.run(inventoryPage(filter), [...valuesOf(filter, now), ...position, limit])
 }
 
 export async function countInventory(

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   ConversationKeysDocument,
   KeyEventsDocument,
+  type KeyEventsQuery,
   KeyHealthDocument,
   KeyInventoryDocument,
   KeyOperationsDocument,
@@ -9,6 +10,7 @@ import {
   RotateKeyDocument,
   VerifyKeyEventsDocument
 } from '../../documents/generated.js'
+import { closeRefusalWindows, RECORDED_MAX, WINDOW_MS } from '../../src/conversation-key/record-refusal.js'
 import { anchorKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
@@ -37,6 +39,23 @@ describe('the audit trail and the inventories', () => {
       await alice.execute(KeyOperationsDocument, {})
     ]
     for (const { errors } of attempts) expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+    expect(await refusalsOf('alice')).toEqual(
+      ['keyHealth', 'verifyKeyEvents', 'keyEvents', 'keyInventory', 'keyOperations'].map(
+        (operation) => `operation=${operation} code=FORBIDDEN`
+      )
+    )
+  })
+
+  it('record the refusals of one who tries all the time as a number', async () => {
+    const mallory = await conclave.as('mallory')
+    for (let attempt = 0; attempt < RECORDED_MAX + 5; attempt++) await mallory.execute(KeyHealthDocument, {})
+    expect(await refusalsOf('mallory')).toHaveLength(RECORDED_MAX)
+    const began = conclave.clock.now().toISOString()
+    conclave.clock.advance(WINDOW_MS)
+    await closeRefusalWindows({ database: conclave.services.database, now: conclave.clock.now() })
+    expect((await refusalsOf('mallory')).at(-1)).toBe(`unrecorded=5 since=${began}`)
+    await mallory.execute(KeyHealthDocument, {})
+    expect((await refusalsOf('mallory')).at(-1)).toBe('operation=keyHealth code=FORBIDDEN')
   })
 
   it('let an auditor read and not act', async () => {
@@ -76,6 +95,29 @@ describe('the audit trail', () => {
     } while (after)
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b))
     expect(seen).toHaveLength(7)
+  })
+
+  it('of all conversations misses no event of a chain that lags behind the page', async () => {
+    const seen = new Set<number>()
+    let after: string | null = null
+    for (let page = 0; page < 3; page++) {
+      const { keyEvents }: KeyEventsQuery = await auditor.run(KeyEventsDocument, { first: 4, after })
+      for (const { sequence } of keyEvents.nodes) seen.add(sequence)
+      after = keyEvents.pageInfo.endCursor
+      // Of conversations in whatever chain: most of them have fewer events than the one that is being read.
+      for (let made = 0; made < 4; made++) await createConversation(alice, [])
+    }
+    for (;;) {
+      const { keyEvents }: KeyEventsQuery = await auditor.run(KeyEventsDocument, { first: 200, after })
+      for (const { sequence } of keyEvents.nodes) {
+        expect(seen).not.toContain(sequence)
+        seen.add(sequence)
+      }
+      if (!keyEvents.pageInfo.hasNextPage) break
+      after = keyEvents.pageInfo.endCursor
+    }
+    const stored = await conclave.database.query<{ sequence: number }>('select sequence::integer from key_events')
+    expect([...seen].sort((a, b) => a - b)).toEqual(stored.map(({ sequence }) => sequence).sort((a, b) => a - b))
   })
 
   it('refuses to be changed, by anybody', async () => {
@@ -148,6 +190,14 @@ describe('key health', () => {
     await counted.close()
   })
 })
+
+async function refusalsOf(actor: string): Promise<string[]> {
+  const rows = await conclave.database.query<{ detail: string }>(
+    `select detail from key_events where actor = $1 and action = 'operation.refused' order by at, sequence`,
+    [actor]
+  )
+  return rows.map(({ detail }) => detail)
+}
 
 /** Sequence of the nth event of the conversation. */
 async function nthEvent(n: number): Promise<number> {

@@ -166,6 +166,26 @@ describe('a compromised key version', () => {
     for (const envelope of await envelopes(id)) expect(before).not.toContain(envelope)
   })
 
+  it('has also those messages encrypted anew whose data keys were moved away from it before', async () => {
+    const id = await rotatedConversation()
+    await admin.run(ReencryptConversationDocument, { conversationId: id, fromVersion: 1 })
+    await runDueWork(conclave)
+    const before = await envelopes(id)
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    await runDueWork(conclave)
+    // The second message never lay under the first version.
+    const [moved, kept] = await envelopes(id)
+    expect(before).not.toContain(moved)
+    expect(kept).toBe(before[1])
+    expect(await statusesOf(id)).toEqual(['READABLE', 'READABLE'])
+    expect(await statesOf(id)).toEqual(['DESTROYED', 'ACTIVE'])
+    const [operation] = await conclave.database.query(
+      `select total, done from key_operations where conversation_id = $1 order by created_at desc, id desc limit 1`,
+      [id]
+    )
+    expect(operation).toEqual({ total: 1, done: 1 })
+  })
+
   it('is kept when a message in it cannot be opened, and the operation says so', async () => {
     const id = await createConversation(alice, [])
     for (const body of ['one', 'two', 'three']) await send(alice, id, body)

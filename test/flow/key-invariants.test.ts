@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   AddMembersDocument,
   CancelKeyDestructionDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
   KeysDocument,
   MarkKeyCompromisedDocument,
   ReencryptConversationDocument,
@@ -31,34 +33,37 @@ beforeAll(async () => {
 })
 afterAll(() => conclave.close())
 
-/** What may be done; a version is given as a share of those that there are. */
+/** Something done to one message or version, given as a share of those that there are. */
+const toOne = <Name extends string>(name: Name) =>
+  fc.record({ do: fc.constant(name), share: fc.double({ min: 0, max: 0.999, noNaN: true }) })
+
 const step = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({ do: fc.constant('send' as const), body: fc.string({ minLength: 1, unit: 'binary' }) })
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('rotate' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('addMember' as const, 'removeMember' as const) }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      do: fc.constantFrom('compromise' as const, 'schedule' as const, 'cancel' as const, 'reencrypt' as const),
-      share: fc.double({ min: 0, max: 0.999, noNaN: true })
-    })
-  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('addMember' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('removeMember' as const) }) },
+  { weight: 2, arbitrary: toOne('edit') },
+  { weight: 1, arbitrary: toOne('delete') },
+  { weight: 1, arbitrary: toOne('compromise') },
+  { weight: 1, arbitrary: toOne('schedule') },
+  { weight: 1, arbitrary: toOne('cancel') },
+  { weight: 1, arbitrary: toOne('reencrypt') },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('work' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) }
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-describe('after any sequence of sends, rotations, removals, compromises, destructions and restarts', () => {
+describe('after any sequence of sends, edits, rotations, removals, compromises, destructions and restarts', () => {
   it('one key is active, what is readable is what was sent, and what is not has its reason', {
     timeout: 120_000
   }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
         const id = await createConversation(owner, [])
-        const sent = new Map<number, string>()
+        const sent: Sent = new Map()
         for (const taken of steps) {
           await take(id, taken, sent)
           await expectInvariants(id, sent)
@@ -70,22 +75,44 @@ describe('after any sequence of sends, rotations, removals, compromises, destruc
   })
 })
 
-async function take(conversationId: string, taken: Step, sent: Map<number, string>): Promise<void> {
+/** What was sent, by sequence: null once it was deleted. */
+type Sent = Map<number, { id: string; body: string | null }>
+
+async function take(conversationId: string, taken: Step, sent: Sent): Promise<void> {
   if (taken.do === 'send') {
     const { data } = await owner.execute(SendMessageDocument, { input: { conversationId, body: taken.body } })
-    if (data) sent.set(data.sendMessage.message.sequence, taken.body)
-  } else if (taken.do === 'rotate') await owner.run(RotateKeyDocument, { conversationId })
+    if (data) sent.set(data.sendMessage.message.sequence, { id: data.sendMessage.message.id, body: taken.body })
+  } else if (taken.do === 'edit' || taken.do === 'delete') await changeMessage(taken, sent)
+  else if (taken.do === 'rotate') await owner.run(RotateKeyDocument, { conversationId })
   else if (taken.do === 'addMember') await owner.run(AddMembersDocument, { conversationId, userIds: ['guest'] })
   else if (taken.do === 'removeMember') await owner.execute(RemoveMemberDocument, { conversationId, userId: 'guest' })
-  else if (taken.do === 'restart') conclave.services.keyring.forgetAll()
+  else if (taken.do === 'restart') await conclave.restart()
   else if (taken.do === 'work') {
     conclave.clock.advance(2000)
     await runDueWork(conclave)
-  } else if ('share' in taken) await change(conversationId, taken)
+  } else await change(conversationId, taken)
+}
+
+/** A message of which the key is gone is edited like any other: it then lies under the active one. */
+async function changeMessage(taken: Extract<Step, { do: 'edit' | 'delete' }>, sent: Sent): Promise<void> {
+  const message = [...sent.values()][Math.floor(taken.share * sent.size)]
+  if (!message) return
+  if (taken.do === 'delete') {
+    await owner.run(DeleteMessageDocument, { messageId: message.id })
+    message.body = null
+  } else {
+    const body = `edited ${taken.share}`
+    const { data, errors } = await owner.execute(EditMessageDocument, { messageId: message.id, body })
+    if (errors) expect([message.body, errors[0]?.extensions.code]).toEqual([null, 'CONFLICT'])
+    if (data) message.body = body
+  }
 }
 
 /** Some of these are refused, depending on the state that the version is in: they must then change nothing. */
-async function change(conversationId: string, taken: Extract<Step, { share: number }>): Promise<void> {
+async function change(
+  conversationId: string,
+  taken: Extract<Step, { do: 'compromise' | 'schedule' | 'cancel' | 'reencrypt' }>
+): Promise<void> {
   const keys = await keysOf(conversationId)
   const version = 1 + Math.floor(taken.share * keys.length)
   const { errors } = await operate(conversationId, version, taken.do)
@@ -106,7 +133,7 @@ function operate(
   return admin.execute(ReencryptConversationDocument, { conversationId, fromVersion: version })
 }
 
-async function expectInvariants(id: string, sent: Map<number, string>): Promise<void> {
+async function expectInvariants(id: string, sent: Sent): Promise<void> {
   const keys = await keysOf(id)
   expect(keys.filter(({ state }) => state === 'ACTIVE').map(({ version }) => version)).toEqual([keys.length])
   expect(keys.map(({ version }) => version)).toEqual(keys.map((_, index) => index + 1))
@@ -115,12 +142,23 @@ async function expectInvariants(id: string, sent: Map<number, string>): Promise<
   for (const { sequence, kind, body, status, keyVersion } of messages) {
     const state = stateOf.get(keyVersion)
     const expected =
-      state === 'DESTROYED' ? 'KEY_DESTROYED' : state === 'PENDING_DESTRUCTION' ? 'UNREADABLE' : 'READABLE'
+      sent.get(sequence)?.body === null
+        ? 'DELETED'
+        : state === 'DESTROYED'
+          ? 'KEY_DESTROYED'
+          : state === 'PENDING_DESTRUCTION'
+            ? 'UNREADABLE'
+            : 'READABLE'
     expect([sequence, status]).toEqual([sequence, expected])
-    if (kind === 'TEXT') expect(body).toBe(status === 'READABLE' ? sent.get(sequence) : null)
+    if (kind === 'TEXT') expect(body).toBe(status === 'READABLE' ? sent.get(sequence)?.body : null)
   }
   const counted = keys.map(({ messageCount }) => messageCount)
-  expect(counted).toEqual(keys.map(({ version }) => messages.filter(({ keyVersion }) => keyVersion === version).length))
+  expect(counted).toEqual(
+    keys.map(
+      ({ version }) =>
+        messages.filter(({ keyVersion, status }) => keyVersion === version && status !== 'DELETED').length
+    )
+  )
 }
 
 async function keysOf(id: string) {

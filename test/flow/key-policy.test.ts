@@ -4,9 +4,11 @@ import {
   KeyPolicyDocument,
   KeysDocument,
   RemoveMemberDocument,
+  RotateKeyDocument,
   SetKeyPolicyDocument,
   SetMemberRoleDocument
 } from '../../documents/generated.js'
+import { registerKeyDefaults } from '../../src/conversation-key/key-defaults.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -148,6 +150,15 @@ describe('a key that is due', () => {
     ])
   })
 
+  it('by a count of one fails none of a hundred and fifty who send at once', { timeout: 120_000 }, async () => {
+    const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } })
+    await conclave.services.keySupply.refill(160)
+    await Promise.all(Array.from({ length: 150 }, (_, index) => send(alice, id, `message ${index}`)))
+    const messages = await readBack(alice, id)
+    expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBe(150)
+    expect(messages.every(({ status }) => status === 'READABLE')).toBe(true)
+  })
+
   it('is rotated once by ten workers at the same time', async () => {
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } })
     await send(alice, id, 'reaches the limit')
@@ -188,3 +199,45 @@ async function policyOf(id: string) {
 async function keysOf(id: string) {
   return (await alice.run(KeysDocument, { id })).conversation?.keys ?? []
 }
+
+describe("the deployment's defaults", () => {
+  it('reach conversations that were there before, as far as these have set nothing for themselves', async () => {
+    const changing = await bootConclave()
+    const owner = await changing.as('alice')
+    const [plain, own] = [
+      await createConversation(owner, []),
+      await createConversation(owner, [], { keyPolicy: { rotateAfter: 'P20D', destroyAfter: 'P400D' } })
+    ]
+    for (const id of [plain, own]) await owner.run(RotateKeyDocument, { conversationId: id })
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D', destroyAfter: 'P90D' } })
+    await runDueWork(changing)
+    const daysOf = async (id: string) => {
+      const keys = (await owner.run(KeysDocument, { id })).conversation?.keys ?? []
+      const day = (instant: string | null = null) =>
+        instant && Math.round((Date.parse(instant) - changing.clock.now().getTime()) / DAY_MS)
+      return [day(keys[0]?.destroysAt), day(keys[1]?.rotatesAt)]
+    }
+    expect(await daysOf(plain)).toEqual([90, 7])
+    expect(await daysOf(own)).toEqual([400, 20])
+    const events = await changing.database.query<{ detail: string }>(
+      `select detail from key_events where action = 'key.defaults-set' order by sequence`
+    )
+    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['rotateAfter=P30D', 'rotateAfter=P7D'])
+    await changing.close()
+  })
+
+  it('of a process that started before others changed them are not applied any more', async () => {
+    const older = await bootConclave()
+    const id = await createConversation(await older.as('alice'), [])
+    await registerKeyDefaults(
+      { database: older.services.database, now: older.clock.now() },
+      { ...older.services.config.keyPolicy, rotateAfter: 'P7D' }
+    )
+    await older.database.query('update conversations set key_defaults_id = 0')
+    await runDueWork(older)
+    const [row] = await older.database.query('select key_defaults_id from conversations where id = $1', [id])
+    expect(row).toEqual({ key_defaults_id: 0 })
+    await older.close()
+  })
+})

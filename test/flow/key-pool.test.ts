@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { RotateKeyDocument } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
-import { holdTransaction, untilWaiting } from '../support/held-transaction.js'
+import { holdConversation, holdTransaction, untilWaiting } from '../support/held-transaction.js'
 
 /** Two processes on one database, of which the second has gone on to another master key. */
 
@@ -54,6 +55,20 @@ describe('a pooled pair', () => {
     await before.services.keySupply.refill(1)
     await createConversation(await before.as('alice'), [])
     expect(await pooled()).toEqual([])
+  })
+})
+
+describe('a pair that was made for a rotation which somebody else has done meanwhile', () => {
+  it('goes into the pool', async () => {
+    const alice = await before.as('alice')
+    const id = await createConversation(alice, [])
+    const held = await holdConversation(before.database, id)
+    const rotations = [1, 2].map(() => alice.run(RotateKeyDocument, { conversationId: id }))
+    await untilWaiting(before.database, 2)
+    await held.commit()
+    const keys = (await Promise.all(rotations)).map(({ rotateKey }) => rotateKey.key.version)
+    expect(keys).toEqual([2, 2])
+    expect(await pooled()).toEqual(['local:test'])
   })
 })
 

@@ -6,30 +6,40 @@ import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { InstalledProgram } from '../support/program.js'
+import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
 
 const CONVERSATIONS = 200
 const MESSAGES = 1500
 const KILLS = 30
 
 let conclave: TestConclave
+let redis: TestRedis | null = null
 let program: InstalledProgram
 let alice: GraphQLClient
 let admin: GraphQLClient
 
 beforeAll(async () => {
-  conclave = await bootConclave()
-  alice = await conclave.as('alice')
-  admin = await conclave.as('admin', { scopes: ['keys:admin', 'keys:read'] })
   program = new InstalledProgram()
   const built = await program.run(['run', 'build'])
   if (built.code !== 0) throw new Error(built.output)
 }, 120_000)
-afterAll(async () => {
-  await program.remove()
-  await conclave.close()
-})
+afterAll(() => program.remove())
 
-describe(`a worker that is killed ${KILLS} times`, () => {
+describe(`a worker with its queue in PostgreSQL, killed ${KILLS} times`, () => describeKills('PostgreSQL'))
+describe.runIf(hasRedis)(`a worker with its queue in Redis, killed ${KILLS} times`, () => describeKills('Redis'))
+
+function describeKills(where: 'PostgreSQL' | 'Redis'): void {
+  beforeAll(async () => {
+    redis = where === 'Redis' ? await startRedis() : null
+    conclave = await bootConclave({ redisUrl: redis?.url ?? null })
+    alice = await conclave.as('alice')
+    admin = await conclave.as('admin', { scopes: ['keys:admin', 'keys:read'] })
+  })
+  afterAll(async () => {
+    await conclave.close()
+    await redis?.stop()
+  })
+
   it('leaves work that the next one finishes: nothing is lost, and nothing done twice', {
     timeout: 240_000
   }, async () => {
@@ -64,7 +74,7 @@ describe(`a worker that is killed ${KILLS} times`, () => {
     expect(counted).toHaveLength(MESSAGES / 250)
     expect(await verifyKeyEvents(conclave.services)).toMatchObject({ valid: true })
   })
-})
+}
 
 /** Conversations whose key is used and overdue. */
 async function dueConversations(): Promise<string[]> {
@@ -107,6 +117,7 @@ async function eventsOf(id: string): Promise<string[]> {
 function environment(): Record<string, string> {
   return {
     DATABASE_URL: conclave.database.url,
+    ...(redis && { REDIS_URL: redis.url }),
     MASTER_KEY: 'local:test',
     MASTER_SECRETS: `test=${Buffer.alloc(32, 7).toString('base64')}`,
     AUTH_JWT_SECRET: conclave.services.authentication.jwtSecret,

@@ -21,6 +21,8 @@ export interface TestConclave {
   as(userId: string, claims?: { name?: string; scopes?: string[] }): Promise<GraphQLClient>
   /** A client without a token. */
   anonymous(): GraphQLClient
+  /** Ends everything and starts it again on the same database and port, as another process would find it. */
+  restart(overrides?: Partial<Config>): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,12 +31,12 @@ const SECRET = 'only for tests, and long enough for HS256'
 /** Boots the real application on a database of its own: all but the process around it. */
 export async function bootConclave(overrides: Partial<Config> = {}): Promise<TestConclave> {
   const database = await createTestDatabase()
-  const config = { ...loadConfig(environment(database.url)), ...overrides }
+  let config = { ...loadConfig(environment(database.url)), ...overrides }
   const clock = new TestClock()
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
-  const composition = await compose(config, log, clock)
-  const server = await startHttpServer(composition.services)
+  let composition = await compose(config, log, clock)
+  let server = await startHttpServer(composition.services)
   const clients: GraphQLClient[] = []
   const client = (token: string | null) => {
     const made = new GraphQLClient(server.url, token)
@@ -45,13 +47,22 @@ export async function bootConclave(overrides: Partial<Config> = {}): Promise<Tes
     (await signToken({ ...config.authentication, jwtSecret: SECRET }, clock, { userId, name, scopes })).token
   return {
     url: server.url,
-    services: composition.services,
+    get services() {
+      return composition.services
+    },
     database,
     clock,
     logged: () => lines.join(''),
     token,
     as: async (userId, claims) => client(await token(userId, claims)),
     anonymous: () => client(null),
+    async restart(changed = {}) {
+      await server.close()
+      await composition.close()
+      config = { ...config, ...changed, port: Number(new URL(server.url).port) }
+      composition = await compose(config, log, clock)
+      server = await startHttpServer(composition.services)
+    },
     async close() {
       for (const made of clients) await made.close()
       await server.close()

@@ -1,3 +1,4 @@
+import { applyKeyDefaults } from '../../jobs/apply-key-defaults.js'
 import { destroyDue } from '../../jobs/destroy-due.js'
 import { runOperation } from '../../jobs/key-operations.js'
 import { rotateDue } from '../../jobs/rotate-due.js'
@@ -7,6 +8,7 @@ import type { TestConclave } from './boot.js'
 /** What a worker does between two ticks of the schedule, without waiting for them. */
 export async function runDueWork({ services }: TestConclave): Promise<void> {
   const { signal } = new AbortController()
+  await applyKeyDefaults(services, signal)
   await rotateDue(services, signal)
   await destroyDue(services, signal)
   for (const { id } of await findOpenOperations(services)) await runOperation(services, id, signal)

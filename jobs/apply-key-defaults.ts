@@ -1,22 +1,20 @@
-import { applyDefaults, findBehindDefaults } from '../src/conversation-key/key-defaults.js'
+import { applyDefaults, type BehindDefaults, findBehindDefaults } from '../src/conversation-key/key-defaults.js'
 import type { Services } from '../src/services.js'
 
 const BATCH = 100
 
-/** Takes changed defaults to the conversations that were there before. One that fails is tried again with the next run. */
+/** Takes changed defaults to the conversations that were there before. One that cannot be is passed over until the next run. */
 export async function applyKeyDefaults(services: Services, stop: AbortSignal): Promise<void> {
-  let applied: number
+  let behind: BehindDefaults[] = []
   do {
-    applied = 0
-    for (const conversationId of await findBehindDefaults(services, BATCH)) {
+    behind = await findBehindDefaults(services, BATCH, behind.at(-1) ?? null)
+    for (const { id: conversationId } of behind) {
       if (stop.aborted) return
       try {
         await applyDefaults(services, conversationId)
-        applied++
       } catch (error) {
         services.log.error({ conversationId, reason: (error as Error).message }, 'defaults could not be applied')
       }
     }
-    // With fewer, those that failed are what is left.
-  } while (applied === BATCH)
+  } while (behind.length === BATCH)
 }

@@ -15,12 +15,15 @@ const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
   REENCRYPT: { take: reencrypt },
   PURGE: { take: purgeConversation },
   ROTATE_DUE: {
-    takeApart: async (services, { position }, stop) => {
-      const [rotatesAt, id] = position?.split(' ') ?? []
+    takeApart: async (services, operation, stop) => {
+      const [rotatesAt, id] = operation.position?.split(' ') ?? []
       const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
-      const { rotated, failed, last } = await rotateDueBatch(services, after, stop)
-      if (!last) return { done: rotated, failed, position, outcome: 'SUCCEEDED' }
-      return { done: rotated, failed, position: `${last.rotatesAt.toISOString()} ${last.id}` }
+      const { rotated, failed, last, isLast } = await rotateDueBatch(services, after, stop)
+      const position = last && `${last.rotatesAt.toISOString()} ${last.id}`
+      const step = { done: rotated, failed, position }
+      if (!isLast) return step
+      if (operation.failed + failed === 0) return { ...step, outcome: 'SUCCEEDED' }
+      return { ...step, outcome: 'FAILED', error: 'Some keys could not be rotated: the log says why. They stay due.' }
     }
   }
 }

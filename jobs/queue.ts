@@ -7,7 +7,8 @@ import type { Logger } from '../src/log.js'
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
 export type QueueName = 'conclave-schedule' | 'conclave-operations'
 
-const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 4, 'conclave-operations': 2 }
+/** Of the schedule each job runs once at a time; there are no more of them than this. */
+const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 16, 'conclave-operations': 2 }
 /** What a nudge is called, for those who watch the queue; its data is the operation's id. */
 const JOB_NAMES: Record<KeyOperationKind, string> = {
   ROTATE_DUE: 'rotate-due',

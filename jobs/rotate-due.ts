@@ -5,34 +5,42 @@ const BATCH = 50
 
 /** Rotates keys that are due and used, those longest overdue first. */
 export async function rotateDue(services: Services, stop: AbortSignal): Promise<void> {
-  let last: DueRotation | null = null
+  let batch: RotatedBatch = { rotated: 0, failed: 0, last: null, isLast: false }
   do {
-    last = (await rotateDueBatch(services, last, stop)).last
-  } while (last && !stop.aborted)
+    batch = await rotateDueBatch(services, batch.last, stop)
+  } while (!batch.isLast && !stop.aborted)
+}
+
+interface RotatedBatch {
+  rotated: number
+  failed: number
+  /** The last one that was looked at: where to go on. */
+  last: DueRotation | null
+  /** Whether none was due after it. */
+  isLast: boolean
 }
 
 /**
  * Rotates the keys of some conversations. One that cannot be rotated, or that another worker has, is passed over:
  * it neither ends the run nor comes up in it again.
- *
- * @returns how many were rotated, and where to go on; null at the end
  */
 export async function rotateDueBatch(
   services: Services,
   after: DueRotation | null,
   stop: AbortSignal
-): Promise<{ rotated: number; failed: number; last: DueRotation | null }> {
+): Promise<RotatedBatch> {
   const { database, clock, log } = services
   const due = await findDueRotations({ database, now: clock.now() }, BATCH, after)
-  let [rotated, failed] = [0, 0]
-  for (const { id: conversationId } of due) {
-    if (stop.aborted) break
+  const batch: RotatedBatch = { rotated: 0, failed: 0, last: after, isLast: due.length < BATCH }
+  for (const conversation of due) {
+    if (stop.aborted) return { ...batch, isLast: false }
     try {
-      if (await rotateIfDue(services, conversationId, 'SKIP')) rotated++
+      if (await rotateIfDue(services, conversation.id, 'SKIP')) batch.rotated++
     } catch (error) {
-      failed++
-      log.error({ conversationId, reason: (error as Error).message }, 'rotation failed')
+      batch.failed++
+      log.error({ conversationId: conversation.id, reason: (error as Error).message }, 'rotation failed')
     }
+    batch.last = conversation
   }
-  return { rotated, failed, last: due.length < BATCH ? null : (due.at(-1) ?? null) }
+  return batch
 }

@@ -3,6 +3,7 @@ import { anchorAudit } from './anchor-audit.js'
 import { applyKeyDefaults } from './apply-key-defaults.js'
 import { destroyDue } from './destroy-due.js'
 import { resumeOperations } from './key-operations.js'
+import { recordRefusals } from './record-refusals.js'
 import { refillKeyPool } from './refill-key-pool.js'
 import { rotateDue } from './rotate-due.js'
 
@@ -26,5 +27,6 @@ export const schedule: ScheduledJob[] = [
   { name: 'apply-key-defaults', everyMs: (config) => config.scanEveryMs, run: applyKeyDefaults },
   // Re-encryption and purging go on here after a worker was lost; they begin when they are asked for.
   { name: 'resume-operations', everyMs: (config) => config.scanEveryMs, run: resumeOperations },
+  { name: 'record-refusals', everyMs: (config) => config.scanEveryMs, run: recordRefusals },
   { name: 'anchor-audit', everyMs: () => HOUR_MS, run: anchorAudit }
 ]

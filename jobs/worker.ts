@@ -16,7 +16,12 @@ export async function startWorker(services: Services, place: QueuePlace): Promis
   }
   const stopping = new AbortController()
   const workers = [
-    openWorker('conclave-schedule', place, log, (job) => runScheduled(services, job, stopping.signal)),
+    openWorker(
+      'conclave-schedule',
+      place,
+      log,
+      onceAtATime((job) => runScheduled(services, job, stopping.signal))
+    ),
     openWorker('conclave-operations', place, log, (job) => runNudged(services, job, stopping.signal))
   ]
   for (const worker of workers) await worker.waitUntilReady()
@@ -25,6 +30,20 @@ export async function startWorker(services: Services, place: QueuePlace): Promis
       stopping.abort()
       for (const worker of workers) await worker.close()
       await queue.close()
+    }
+  }
+}
+
+/** The queue has the next run ready when one begins: a slow one must not take the places of the others. */
+function onceAtATime(run: (job: RunningJob) => Promise<void>): (job: RunningJob) => Promise<void> {
+  const running = new Set<string>()
+  return async (job) => {
+    if (running.has(job.name)) return
+    running.add(job.name)
+    try {
+      await run(job)
+    } finally {
+      running.delete(job.name)
     }
   }
 }

@@ -64,6 +64,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     signals.onKeyChange((conversationId) =>
       conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
     )
+    const keyDefaultsId = await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy)
     const keySupply = new KeySupply({ database, masterKeys, clock }, config.keyBits)
     const queuePlace = { databaseUrl, redisUrl: config.redisUrl }
     const jobs = createJobQueue(queuePlace, log)
@@ -79,7 +80,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
       users: new Users(database, clock),
       authentication,
       authenticate: createAuthenticate(authentication, clock),
-      keyDefaultsId: await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy),
+      keyDefaultsId,
       keySupply,
       masterKeys,
       jobs,
@@ -89,7 +90,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
           database,
           keyring,
           clock,
-          rotateIfDue: (id) => rotateIfDue({ keySupply, clock, config: settings }, id, 'WAIT')
+          rotateIfDue: (id) => rotateIfDue({ keySupply, keyDefaultsId, clock, config: settings }, id, 'WAIT')
         },
         { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
       ),

@@ -7,6 +7,7 @@ import {
   type RotationReason
 } from '../database/entities.js'
 import { addDuration } from '../duration.js'
+import type { Services } from '../services.js'
 import { appendKeyEvent } from './key-events.js'
 import { effectivePolicy, type KeyPolicy } from './key-policy.js'
 import { requireTransition } from './key-states.js'
@@ -44,11 +45,11 @@ export async function activateNextVersion(
   em: EntityManager,
   conversation: Conversation,
   pair: WrappedKeyPair,
-  defaults: KeyPolicy,
+  { config, keyDefaultsId }: Pick<Services, 'config' | 'keyDefaultsId'>,
   activation: Activation
 ): Promise<ConversationKey> {
   const { now, actor, reason } = activation
-  const policy = effectivePolicy(defaults, conversation.keyPolicy)
+  const policy = effectivePolicy(config.keyPolicy, conversation.keyPolicy)
   const old = { conversationId: conversation.id, version: conversation.activeKeyVersion }
   requireTransition('ACTIVE', 'DEACTIVATED')
   await em.nativeUpdate(ConversationKeyEntity, old, {
@@ -72,6 +73,8 @@ export async function activateNextVersion(
     { id: conversation.id },
     {
       ...activeKeyColumns(key.version, policy, now),
+      // Of a process with older defaults it is behind from now on, and the worker makes up for it.
+      keyDefaultsId,
       keyUsed: false,
       keyMessages: 0,
       dataKeyId: null,
@@ -104,7 +107,8 @@ export async function insertActiveVersion(
     compromisedAt: null,
     destroysAt: null,
     stateBeforeDestruction: null,
-    destroyedAt: null
+    destroyedAt: null,
+    keptAt: null
   } as ConversationKey
   await em.insert(ConversationKeyEntity, key)
   await appendKeyEvent(em, {

@@ -19,10 +19,21 @@ export async function applyRotation(
   await em.nativeUpdate(ConversationEntity, { id }, { keyRotatesAt: limitReached ? now : due, keyMessageLimit: limit })
 }
 
-/** The same for the end of deactivated versions, also of those whose destruction was cancelled: a new time is for all. */
-export async function applyExpiry(em: EntityManager, { id }: Conversation, policy: KeyPolicy): Promise<void> {
-  for (const key of await em.find(ConversationKeyEntity, { conversationId: id, state: 'DEACTIVATED' })) {
-    const end = key.deactivatedAt && destroysAt(policy, key.deactivatedAt)
-    await em.nativeUpdate(ConversationKeyEntity, { conversationId: id, version: key.version }, { destroysAt: end })
+/**
+ * The same for the end of deactivated versions.
+ *
+ * @param which ALL where somebody has set a time for this conversation; UNKEPT leaves those whose destruction was cancelled
+ */
+export async function applyExpiry(
+  em: EntityManager,
+  { id: conversationId }: Conversation,
+  policy: KeyPolicy,
+  which: 'ALL' | 'UNKEPT'
+): Promise<void> {
+  const deactivated = { conversationId, state: 'DEACTIVATED' as const }
+  const found = await em.find(ConversationKeyEntity, which === 'ALL' ? deactivated : { ...deactivated, keptAt: null })
+  for (const { version, deactivatedAt } of found) {
+    const end = deactivatedAt && destroysAt(policy, deactivatedAt)
+    await em.nativeUpdate(ConversationKeyEntity, { conversationId, version }, { destroysAt: end, keptAt: null })
   }
 }

@@ -39,18 +39,30 @@ export async function registerKeyDefaults(
 const BEHIND: Statement = {
   name: 'conversations-with-older-defaults',
   text: `
-    select id from conversations
+    select id, key_defaults_id as "keyDefaultsId" from conversations
      where key_defaults_id < $1 and deleted_at is null
        and $1 = (select max(id) from key_policy_defaults)
-     order by key_defaults_id, id limit $2`
+       and (key_defaults_id, id) > ($2, $3::uuid)
+     order by key_defaults_id, id limit $4`
 }
 
-/** Conversations to which this process's defaults were not applied yet; none where newer ones are known. */
+/** A conversation with older defaults than this process has. */
+export interface BehindDefaults {
+  id: string
+  keyDefaultsId: number
+}
+
+/**
+ * Conversations to which this process's defaults were not applied yet, from the one after `after` on; none where
+ * newer ones are known.
+ */
 export async function findBehindDefaults(
   { database, keyDefaultsId }: Pick<Services, 'database' | 'keyDefaultsId'>,
-  limit: number
-): Promise<string[]> {
-  return (await database.run<{ id: string }>(BEHIND, [keyDefaultsId, limit])).map(({ id }) => id)
+  limit: number,
+  after: BehindDefaults | null
+): Promise<BehindDefaults[]> {
+  const position = [after?.keyDefaultsId ?? -1, after?.id ?? '00000000-0000-0000-0000-000000000000']
+  return await database.run(BEHIND, [keyDefaultsId, ...position, limit])
 }
 
 /** Applies the deployment's defaults to the keys of a conversation, as far as it has set nothing for itself. */
@@ -63,7 +75,7 @@ export async function applyDefaults(
     if (!conversation) return
     const policy = effectivePolicy(config.keyPolicy, conversation.keyPolicy)
     await applyRotation(em, conversation, policy, clock.now())
-    if (conversation.keyPolicy.destroyAfter === undefined) await applyExpiry(em, conversation, policy)
+    if (conversation.keyPolicy.destroyAfter === undefined) await applyExpiry(em, conversation, policy, 'UNKEPT')
     await em.nativeUpdate(ConversationEntity, { id: conversationId }, { keyDefaultsId })
   })
 }

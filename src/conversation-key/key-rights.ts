@@ -50,8 +50,7 @@ export async function auditRefusal<T>(
   } catch (error) {
     if (!(error instanceof ConclaveError)) throw error
     const { operation, conversationId = null, keyVersion = null } = asked
-    const detail = `operation=${operation} code=${error.code}`
-    const refusal = { at: clock.now(), actor: viewer.id, conversationId, keyVersion, detail }
+    const refusal = { at: clock.now(), actor: viewer.id, conversationId, keyVersion, operation, code: error.code }
     await database.transaction((em) => recordRefusal(em, refusal))
     throw error
   }

@@ -50,16 +50,26 @@ export class KeySupply {
       if (!(error instanceof EmptyPool)) throw error
     }
     const pair = await this.#generate()
-    let taken = false
-    const result = await this.#database.transaction((em) =>
-      work(em, async () => {
-        taken = true
-        return pair
+    let mayBeUsed = false
+    try {
+      return await this.#database.transaction(async (em) => {
+        let taken = false
+        const result = await work(em, async () => {
+          taken = true
+          return pair
+        })
+        // From here on it may be committed with it, whatever the commit answers.
+        mayBeUsed = taken
+        return result
       })
-    )
-    // Only where it was surely not used: after an error nobody knows whether the transaction has committed.
-    if (!taken) await this.#database.entities().insert(PooledKeyEntity, pair)
-    return result
+    } finally {
+      // It costs time when it is lost, and no more.
+      if (!mayBeUsed)
+        await this.#database
+          .entities()
+          .insert(PooledKeyEntity, pair)
+          .catch(() => {})
+    }
   }
 
   /**

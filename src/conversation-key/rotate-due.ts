@@ -5,7 +5,7 @@ import type { Services } from '../services.js'
 import { activateNextVersion } from './activate-version.js'
 import { SCHEDULER } from './key-events.js'
 
-type RotateServices = Pick<Services, 'keySupply' | 'clock' | 'config'>
+type RotateServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config'>
 
 const DUE: Statement = {
   name: 'due-rotations',
@@ -43,14 +43,14 @@ export async function rotateIfDue(
   conversationId: string,
   others: 'SKIP' | 'WAIT'
 ): Promise<boolean> {
-  const { clock, config, keySupply } = services
+  const { clock, keySupply } = services
   const lockMode = others === 'SKIP' ? LockMode.PESSIMISTIC_PARTIAL_WRITE : LockMode.PESSIMISTIC_WRITE
   return await keySupply.withKeyPair(async (em, takePair) => {
     const conversation = await em.findOne(ConversationEntity, { id: conversationId, deletedAt: null }, { lockMode })
     const now = clock.now()
     const reason = conversation && dueReason(conversation, now)
     if (!reason) return false
-    await activateNextVersion(em, conversation, await takePair(), config.keyPolicy, { reason, now, actor: SCHEDULER })
+    await activateNextVersion(em, conversation, await takePair(), services, { reason, now, actor: SCHEDULER })
     return true
   })
 }

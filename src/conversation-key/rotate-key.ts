@@ -13,12 +13,12 @@ import { auditRefusal, requireKeyRights } from './key-rights.js'
  * the same time all get the same new version.
  */
 export async function rotateKey(
-  services: Pick<Services, 'keySupply' | 'clock' | 'config' | 'database'>,
+  services: Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config' | 'database'>,
   viewer: Viewer,
   conversationId: string
 ): Promise<ConversationKey> {
   return await auditRefusal(services, viewer, { conversationId, operation: 'rotateKey' }, async () => {
-    const { database, keySupply, clock, config } = services
+    const { database, keySupply, clock } = services
     // Before anything is generated for a stranger; and again below, where it cannot change any more.
     await requireKeyRights(database.entities(), viewer, conversationId)
     const asked = await activeVersion(database.entities(), conversationId)
@@ -28,7 +28,7 @@ export async function rotateKey(
       // Somebody else has rotated since this was asked for: it is done.
       if (conversation.activeKeyVersion !== asked.version) return await activeVersion(em, conversationId)
       const activation = { reason: 'REQUESTED' as const, now: clock.now(), actor: viewer.id }
-      return await activateNextVersion(em, conversation, await takePair(), config.keyPolicy, activation)
+      return await activateNextVersion(em, conversation, await takePair(), services, activation)
     })
   })
 }

@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
 import { ConversationEntity } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockConversation } from '../membership/roles.js'
@@ -9,7 +10,7 @@ import { auditRefusal, requireKeyRights } from './key-rights.js'
 
 /** Sets the policy of a conversation; the active key and those that wait for their end follow it at once. */
 export async function setKeyPolicy(
-  services: Pick<Services, 'database' | 'clock' | 'config'>,
+  services: Pick<Services, 'database' | 'clock' | 'config' | 'keyDefaultsId'>,
   viewer: Viewer,
   conversationId: string,
   draft: KeyPolicyDraft
@@ -23,11 +24,25 @@ export async function setKeyPolicy(
       const policy = effectivePolicy(config.keyPolicy, overrides)
       const now = clock.now()
       await applyRotation(em, conversation, policy, now)
-      if (draft.destroyAfter !== undefined) await applyExpiry(em, conversation, policy)
-      await em.nativeUpdate(ConversationEntity, { id: conversationId }, { keyPolicy: overrides })
-      const event = { at: now, actor: viewer.id, action: 'key.policy-set' as const, conversationId, keyVersion: null }
-      await appendKeyEvent(em, { ...event, detail: describePolicy(policy) })
+      if (draft.destroyAfter !== undefined) await applyExpiry(em, conversation, policy, 'ALL')
+      await em.nativeUpdate(
+        ConversationEntity,
+        { id: conversationId },
+        { keyPolicy: overrides, keyDefaultsId: services.keyDefaultsId }
+      )
+      await recordPolicy(em, conversationId, policy, { now, actor: viewer.id })
       return policy
     })
   })
+}
+
+/** Writes the policy that a conversation has from now on into the audit trail. */
+export async function recordPolicy(
+  em: EntityManager,
+  conversationId: string,
+  policy: KeyPolicy,
+  { now, actor }: { now: Date; actor: string }
+): Promise<void> {
+  const event = { at: now, actor, action: 'key.policy-set' as const, conversationId, keyVersion: null }
+  await appendKeyEvent(em, { ...event, detail: describePolicy(policy) })
 }

@@ -25,12 +25,12 @@ export interface ConversationChange {
  * @param change runs again when the data key it was given is no longer the active one
  */
 export async function changeConversation(
-  services: Pick<Services, 'keySupply' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
+  services: Pick<Services, 'keySupply' | 'keyDefaultsId' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
   viewer: Viewer,
   conversationId: string,
   change: (em: EntityManager, key: SendingKey) => Promise<ConversationChange>
 ): Promise<void> {
-  const { keySupply, sendingKeys, signals, clock, config } = services
+  const { keySupply, sendingKeys, signals, clock } = services
   await sendingKeys.use(conversationId, viewer, async (key) => {
     try {
       return await keySupply.withKeyPair(async (em, takePair) => {
@@ -41,7 +41,7 @@ export async function changeConversation(
         const now = await appendSystemMessage(services, em, conversation, key, notice)
         if (!rotate) return
         const activation = { reason: rotate, now: clock.now(), actor: viewer.id }
-        await activateNextVersion(em, now, await takePair(), config.keyPolicy, activation)
+        await activateNextVersion(em, now, await takePair(), services, activation)
       })
     } catch (error) {
       if (error instanceof StaleKey) return STALE_KEY

@@ -14,7 +14,10 @@ import type { Services } from '../services.js'
 import { changeConversation } from './change-conversation.js'
 import { requireUserIds } from './create-conversation.js'
 
-type ChangeServices = Pick<Services, 'keySupply' | 'sendingKeys' | 'signals' | 'clock' | 'config' | 'users'>
+type ChangeServices = Pick<
+  Services,
+  'keySupply' | 'keyDefaultsId' | 'sendingKeys' | 'signals' | 'clock' | 'config' | 'users'
+>
 
 const NO_OWNER_LEFT = 'A conversation needs an owner: make another member owner first, or delete the conversation.'
 

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { activeKeyColumns, insertActiveVersion } from '../conversation-key/activate-version.js'
 import { changePolicy, effectivePolicy, type KeyPolicyDraft } from '../conversation-key/key-policy.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
+import { recordPolicy } from '../conversation-key/set-key-policy.js'
 import { ConversationEntity, DataKeyEntity, type HistoryVisibility, MemberEntity } from '../database/entities.js'
 import { addDuration } from '../duration.js'
 import { BadUserInput } from '../errors.js'
@@ -77,6 +78,7 @@ export async function createConversation(
     await users.ensure(em, others)
     await em.insert(ConversationEntity, conversation)
     await insertActiveVersion(em, id, 1, pair, policy, { reason: 'CREATED', now, actor: viewer.id })
+    if (Object.keys(keyPolicy).length > 0) await recordPolicy(em, id, policy, { now, actor: viewer.id })
     await em.insert(DataKeyEntity, dataKey)
     await em.insertMany(MemberEntity, [owner, ...members])
     keyring.remember(id, data.id, data.dataKey)

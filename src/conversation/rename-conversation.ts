@@ -6,7 +6,7 @@ import { encryptTitle, requireTitle } from './title.js'
 
 /** Sets the title, or takes it away with null. */
 export async function renameConversation(
-  services: Pick<Services, 'keySupply' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
+  services: Pick<Services, 'keySupply' | 'keyDefaultsId' | 'sendingKeys' | 'signals' | 'clock' | 'config'>,
   viewer: Viewer,
   conversationId: string,
   title: string | null

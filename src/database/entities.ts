@@ -114,7 +114,9 @@ export const ConversationKeyEntity = defineEntity({
     destroysAt: p.datetime().strictNullable(),
     /** What cancelling the destruction goes back to. */
     stateBeforeDestruction: p.text().$type<KeyState>().strictNullable(),
-    destroyedAt: p.datetime().strictNullable()
+    destroyedAt: p.datetime().strictNullable(),
+    /** When its destruction was cancelled: it then stays until somebody decides again. */
+    keptAt: p.datetime().strictNullable()
   }
 })
 export type ConversationKey = InferEntity<typeof ConversationKeyEntity>

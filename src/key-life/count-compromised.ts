@@ -3,9 +3,9 @@ import type { KeyVersion } from './destroy-key.js'
 
 /**
  * Condition on `data_keys` for those that a leaked private key opens: also the ones that were wrapped under it
- * before, which it still opens in an old backup. Takes the version twice.
+ * before, which it still opens in an old backup. Those that were destroyed since open nothing. Takes the version twice.
  */
-export const OPENED_BY_VERSION = '(key_version = ? or ? = any(earlier_versions))'
+export const OPENED_BY_VERSION = 'wrapped_key is not null and (key_version = ? or ? = any(earlier_versions))'
 
 /** Messages that a leaked private key opens. */
 export async function countCompromised(em: EntityManager, { conversationId, version }: KeyVersion): Promise<number> {

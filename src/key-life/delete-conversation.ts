@@ -6,7 +6,7 @@ import type { Viewer } from '../identity/viewer.js'
 import { lockConversation, requireRight } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { destroyNow, putOnTheWay } from './destroy-key.js'
-import { queueOperation, supersedeOperations } from './key-operations.js'
+import { lockOpenOperations, queueOperation, supersedeOperations } from './key-operations.js'
 
 /**
  * Deletes a conversation and destroys all of its keys in the same transaction: what was sent in it cannot be read
@@ -21,9 +21,9 @@ export async function deleteConversation(
     services.database.transaction(async (em) => {
       await requireRight(em, conversationId, viewer, 'delete the conversation')
       const now = services.clock.now()
-      // Operations are locked before their conversation, as their own steps do it.
-      await supersedeOperations(em, { conversationId, version: null }, { now, actor: viewer.id })
+      const underWay = await lockOpenOperations(em, { conversationId, version: null })
       const conversation = await lockConversation(em, conversationId)
+      await supersedeOperations(em, underWay, { now, actor: viewer.id })
       for (const key of await em.find(ConversationKeyEntity, { conversationId }))
         await destroyAtOnce(em, key, now, viewer.id)
       const columns = { deletedAt: now, dataKeyId: null, dataKeyExpiresAt: null, title: null, titleDataKeyId: null }

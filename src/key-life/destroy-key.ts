@@ -61,7 +61,7 @@ export async function cancelKeyDestruction(
     if (key.destroysAt && key.destroysAt <= now) throw new Conflict('The time to cancel the destruction is over.')
     requireTransition(key.state, before)
     // Restored by somebody's decision: it now stays until somebody decides again, or sets a policy.
-    const restored = { state: before, stateBeforeDestruction: null, destroysAt: null }
+    const restored = { state: before, stateBeforeDestruction: null, destroysAt: null, keptAt: now }
     await em.nativeUpdate(ConversationKeyEntity, target, restored)
     await record(em, key, {
       at: now,
@@ -91,7 +91,8 @@ async function operate(
 export async function lockKey(em: EntityManager, { conversationId, version }: KeyVersion): Promise<ConversationKey> {
   await lockConversation(em, conversationId)
   const key = await em.findOne(ConversationKeyEntity, { conversationId, version })
-  if (!key) throw new BadUserInput('version', 'The conversation has no key of this version.')
+  if (!key)
+    throw new BadUserInput('version', 'The conversation has no key of this version; they are numbered 1, 2, 3 …')
   return key
 }
 
@@ -102,7 +103,12 @@ export async function putOnTheWay(
   { destroysAt, ...end }: End & { destroysAt: Date }
 ): Promise<ConversationKey> {
   requireTransition(key.state, 'PENDING_DESTRUCTION')
-  const pending = { state: 'PENDING_DESTRUCTION' as const, stateBeforeDestruction: key.state, destroysAt }
+  const pending = {
+    state: 'PENDING_DESTRUCTION' as const,
+    stateBeforeDestruction: key.state,
+    destroysAt,
+    keptAt: null
+  }
   await em.nativeUpdate(ConversationKeyEntity, { conversationId: key.conversationId, version: key.version }, pending)
   const detail = `reason=${end.reason} destroysAt=${destroysAt.toISOString()}`
   await record(em, key, { at: end.now, actor: end.actor, action: 'key.destruction-scheduled', detail })

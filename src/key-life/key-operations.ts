@@ -116,7 +116,7 @@ export async function cancelKeyOperation(
   id: string
 ): Promise<KeyOperation> {
   const { database, clock, signals } = services
-  const cancelled = await auditRefusal(services, viewer, { operation: 'cancelKeyOperation' }, async () => {
+  const cancelled = await auditRefusal(services, viewer, { operation: `cancelKeyOperation id=${id}` }, async () => {
     requireScope(viewer, 'keys:admin')
     return await database.transaction(async (em) => {
       const operation = await lockOperation(em, id, 'WAIT')
@@ -137,23 +137,33 @@ export async function cancelKeyOperation(
 }
 
 /**
- * Ends what is under way for a conversation, or for one version of it, because something stronger takes its place.
- *
- * @param em of a transaction that has not locked the conversation yet, or holds no step of these operations up
+ * Locks what is under way for a conversation, or for one version of it. Operations are locked before their
+ * conversation, as their own steps do it, and the chains of the audit trail after both.
  */
-export async function supersedeOperations(
+export async function lockOpenOperations(
   em: EntityManager,
-  { conversationId, version }: { conversationId: string; version: number | null },
-  by: { now: Date; actor: string }
-): Promise<void> {
+  { conversationId, version }: { conversationId: string; version: number | null }
+): Promise<KeyOperation[]> {
   const rows = await em.execute<{ id: string }[]>(
     `select id from key_operations
       where conversation_id = ? and (?::integer is null or key_version = ?) and finished_at is null order by id`,
     [conversationId, version, version]
   )
+  const locked: KeyOperation[] = []
   for (const { id } of rows) {
     const operation = await lockOperation(em, id, 'WAIT')
-    if (!operation || operation.finishedAt) continue
+    if (operation && !operation.finishedAt) locked.push(operation)
+  }
+  return locked
+}
+
+/** Ends operations because something stronger takes their place. @param operations locked, and their conversation too */
+export async function supersedeOperations(
+  em: EntityManager,
+  operations: KeyOperation[],
+  by: { now: Date; actor: string }
+): Promise<void> {
+  for (const operation of operations) {
     await finishOperation(em, operation, { ...by, state: 'CANCELLED', error: 'Another operation has taken its place.' })
   }
 }

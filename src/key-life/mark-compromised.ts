@@ -10,7 +10,7 @@ import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { countCompromised } from './count-compromised.js'
 import { type KeyVersion, lockKey } from './destroy-key.js'
-import { type KeyOperation, queueOperation, supersedeOperations } from './key-operations.js'
+import { type KeyOperation, lockOpenOperations, queueOperation, supersedeOperations } from './key-operations.js'
 
 /**
  * Marks a version as compromised: its private key, or a data key under it, may be in other hands. The active
@@ -18,7 +18,7 @@ import { type KeyOperation, queueOperation, supersedeOperations } from './key-op
  * included since whoever has the private key has the old data keys, and the version destroyed.
  */
 export async function markKeyCompromised(
-  services: Pick<Services, 'database' | 'clock' | 'config' | 'keySupply' | 'jobs' | 'signals'>,
+  services: Pick<Services, 'database' | 'clock' | 'config' | 'keyDefaultsId' | 'keySupply' | 'jobs' | 'signals'>,
   viewer: Viewer,
   target: KeyVersion
 ): Promise<{ key: ConversationKey; operation: KeyOperation }> {
@@ -28,11 +28,12 @@ export async function markKeyCompromised(
     return await services.keySupply.withKeyPair(async (em, takePair) => {
       const now = services.clock.now()
       // An ordinary re-encryption of the version would leave the bodies as they are.
-      await supersedeOperations(em, target, { now, actor: viewer.id })
+      const underWay = await lockOpenOperations(em, target)
       const conversation = await lockConversation(em, target.conversationId)
+      await supersedeOperations(em, underWay, { now, actor: viewer.id })
       if (target.version === conversation.activeKeyVersion) {
         const activation = { reason: 'COMPROMISED' as const, now, actor: viewer.id }
-        await activateNextVersion(em, conversation, await takePair(), services.config.keyPolicy, activation)
+        await activateNextVersion(em, conversation, await takePair(), services, activation)
       }
       const key = await mark(em, target, now, viewer.id)
       const operation = await queueOperation(em, {

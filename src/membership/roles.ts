@@ -83,7 +83,8 @@ export async function requireRightOver(
  * Locks members of a conversation that is not deleted, and returns their roles.
  *
  * Locks are taken in one order everywhere: members by id, all at once and in full, and then their
- * conversation. A send does the same in its one statement, so none of them deadlocks with another.
+ * conversation. A send does the same in its one statement, so none of them deadlocks with another. Operations on keys come between the two, and the
+ * chains of the audit trail after both.
  */
 export async function lockMembers(
   em: EntityManager,

@@ -53,7 +53,7 @@ describe('the audit trail and the inventories', () => {
     const began = conclave.clock.now().toISOString()
     conclave.clock.advance(WINDOW_MS)
     await closeRefusalWindows({ database: conclave.services.database, now: conclave.clock.now() })
-    expect((await refusalsOf('mallory')).at(-1)).toBe(`unrecorded=5 since=${began}`)
+    expect((await refusalsOf('mallory')).at(-1)).toBe(`operation=keyHealth unrecorded=5 since=${began}`)
     await mallory.execute(KeyHealthDocument, {})
     expect((await refusalsOf('mallory')).at(-1)).toBe('operation=keyHealth code=FORBIDDEN')
   })
@@ -83,6 +83,15 @@ describe('the audit trail', () => {
       ['mallory', 'operation.refused', null]
     ])
     expect(keyEvents.nodes.at(-1)?.detail).toBe('operation=rotateKey code=NOT_FOUND')
+  })
+
+  it('has the policy that a conversation was created with', async () => {
+    const created = await createConversation(alice, [], { keyPolicy: { rotateAfter: null } })
+    const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId: created, first: 50 })
+    expect(keyEvents.nodes.map(({ action, detail }) => [action, detail?.split(' ')[0]])).toEqual([
+      ['key.activated', 'reason=CREATED'],
+      ['key.policy-set', 'rotateAfter=never']
+    ])
   })
 
   it('is read page by page, each event once', async () => {
@@ -162,6 +171,22 @@ describe('the audit trail', () => {
        where h.shard = (${sequence} - 1) % 16`
     await behindTheBack(cut)
     await expectInvalidFrom(sequence)
+  })
+})
+
+describe('counting the messages of keys', () => {
+  it('does not look at messages', async () => {
+    const counted = await bootConclave()
+    const owner = await counted.as('alice')
+    const reader = await counted.as('auditor', { scopes: ['keys:read'] })
+    const conversationId = await createConversation(owner, [])
+    for (const body of ['one', 'two']) await send(owner, conversationId, body)
+    await counted.database.query('alter table messages rename to out_of_reach')
+    const { conversationKeys } = await reader.run(ConversationKeysDocument, { conversationId })
+    expect(conversationKeys).toMatchObject([{ messageCount: 2 }])
+    await reader.run(KeyHealthDocument)
+    await reader.run(KeyInventoryDocument, {})
+    await counted.close()
   })
 })
 

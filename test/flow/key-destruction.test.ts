@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   CancelKeyDestructionDocument,
+  CancelKeyOperationDocument,
   ConversationDocument,
   DeleteConversationDocument,
   KeyEventsDocument,
@@ -12,6 +13,7 @@ import {
   RotateKeyDocument,
   ScheduleKeyDestructionDocument
 } from '../../documents/generated.js'
+import { runOperation } from '../../jobs/key-operations.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -98,6 +100,25 @@ describe('a destroyed key version', () => {
     for (const { errors } of attempts) expect(errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
   })
 
+  it('is overwritten before it is dropped', async () => {
+    await conclave.database.query(`
+      create table written (bytes bytea);
+      create function note_key() returns trigger language plpgsql as
+        $$ begin insert into written values (new.wrapped_private_key); return null; end $$;
+      create function note_data_key() returns trigger language plpgsql as
+        $$ begin insert into written values (new.wrapped_key); return null; end $$;
+      create trigger note after update of wrapped_private_key on conversation_keys for each row execute function note_key();
+      create trigger note after update of wrapped_key on data_keys for each row execute function note_data_key()`)
+    const id = await rotatedConversation()
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'PT1S' })
+    conclave.clock.advance(1000)
+    await runDueWork(conclave)
+    const written = await conclave.database.query<{ bytes: Buffer | null }>('select bytes from written')
+    const zeros = written.filter(({ bytes }) => bytes?.every((byte) => byte === 0))
+    expect([zeros.length, written.filter(({ bytes }) => bytes === null).length]).toEqual([2, 2])
+    await conclave.database.query('drop trigger note on conversation_keys; drop trigger note on data_keys')
+  })
+
   it('is gone from the memory of other processes by a signal', async () => {
     const other = await bootConclave({ databaseUrl: conclave.database.url })
     const id = await rotatedConversation()
@@ -135,6 +156,7 @@ describe('the end of a recipient-usage period', () => {
     const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId: id, first: 50 })
     expect(keyEvents.nodes.map(({ action, keyVersion, actor }) => [action, keyVersion, actor])).toEqual([
       ['key.activated', 1, 'alice'],
+      ['key.policy-set', null, 'alice'],
       ['key.deactivated', 1, 'scheduler'],
       ['key.activated', 2, 'scheduler'],
       ['key.destruction-scheduled', 1, 'scheduler'],
@@ -184,6 +206,40 @@ describe('a compromised key version', () => {
       [id]
     )
     expect(operation).toEqual({ total: 1, done: 1 })
+  })
+
+  it('ends although a version is destroyed to which its data keys had been moved before', async () => {
+    const id = await rotatedConversation()
+    await admin.run(ReencryptConversationDocument, { conversationId: id, fromVersion: 1 })
+    await runDueWork(conclave)
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 2, after: 'PT1S' })
+    conclave.clock.advance(1000)
+    await runDueWork(conclave)
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    await runDueWork(conclave)
+    expect(await statesOf(id)).toEqual(['DESTROYED', 'DESTROYED', 'ACTIVE'])
+  })
+
+  it('is readable at every moment while it is encrypted anew, also when that is cancelled and begun again', async () => {
+    const id = await createConversation(alice, [])
+    const bodies = Array.from({ length: 300 }, (_, index) => `message ${index}`)
+    await Promise.all(bodies.map((body) => send(alice, id, body)))
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    let working = true
+    const reading = (async () => {
+      const statuses = new Set<string>()
+      while (working) for (const { status } of await readBack(alice, id)) statuses.add(status)
+      return [...statuses]
+    })()
+    await oneStep(id)
+    await admin.run(CancelKeyOperationDocument, { id: await operationOf(id) })
+    await admin.run(ReencryptConversationDocument, { conversationId: id, fromVersion: 1 })
+    await runDueWork(conclave)
+    working = false
+    expect(await reading).toEqual(['READABLE'])
+    expect(await statesOf(id)).toEqual(['DESTROYED', 'ACTIVE'])
+    expect((await readBack(alice, id)).map(({ body }) => body).sort()).toEqual([...bodies].sort())
   })
 
   it('is kept when a message in it cannot be opened, and the operation says so', async () => {
@@ -250,6 +306,21 @@ async function rotatedConversation(): Promise<string> {
   await alice.run(RotateKeyDocument, { conversationId: id })
   await send(alice, id, 'under version 2')
   return id
+}
+
+/** What a worker does that is stopped after the first step. */
+async function oneStep(conversationId: string): Promise<void> {
+  const stop = new AbortController()
+  await runOperation(conclave.services, await operationOf(conversationId), stop.signal, async () => stop.abort())
+}
+
+/** The latest operation on the keys of a conversation. */
+async function operationOf(conversationId: string): Promise<string> {
+  const [row] = await conclave.database.query<{ id: string }>(
+    'select id from key_operations where conversation_id = $1 order by created_at desc, id desc limit 1',
+    [conversationId]
+  )
+  return row?.id ?? ''
 }
 
 async function statesOf(id: string) {

@@ -90,6 +90,7 @@ async function take(conversationId: string, taken: Step, sent: Sent): Promise<vo
   else if (taken.do === 'work') {
     conclave.clock.advance(2000)
     await runDueWork(conclave)
+    await expectNoneLeftCompromised(conversationId)
   } else await change(conversationId, taken)
 }
 
@@ -159,6 +160,19 @@ async function expectInvariants(id: string, sent: Sent): Promise<void> {
         messages.filter(({ keyVersion, status }) => keyVersion === version && status !== 'DELETED').length
     )
   )
+}
+
+/** A compromised version is there only for as long as it is being moved away from, or because a message cannot be. */
+async function expectNoneLeftCompromised(id: string): Promise<void> {
+  const compromised = (await keysOf(id)).filter(({ state }) => state === 'COMPROMISED')
+  for (const { version } of compromised) {
+    const [operation] = await conclave.database.query<{ state: string }>(
+      `select state from key_operations
+        where conversation_id = $1 and key_version = $2 order by created_at desc, id desc limit 1`,
+      [id, version]
+    )
+    expect([version, operation?.state]).toEqual([version, 'FAILED'])
+  }
 }
 
 async function keysOf(id: string) {

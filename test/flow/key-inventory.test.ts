@@ -22,17 +22,17 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 describe(`the inventory of ${KEYS} keys`, () => {
-  it.each<[string, Partial<InventoryFilter>]>([
-    ['of a rare state', { states: ['COMPROMISED'] }],
-    ['of an ordinary state', { states: ['ACTIVE'] }],
-    ['of several states', { states: ['COMPROMISED', 'DESTROYED'] }],
-    ['of a master key', { masterKey: 'local:old' }],
-    ['that is overdue', { overdue: true }],
-    ['as a whole', {}]
-  ])('%s is read from an index, from the beginning and from the middle', async (_, filter) => {
+  it.each<[string, Partial<InventoryFilter>, string]>([
+    ['of a rare state', { states: ['COMPROMISED'] }, 'conversation_keys_state'],
+    ['of several rare states', { states: ['COMPROMISED', 'DESTROYED'] }, 'conversation_keys_state'],
+    ['of a master key', { masterKey: 'local:old' }, 'conversation_keys_master_key'],
+    ['that is overdue', { overdue: true }, 'conversations_rotation'],
+    ['of an ordinary state', { states: ['ACTIVE'] }, 'conversation_keys_'],
+    ['as a whole', {}, 'conversation_keys_pkey']
+  ])('%s is read from its index, from the beginning and from the middle', async (_, filter, index) => {
     for (const after of [null, '80000000-0000-0000-0000-000000000000']) {
       const plan = await planOf({ states: null, masterKey: null, overdue: false, ...filter }, after)
-      expect(plan).toContain('Index')
+      expect(plan).toContain(index)
       expect(plan).not.toContain('Seq Scan')
     }
   })

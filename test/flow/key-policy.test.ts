@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
+  CancelKeyDestructionDocument,
   CreateConversationDocument,
   KeyPolicyDocument,
   KeysDocument,
   RemoveMemberDocument,
   RotateKeyDocument,
+  ScheduleKeyDestructionDocument,
   SetKeyPolicyDocument,
   SetMemberRoleDocument
 } from '../../documents/generated.js'
@@ -225,6 +227,60 @@ describe("the deployment's defaults", () => {
     )
     expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['rotateAfter=P30D', 'rotateAfter=P7D'])
     await changing.close()
+  })
+
+  it('leave a key alone whose destruction somebody has cancelled', async () => {
+    const changing = await bootConclave()
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P90D' } })
+    const owner = await changing.as('alice')
+    const admin = await changing.as('admin', { scopes: ['keys:admin'] })
+    const id = await createConversation(owner, [])
+    await owner.run(RotateKeyDocument, { conversationId: id })
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'P7D' })
+    await admin.run(CancelKeyDestructionDocument, { conversationId: id, version: 1 })
+    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P60D' } })
+    await runDueWork(changing)
+    const kept = async () => (await owner.run(KeysDocument, { id })).conversation?.keys[0]?.destroysAt
+    expect(await kept()).toBeNull()
+    await owner.run(SetKeyPolicyDocument, { conversationId: id, policy: { destroyAfter: 'P40D' } })
+    expect(await kept()).not.toBeNull()
+    await changing.close()
+  })
+
+  it('reach every conversation but one that they cannot be applied to', async () => {
+    const changing = await bootConclave()
+    const owner = await changing.as('alice')
+    await changing.services.keySupply.refill(3)
+    const [bad] = [await createConversation(owner, []), await createConversation(owner, [])]
+    await changing.database.query(`update conversations set key_policy = '{"rotateAfter": "nonsense"}' where id = $1`, [
+      bad
+    ])
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
+    await runDueWork(changing)
+    const { keyDefaultsId } = changing.services
+    const behind = await changing.database.query('select id from conversations where key_defaults_id < $1', [
+      keyDefaultsId
+    ])
+    expect(behind).toEqual([{ id: bad }])
+    await changing.close()
+  })
+
+  it('are applied again where a process with older ones has rotated meanwhile', async () => {
+    const newer = await bootConclave()
+    const older = await bootConclave({ databaseUrl: newer.database.url })
+    const { keyPolicy } = newer.services.config
+    const id = await createConversation(await newer.as('alice'), [])
+    await newer.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
+    await runDueWork(newer)
+    await (await older.as('alice')).run(RotateKeyDocument, { conversationId: id })
+    await runDueWork(newer)
+    const keys = (await (await newer.as('alice')).run(KeysDocument, { id })).conversation?.keys
+    const active = keys?.at(-1)
+    expect(Date.parse(active?.rotatesAt ?? '') - Date.parse(active?.activatedAt ?? '')).toBe(7 * DAY_MS)
+    await older.close()
+    await newer.close()
   })
 
   it('of a process that started before others changed them are not applied any more', async () => {

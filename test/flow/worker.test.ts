@@ -1,3 +1,4 @@
+import { Job } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   CancelKeyOperationDocument,
@@ -9,6 +10,7 @@ import {
   RotateDueKeysDocument,
   RotateKeyDocument
 } from '../../documents/generated.js'
+import { runOperation } from '../../jobs/key-operations.js'
 import { openQueue, type QueuePlace } from '../../jobs/queue.js'
 import { schedule } from '../../jobs/schedule.js'
 import { startWorker } from '../../jobs/worker.js'
@@ -84,8 +86,10 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     )
     const progress = admin.subscribe(KeyOperationProgressDocument, { id: row?.id ?? '' })
     expect((await progress.next()).keyOperationProgress).toMatchObject({ kind: 'REENCRYPT', state: 'QUEUED', total: 3 })
+    const told = vi.spyOn(Job.prototype, 'updateProgress')
     const worker = await startWorker(conclave.services, place)
     expect((await progress.next()).keyOperationProgress).toMatchObject({ state: 'SUCCEEDED', done: 3, failed: 0 })
+    await vi.waitFor(() => expect(told).toHaveBeenLastCalledWith({ done: 3, failed: 0, total: 3 }), SOON)
     expect(await progress.ended).toBeNull()
     expect((await readBack(alice, id)).map(({ status, keyVersion }) => [status, keyVersion])).toEqual(
       Array(3).fill(['READABLE', 2])
@@ -114,6 +118,49 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     await worker.close()
   })
 }
+
+describe('a worker that is stopped while it rotates all due keys', () => {
+  it('leaves the rest to the next one', async () => {
+    const conclave = await bootConclave()
+    await conclave.services.keySupply.refill(6)
+    const alice = await conclave.as('alice')
+    const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+    for (let made = 0; made < 3; made++) {
+      await send(alice, await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } }), 'used')
+    }
+    const { id } = (await admin.run(RotateDueKeysDocument)).rotateDueKeys.operation
+    const stop = new AbortController()
+    const { keySupply } = conclave.services
+    const rotate = keySupply.withKeyPair.bind(keySupply)
+    vi.spyOn(keySupply, 'withKeyPair').mockImplementation((work) => {
+      stop.abort()
+      return rotate(work)
+    })
+    await runOperation(conclave.services, id, stop.signal)
+    const stateOf = async () => (await admin.run(KeyOperationDocument, { id })).keyOperation
+    expect(await stateOf()).toMatchObject({ state: 'RUNNING', done: 1, total: 3 })
+    await runOperation(conclave.services, id, new AbortController().signal)
+    expect(await stateOf()).toMatchObject({ state: 'SUCCEEDED', done: 3, failed: 0 })
+    await conclave.close()
+  })
+})
+
+describe('a scheduled job that does not end', () => {
+  it('holds up no other', async () => {
+    const conclave = await bootConclave({ scanEveryMs: 100, keyPoolTarget: 1 })
+    const place = { databaseUrl: conclave.database.url, redisUrl: null }
+    const stuck = vi
+      .spyOn(schedule[0] ?? { run: async () => {} }, 'run')
+      .mockImplementation((_, stop) => new Promise((resolve) => stop.addEventListener('abort', () => resolve())))
+    const worker = await startWorker(conclave.services, place)
+    const rounds = vi.spyOn(conclave.services.keySupply, 'refill')
+    await vi.waitFor(() => expect(rounds.mock.calls.length).toBeGreaterThan(8), SOON)
+    expect(stuck).toHaveBeenCalledOnce()
+    await worker.close()
+    stuck.mockRestore()
+    await conclave.close()
+  })
+})
 
 describe('filling the key pool', () => {
   it('stops soon after it is asked to, and leaves the rest to a later run', async () => {

@@ -13,7 +13,6 @@ import { setKeyPolicy } from '../../conversation-key/set-key-policy.js'
 import { verifyKeyEvents } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey } from '../../database/entities.js'
 import { operationProgress } from '../../delivery/operation-progress.js'
-import { BadUserInput } from '../../errors.js'
 import type { Viewer } from '../../identity/viewer.js'
 import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
 import { keyHealth } from '../../key-life/key-census.js'
@@ -250,7 +249,6 @@ export class KeyLifeResolver {
 }
 
 function targetOf(conversationId: string, version: number) {
-  if (version < 1) throw new BadUserInput('version', 'Key versions are numbered 1, 2, 3 …')
   return { conversationId: requireConversationId('conversationId', conversationId), version }
 }
 

@@ -82,6 +82,7 @@ function expectedStates(day: number): string[] {
 
 /** Every event, as `day action version`, each on its day. */
 function expectedAudit(): string[] {
+  const created: [number, string] = [0, 'key.policy-set null']
   const events = expectedStates(DAYS).flatMap((_, index) => {
     const version = index + 1
     const end = version * ROTATE
@@ -92,7 +93,7 @@ function expectedAudit(): string[] {
       [end + KEEP + GRACE, `key.destroyed ${version}`]
     ] as const
   })
-  return events
+  return [created, ...events]
     .filter(([day]) => day <= DAYS)
     .map(([day, event]) => `${day} ${event}`)
     .sort()

@@ -1,10 +1,11 @@
-import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isInOrder, type KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
 import { type Duration, durationMs, parseDuration } from './duration.js'
-import { parseMasterSecrets } from './master-key/parse-master-secrets.js'
+import type { MasterKey } from './master-key/master-key.js'
+import type { OpeningContext } from './master-key/provider.js'
+import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
 export interface Config {
@@ -18,12 +19,14 @@ export interface Config {
   /** Null: the database carries jobs. */
   redisUrl: string | null
   databasePoolMax: number
-  /** Id of the `local:` master key that wraps new private keys. */
-  masterKeyId: string
-  /** Ids of `local:` master keys that can still unwrap. */
-  retiringMasterKeyIds: string[]
-  /** Base64 of 32 bytes by id; null: one is generated under `dataDir`. */
-  masterSecrets: Map<string, string> | null
+  /** URI of the master key that wraps new private keys. */
+  masterKey: string
+  /** URIs of master keys that can still unwrap. */
+  retiringMasterKeys: string[]
+  /** Opens one of them; what is secret about it stays in here. */
+  openMasterKey: (uri: string, context: OpeningContext) => Promise<MasterKey>
+  /** For one request to a key service. */
+  masterKeyTimeoutMs: number
   authentication: AuthenticationConfig
   keyBits: ModulusBits
   /** For a conversation without a policy of its own. */
@@ -35,6 +38,8 @@ export interface Config {
   dataKeyCacheTtlMs: number
   dataKeyCacheMax: number
   scanEveryMs: number
+  /** Private keys that a rewrap moves in a second at most; null for no bound. */
+  rewrapPerSecond: number | null
   maxBodyBytes: number
   logLevel: string
 }
@@ -57,7 +62,7 @@ export class ConfigError extends Error {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
-const LOCAL_KEY_URI = /^local:([A-Za-z0-9._-]{1,64})$/
+const GENERATED_MASTER_KEY = 'local:dev'
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -87,10 +92,10 @@ const milliseconds = duration.transform((value, context) => {
   return z.NEVER
 })
 
-const localKeyUri = z
-  .string()
-  .transform((uri) => LOCAL_KEY_URI.exec(uri)?.[1])
-  .pipe(z.string('must be local:<id>, the id of letters, digits and ". _ -"'))
+const masterKeyUri = z.string().superRefine((uri, context) => {
+  const problem = problemOfMasterKeyUri(uri)
+  if (problem) context.addIssue(problem)
+})
 
 function url(...protocols: string[]) {
   const schemes = protocols.map((protocol) => `${protocol}//`).join(' or ')
@@ -109,14 +114,13 @@ const environment = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
   DATABASE_POOL_MAX: wholeNumber(2, 1000).default(10),
-  MASTER_KEY: localKeyUri.optional(),
+  MASTER_KEY: masterKeyUri.default(GENERATED_MASTER_KEY),
   MASTER_KEYS_RETIRING: z
     .string()
     .transform((list) => list.split(',').map((uri) => uri.trim()))
-    .pipe(z.array(localKeyUri))
+    .pipe(z.array(masterKeyUri))
     .default([]),
-  MASTER_SECRETS: z.string().optional(),
-  MASTER_SECRETS_FILE: z.string().optional(),
+  MASTER_KEY_TIMEOUT: milliseconds.default(5000),
   AUTH_JWT_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must have at least 32 bytes (RFC 7518, section 3.2)')
@@ -139,6 +143,7 @@ const environment = z.object({
   DATA_KEY_CACHE_TTL: milliseconds.default(300_000),
   DATA_KEY_CACHE_MAX: wholeNumber(1, 10_000_000).default(10_000),
   SCAN_EVERY: milliseconds.default(15_000),
+  REWRAP_PER_SECOND: wholeNumber(1, 1_000_000).optional(),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -155,16 +160,17 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const problems = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
-  const secrets = readMasterSecrets(given, problems)
-  problems.push(...crossChecks(given, secrets))
+  const forMasterKeys = { variables: given, production: isProduction(given) }
+  const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
+  problems.push(...crossChecks(given))
   if (parsed.success && !isInOrder(policyOf(parsed.data))) {
     problems.push('KEY_DESTROY_AFTER must not be shorter than KEY_ROTATE_AFTER.')
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError([...new Set(problems)])
-  return toConfig(parsed.data, secrets)
+  return toConfig(parsed.data, openMasterKey)
 }
 
-function toConfig(env: Environment, masterSecrets: Map<string, string> | null): Config {
+function toConfig(env: Environment, openMasterKey: Config['openMasterKey']): Config {
   return {
     mode: env.NODE_ENV,
     host: env.HOST,
@@ -173,9 +179,10 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
     databaseUrl: env.DATABASE_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX,
-    masterKeyId: env.MASTER_KEY ?? 'dev',
-    retiringMasterKeyIds: env.MASTER_KEYS_RETIRING,
-    masterSecrets,
+    masterKey: env.MASTER_KEY,
+    retiringMasterKeys: env.MASTER_KEYS_RETIRING,
+    openMasterKey,
+    masterKeyTimeoutMs: env.MASTER_KEY_TIMEOUT,
     authentication: {
       jwtSecret: env.AUTH_JWT_SECRET ?? null,
       jwksUrl: env.AUTH_JWKS_URL ? new URL(env.AUTH_JWKS_URL) : null,
@@ -191,6 +198,7 @@ function toConfig(env: Environment, masterSecrets: Map<string, string> | null): 
     dataKeyCacheTtlMs: env.DATA_KEY_CACHE_TTL,
     dataKeyCacheMax: env.DATA_KEY_CACHE_MAX,
     scanEveryMs: env.SCAN_EVERY,
+    rewrapPerSecond: env.REWRAP_PER_SECOND ?? null,
     maxBodyBytes: env.MAX_BODY_BYTES,
     logLevel: env.LOG_LEVEL
   }
@@ -205,23 +213,14 @@ function policyOf(env: Environment): KeyPolicy {
   }
 }
 
-function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<string, string> | null {
-  const { MASTER_SECRETS: text, MASTER_SECRETS_FILE: path } = env
-  if (text && path) problems.push('MASTER_SECRETS and MASTER_SECRETS_FILE are both set: set one of them.')
-  if (text) return parseMasterSecrets('MASTER_SECRETS', text, problems)
-  if (!path) return null
-  try {
-    const file = statSync(path)
-    if (file.isFile() && (file.mode & 0o077) !== 0)
-      problems.push(`MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`)
-    return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(path, 'utf8'), problems)
-  } catch (error) {
-    // Its value is not repeated: it may be the secrets themselves, set in the wrong place.
-    problems.push(
-      `MASTER_SECRETS_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a file.`
-    )
-    return null
-  }
+/** Also where other variables are wrong: what the master keys lack is told together with that. */
+function masterKeyUris(env: NodeJS.ProcessEnv): string[] {
+  const retiring = env.MASTER_KEYS_RETIRING?.split(',').map((uri) => uri.trim()) ?? []
+  return [env.MASTER_KEY ?? GENERATED_MASTER_KEY, ...retiring].filter((uri) => problemOfMasterKeyUri(uri) === null)
+}
+
+function isProduction(env: NodeJS.ProcessEnv): boolean {
+  return env.NODE_ENV === 'production'
 }
 
 function isPlainHttp(url = ''): boolean {
@@ -229,28 +228,12 @@ function isPlainHttp(url = ''): boolean {
 }
 
 /** What concerns several variables together. */
-function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null): string[] {
+function crossChecks(env: NodeJS.ProcessEnv): string[] {
   const problems: string[] = []
   const check = (holds: boolean, problem: string) => {
     if (!holds) problems.push(problem)
   }
   check(!(env.AUTH_JWT_SECRET && env.AUTH_JWKS_URL), 'AUTH_JWT_SECRET and AUTH_JWKS_URL are both set: set one of them.')
-  if (secrets) {
-    check(
-      env.MASTER_KEY !== undefined,
-      'MASTER_KEY is missing: say which secret wraps new keys, such as local:2026-11.'
-    )
-    for (const uri of [env.MASTER_KEY, ...(env.MASTER_KEYS_RETIRING?.split(',') ?? [])]) {
-      const id = LOCAL_KEY_URI.exec(uri?.trim() ?? '')?.[1]
-      check(
-        id === undefined || secrets.has(id),
-        `${uri?.trim()} has no secret: add ${id}=<base64 of 32 bytes> to the master secrets.`
-      )
-    }
-  } else if (env.NODE_ENV !== 'production' && !env.MASTER_SECRETS_FILE) {
-    const development = [undefined, 'local:dev'].includes(env.MASTER_KEY) && !env.MASTER_KEYS_RETIRING
-    check(development, 'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: the master keys named need their secrets.')
-  }
   if (env.AUTH_JWKS_URL) {
     // The same provider signs tokens for other applications: theirs must not be good here.
     check(env.AUTH_ISSUER !== undefined, 'AUTH_ISSUER is missing: with AUTH_JWKS_URL say whose tokens are good.')
@@ -259,13 +242,9 @@ function crossChecks(env: NodeJS.ProcessEnv, secrets: Map<string, string> | null
       'AUTH_AUDIENCE is missing: with AUTH_JWKS_URL say for whom tokens must be made.'
     )
   }
-  if (env.NODE_ENV === 'production') {
+  if (isProduction(env)) {
     const production = (holds: unknown, text: string) => check(Boolean(holds), `${text} (NODE_ENV is production).`)
     production(env.DATABASE_URL, 'DATABASE_URL is missing: the embedded database is for development')
-    production(
-      secrets || env.MASTER_SECRETS_FILE,
-      'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated'
-    )
     production(!isPlainHttp(env.AUTH_JWKS_URL), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,

@@ -13,7 +13,11 @@ export const Suite = {
   /** RSA-OAEP with SHA-256, MGF1-SHA-256 and no label: `wrapped data key`. */
   RSA_OAEP_256: 0x02,
   /** HKDF-SHA256, then AES-256-GCM: `salt ‖ nonce ‖ ciphertext ‖ tag`. */
-  HKDF_SHA256_A256GCM: 0x03
+  HKDF_SHA256_A256GCM: 0x03,
+  /** Transit engine of Vault or OpenBao: the service's own text, `vault:v<version>:<base64>`, in ASCII. */
+  VAULT_TRANSIT: 0x04,
+  /** AWS KMS: `length of the key's ARN (2, big-endian) ‖ ARN in ASCII ‖ CiphertextBlob`. */
+  AWS_KMS: 0x05
 } as const
 
 export type Suite = (typeof Suite)[keyof typeof Suite]

@@ -40,6 +40,21 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
   return createHash('sha256').update(publicKey).digest()
 }
 
+/**
+ * Fingerprint of the public half that belongs to a private key: whether it is the one that it should be.
+ *
+ * @param privateKey DER PKCS#8, which stays as it is
+ * @throws DecryptionError when the bytes are not a private key
+ */
+export function fingerprintOfPrivateKey(privateKey: Buffer): Buffer {
+  try {
+    const parsed = createPrivateKey({ key: privateKey, type: 'pkcs8', format: 'der' })
+    return fingerprint(createPublicKey(parsed).export({ type: 'spki', format: 'der' }))
+  } catch {
+    throw new DecryptionError()
+  }
+}
+
 /** @throws TypeError for a key that is not an RSA key */
 export function importPublicKey(der: Buffer): PublicKey {
   const key = createPublicKey({ key: der, type: 'spki', format: 'der' })

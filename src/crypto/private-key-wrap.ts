@@ -8,6 +8,9 @@ import type { MasterSecret } from './keys.js'
 const SALT_BYTES = 32
 const INFO = 'conclave/private-key-wrap/1'
 
+/** Of a wrapping without its header: salt, nonce and tag. */
+export const WRAPPING_OVERHEAD_BYTES = SALT_BYTES + 12 + 16
+
 /**
  * Wraps a private key under a local master secret: HKDF-SHA256 (RFC 5869) with a random salt gives
  * each wrapping an AES-256-GCM key of its own, so that the number of wrappings under one secret

@@ -1,7 +1,8 @@
-import type { PrivateKeyContext } from '../crypto/associated-data.js'
+import { HEADER_BYTES, Suite } from '../crypto/envelope.js'
 import type { MasterSecret } from '../crypto/keys.js'
-import { unwrapPrivateKey, wrapPrivateKey } from '../crypto/private-key-wrap.js'
-import type { MasterKey } from './master-key.js'
+import { unwrapPrivateKey, WRAPPING_OVERHEAD_BYTES, wrapPrivateKey } from '../crypto/private-key-wrap.js'
+import type { MasterKey, PrivateKeyToWrap, WrappedPrivateKey, Wrapping } from './master-key.js'
+import { MasterKeyError } from './master-key-error.js'
 
 /** `local:<id>`: a 256-bit secret that this process was given. */
 export class LocalMasterKey implements MasterKey {
@@ -13,11 +14,39 @@ export class LocalMasterKey implements MasterKey {
     this.#secret = secret
   }
 
-  async wrap(privateKey: Uint8Array, context: PrivateKeyContext): Promise<Buffer> {
-    return wrapPrivateKey(this.#secret, privateKey, context)
+  async version(): Promise<null> {
+    return null
   }
 
-  async unwrap(wrapped: Uint8Array, context: PrivateKeyContext): Promise<Buffer> {
-    return unwrapPrivateKey(this.#secret, wrapped, context)
+  async wrap(keys: readonly PrivateKeyToWrap[]): Promise<Wrapping[]> {
+    return keys.map(({ privateKey, context }) => ({
+      wrapped: wrapPrivateKey(this.#secret, privateKey, context),
+      version: null
+    }))
+  }
+
+  async unwrap(keys: readonly WrappedPrivateKey[]): Promise<(Buffer | MasterKeyError)[]> {
+    return keys.map((key) => this.#unwrap(key))
+  }
+
+  /** Nothing to gain: the plaintext would be in this process all the same. */
+  async rewrapFrom(): Promise<null> {
+    return null
+  }
+
+  async check(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #unwrap({ wrapped, context }: WrappedPrivateKey): Buffer | MasterKeyError {
+    if (wrapped.length <= HEADER_BYTES + WRAPPING_OVERHEAD_BYTES || wrapped[1] !== Suite.HKDF_SHA256_A256GCM) {
+      return new MasterKeyError('DAMAGED', this.uri, 'not an envelope of a local master key')
+    }
+    try {
+      return unwrapPrivateKey(this.#secret, wrapped, context)
+    } catch {
+      // One error for all: an authentication tag does not say whether key, context or ciphertext is the wrong one.
+      return new MasterKeyError('WRONG_KEY', this.uri, 'authentication failed: another secret, another key, or damage')
+    }
   }
 }

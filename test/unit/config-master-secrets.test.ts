@@ -1,10 +1,13 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config.js'
+import { type Config, loadConfig } from '../../src/config.js'
+import { masterSecretFrom } from '../../src/crypto/keys.js'
+import { createLogger } from '../../src/log.js'
+import { LocalMasterKey } from '../../src/master-key/local-master-key.js'
 import { configErrorOf, problemsOf } from './config-problems.js'
 
 const one = randomBytes(32).toString('base64')
@@ -40,18 +43,20 @@ describe('master secrets', () => {
   })
 
   it('may be left out for the generated master key', () => {
-    expect(loadConfig({ MASTER_KEY: 'local:dev' })).toMatchObject({ masterKeyId: 'dev', masterSecrets: null })
+    expect(loadConfig({ MASTER_KEY: 'local:dev' })).toMatchObject({ masterKey: 'local:dev', retiringMasterKeys: [] })
   })
 
-  it('are taken by their ids, together with the keys to retire', () => {
+  it('are taken by their ids, together with the keys to retire', async () => {
     const config = loadConfig({
       MASTER_KEY: 'local:2026-11',
       MASTER_KEYS_RETIRING: 'local:2025, local:a.b_c-D',
       MASTER_SECRETS: ` 2026-11=${one} , 2025=${two},a.b_c-D=${two}`
     })
-    expect(config.masterKeyId).toBe('2026-11')
-    expect(config.retiringMasterKeyIds).toEqual(['2025', 'a.b_c-D'])
-    expect(Object.fromEntries(config.masterSecrets ?? [])).toEqual({ '2026-11': one, 2025: two, 'a.b_c-D': two })
+    expect(config.masterKey).toBe('local:2026-11')
+    expect(config.retiringMasterKeys).toEqual(['local:2025', 'local:a.b_c-D'])
+    await expectSecret(config, 'local:2026-11', one)
+    await expectSecret(config, 'local:2025', two)
+    await expectSecret(config, 'local:a.b_c-D', two)
   })
 })
 
@@ -117,11 +122,15 @@ describe('a file of master secrets', () => {
     expect(problems).toEqual(['MASTER_SECRETS_FILE entry 2 must be id=base64 of 32 bytes (openssl rand -base64 32).'])
   })
 
-  it.each([0o600, 0o400])('is read with mode %o: a secret a line, with comments and empty lines between', (mode) => {
-    const path = write(`# the present one, of 2026\r\na=${one}\r\n\r\n  # to be retired\nold=${two}\n`, mode)
-    const config = loadConfig({ MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: 'local:old', MASTER_SECRETS_FILE: path })
-    expect(Object.fromEntries(config.masterSecrets ?? [])).toEqual({ a: one, old: two })
-  })
+  it.each([0o600, 0o400])(
+    'is read with mode %o: a secret a line, with comments and empty lines between',
+    async (mode) => {
+      const path = write(`# the present one, of 2026\r\na=${one}\r\n\r\n  # to be retired\nold=${two}\n`, mode)
+      const config = loadConfig({ MASTER_KEY: 'local:a', MASTER_KEYS_RETIRING: 'local:old', MASTER_SECRETS_FILE: path })
+      await expectSecret(config, 'local:a', one)
+      await expectSecret(config, 'local:old', two)
+    }
+  )
 
   function write(text: string, mode: number): string {
     const path = join(mkdtempSync(join(folder, 'secrets-')), 'master')
@@ -130,3 +139,15 @@ describe('a file of master secrets', () => {
     return path
   }
 })
+
+/** That the master key is the one of this secret: what the one wraps, the other unwraps. */
+async function expectSecret(config: Config, uri: string, secret: string): Promise<void> {
+  const developmentSecret = async () => expect.fail('nothing is generated here')
+  const opened = await config.openMasterKey(uri, { log: createLogger('silent'), timeoutMs: 1000, developmentSecret })
+  expect(opened.uri).toBe(uri)
+  const privateKey = randomBytes(64)
+  const context = { keyId: randomUUID(), fingerprint: randomBytes(32) }
+  const key = new LocalMasterKey('same', masterSecretFrom(Buffer.from(secret, 'base64')))
+  const [wrapping] = await key.wrap([{ privateKey, context }])
+  expect(await opened.unwrap([{ wrapped: wrapping?.wrapped ?? Buffer.alloc(0), context }])).toEqual([privateKey])
+}

@@ -16,8 +16,8 @@ describe('production', () => {
 
   it('refuses every development default at once', () => {
     expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
-      'DATABASE_URL is missing: the embedded database is for development (NODE_ENV is production).',
       'MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated (NODE_ENV is production).',
+      'DATABASE_URL is missing: the embedded database is for development (NODE_ENV is production).',
       'AUTH_JWT_SECRET or AUTH_JWKS_URL is missing: none is generated (NODE_ENV is production).'
     ])
   })
@@ -46,7 +46,7 @@ describe('production', () => {
 
   it('starts with a database, a master key and an identity provider of its own', () => {
     const config = loadConfig(complete)
-    expect(config).toMatchObject({ mode: 'production', databaseUrl: complete.DATABASE_URL, masterKeyId: '2026-11' })
+    expect(config).toMatchObject({ mode: 'production', databaseUrl: complete.DATABASE_URL, masterKey: 'local:2026-11' })
     expect(config.authentication).toMatchObject({ issuer: complete.AUTH_ISSUER, audience: complete.AUTH_AUDIENCE })
     expect(config.authentication.jwksUrl?.href).toBe(complete.AUTH_JWKS_URL)
   })

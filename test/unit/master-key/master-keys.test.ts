@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { masterSecretFrom } from '../../../src/crypto/keys.js'
 import { LocalMasterKey } from '../../../src/master-key/local-master-key.js'
-import { MasterKeyUnreachable } from '../../../src/master-key/master-key.js'
+import type { MasterKey, WrappedPrivateKey } from '../../../src/master-key/master-key.js'
+import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { MasterKeys } from '../../../src/master-key/master-keys.js'
-import { expectDecryptionError } from '../crypto/tampering.js'
 import { rejectionOf } from '../failures.js'
 
 const context = { keyId: randomUUID(), fingerprint: randomBytes(32) }
@@ -15,40 +15,46 @@ const older = newKey('older')
 
 describe('the master keys of a process', () => {
   it('cannot unwrap under a master key that the process was not given', async () => {
-    const wrapped = await older.wrap(privateKey, context)
-    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:older', wrapped, context))
-    expect(error).toBeInstanceOf(MasterKeyUnreachable)
+    const wrapped = await wrapWith(older)
+    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:older', wrapped))
+    expect(error).toBeInstanceOf(MasterKeyError)
     expect(error).toMatchObject({
-      name: 'MasterKeyUnreachable',
+      kind: 'UNREACHABLE',
       uri: 'local:older',
-      message: 'master key local:older is not available to this process'
+      message: 'master key local:older: not available to this process'
     })
   })
 
   it('do not try one master key after the other', async () => {
-    const wrapped = await old.wrap(privateKey, context)
-    expectDecryptionError(await rejectionOf(new MasterKeys(current, [old]).unwrap('local:current', wrapped, context)))
+    const wrapped = await wrapWith(old)
+    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:current', wrapped))
+    expect(error).toMatchObject({ kind: 'WRONG_KEY', uri: 'local:current' })
   })
 
   it('unwrap under the current one and under all that are retiring', async () => {
     const keys = new MasterKeys(current, [old, older])
     for (const key of [current, old, older]) {
-      const wrapped = await key.wrap(privateKey, context)
-      expect(await keys.unwrap(key.uri, wrapped, context)).toEqual(privateKey)
+      expect(await keys.unwrap(key.uri, await wrapWith(key))).toEqual(privateKey)
     }
   })
 
   it('have one for new private keys, the current one', async () => {
     const keys = new MasterKeys(current, [old])
     expect(keys.current.uri).toBe('local:current')
-    expect(await current.unwrap(await keys.current.wrap(privateKey, context), context)).toEqual(privateKey)
+    expect(await current.unwrap([await wrapWith(keys.current)])).toEqual([privateKey])
   })
 
   it('prefer the current one where a retiring one has the same name', async () => {
     const keys = new MasterKeys(current, [newKey('current')])
-    expect(await keys.unwrap('local:current', await current.wrap(privateKey, context), context)).toEqual(privateKey)
+    expect(await keys.unwrap('local:current', await wrapWith(current))).toEqual(privateKey)
   })
 })
+
+async function wrapWith(key: MasterKey): Promise<WrappedPrivateKey> {
+  const [wrapping] = await key.wrap([{ privateKey, context }])
+  if (!wrapping) throw new Error('nothing was wrapped')
+  return { wrapped: wrapping.wrapped, context }
+}
 
 function newKey(id: string): LocalMasterKey {
   return new LocalMasterKey(id, masterSecretFrom(randomBytes(32)))

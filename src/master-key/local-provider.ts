@@ -1,0 +1,60 @@
+import { readFileSync, statSync } from 'node:fs'
+import { masterSecretFrom } from '../crypto/keys.js'
+import { LocalMasterKey } from './local-master-key.js'
+import { parseMasterSecrets } from './parse-master-secrets.js'
+import type { MasterKeyProvider, ProviderEnvironment } from './provider.js'
+
+/** The one whose secret development mode generates. */
+const GENERATED = 'dev'
+
+/** `local:<id>`: secrets in MASTER_SECRETS or MASTER_SECRETS_FILE. */
+export const localProvider: MasterKeyProvider = {
+  scheme: 'local',
+  form: 'local:<id>, the id of letters, digits and ". _ -"',
+  name: /^[A-Za-z0-9._-]{1,64}$/,
+  configure(env, problems) {
+    const secrets = readMasterSecrets(env.variables, problems)
+    if (secrets) checkNamed(secrets, env, problems)
+    else if (!env.variables.MASTER_SECRETS_FILE) checkGenerated(env, problems)
+    return async (id, { developmentSecret }) => {
+      const secret = secrets ? secrets.get(id) : await developmentSecret()
+      return new LocalMasterKey(id, masterSecretFrom(Buffer.from(secret ?? '', 'base64')))
+    }
+  }
+}
+
+function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<string, string> | null {
+  const { MASTER_SECRETS: text, MASTER_SECRETS_FILE: path } = env
+  if (text && path) problems.push('MASTER_SECRETS and MASTER_SECRETS_FILE are both set: set one of them.')
+  if (text) return parseMasterSecrets('MASTER_SECRETS', text, problems)
+  if (!path) return null
+  try {
+    const file = statSync(path)
+    if (file.isFile() && (file.mode & 0o077) !== 0)
+      problems.push(`MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`)
+    return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(path, 'utf8'), problems)
+  } catch (error) {
+    // Its value is not repeated: it may be the secrets themselves, set in the wrong place.
+    problems.push(
+      `MASTER_SECRETS_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a file.`
+    )
+    return null
+  }
+}
+
+function checkNamed(secrets: Map<string, string>, { names, variables }: ProviderEnvironment, problems: string[]): void {
+  const unnamed = variables.MASTER_KEY === undefined
+  if (unnamed) problems.push('MASTER_KEY is missing: say which secret wraps new keys, such as local:2026-11.')
+  for (const id of names.filter((id) => !secrets.has(id) && !(unnamed && id === GENERATED))) {
+    problems.push(`local:${id} has no secret: add ${id}=<base64 of 32 bytes> to the master secrets.`)
+  }
+}
+
+function checkGenerated({ names, production }: ProviderEnvironment, problems: string[]): void {
+  if (names.length === 0) return
+  if (production) {
+    problems.push('MASTER_SECRETS or MASTER_SECRETS_FILE is missing: none is generated (NODE_ENV is production).')
+  } else if (names.some((name) => name !== GENERATED)) {
+    problems.push('MASTER_SECRETS or MASTER_SECRETS_FILE is missing: the master keys named need their secrets.')
+  }
+}

@@ -1,12 +1,8 @@
-import {
-  findOpenOperations,
-  type KeyOperationKind,
-  type ReportProgress,
-  runKeyOperation,
-  type Steps
-} from '../src/key-life/key-operations.js'
+import { findOpenOperations, type KeyOperationKind } from '../src/key-life/key-operations.js'
 import { purgeConversation } from '../src/key-life/purge-conversation.js'
 import { reencrypt } from '../src/key-life/reencrypt.js'
+import { rewrap } from '../src/key-life/rewrap-private-keys.js'
+import { type ReportProgress, runKeyOperation, type Steps } from '../src/key-life/run-key-operation.js'
 import type { Services } from '../src/services.js'
 import { rotateDueBatch } from './rotate-due.js'
 
@@ -14,6 +10,7 @@ import { rotateDueBatch } from './rotate-due.js'
 const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
   REENCRYPT: { take: reencrypt },
   PURGE: { take: purgeConversation },
+  REWRAP: { take: rewrap },
   ROTATE_DUE: {
     takeApart: async (services, operation, stop) => {
       const [rotatesAt, id] = operation.position?.split(' ') ?? []

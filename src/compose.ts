@@ -8,18 +8,19 @@ import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
 import { rotateIfDue } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
-import { masterSecretFrom } from './crypto/keys.js'
 import { Database } from './database/database.js'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
+import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
 import { createAuthenticate } from './identity/authenticate.js'
 import { Users } from './identity/users.js'
+import { countByMasterKey } from './key-life/key-census.js'
 import type { Logger } from './log.js'
-import { LocalMasterKey } from './master-key/local-master-key.js'
+import { MasterKeyHealth, type MasterKeyState } from './master-key/master-key-health.js'
 import { MasterKeys } from './master-key/master-keys.js'
 import { MessageOpener } from './message/message-opener.js'
+import { SendPace } from './message/send-pace.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -38,12 +39,20 @@ export async function releaseAll(releases: (() => Promise<void>)[], log: Logger)
   }
 }
 
+/** What is composed: a server, or a tool that works beside one, on the same database. */
+export type Purpose = 'SERVER' | 'TOOL'
+
 /** Builds every object, in order, and gives back what closes them, in the opposite order. */
-export async function compose(config: Config, log: Logger, clock: Clock = systemClock): Promise<Composition> {
+export async function compose(
+  config: Config,
+  log: Logger,
+  clock: Clock = systemClock,
+  purpose: Purpose = 'SERVER'
+): Promise<Composition> {
   const opened: (() => Promise<void>)[] = []
   const close = () => releaseAll(opened, log)
   try {
-    const embedded = config.databaseUrl ? null : await openEmbedded(config)
+    const embedded = config.databaseUrl ? null : await openEmbedded(config, purpose)
     if (embedded) opened.push(() => embedded.stop())
     const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
     await migrate(databaseUrl).catch((error: unknown) => {
@@ -54,7 +63,11 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     const signals = await PostgresSignals.open(databaseUrl, log)
     opened.push(() => signals.close())
 
-    const masterKeys = await createMasterKeys(config, database)
+    const masterKeys = await openMasterKeys(config, database, log)
+    opened.push(() => masterKeys.close())
+    const masterKeyHealth = new MasterKeyHealth(masterKeys)
+    reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
+    await reportMissingMasterKeys(database, masterKeys, log)
     const authentication = { ...config.authentication, jwtSecret: jwtSecret(config) }
     const keyring = new Keyring(
       { database, masterKeys, log },
@@ -64,13 +77,15 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
     signals.onKeyChange((conversationId) =>
       conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
     )
-    const keyDefaultsId = await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy)
-    const keySupply = new KeySupply({ database, masterKeys, clock }, config.keyBits)
+    // A tool may run with another environment: the defaults of the deployment are those of its servers.
+    const keyDefaultsId =
+      purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
+    const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
     const queuePlace = { databaseUrl, redisUrl: config.redisUrl }
     const jobs = createJobQueue(queuePlace, log)
     opened.push(() => jobs.close())
     // What is secret in the configuration goes to whom it is for, and no further.
-    const { masterSecrets: _, authentication: __, databaseUrl: ___, redisUrl: ____, ...settings } = config
+    const { openMasterKey: _, authentication: __, databaseUrl: ___, redisUrl: ____, ...settings } = config
     opened.push(async () => keyring.close())
     const services: Services = {
       config: settings,
@@ -83,6 +98,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
       keyDefaultsId,
       keySupply,
       masterKeys,
+      masterKeyHealth,
       jobs,
       keyring,
       sendingKeys: new SendingKeys(
@@ -95,6 +111,7 @@ export async function compose(config: Config, log: Logger, clock: Clock = system
         { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
       ),
       messageOpener: new MessageOpener({ database, keyring, log }),
+      sendPace: new SendPace({ database, clock, log }),
       signals
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
@@ -116,10 +133,11 @@ export function prepareDataDir(config: Config): string {
   }
 }
 
-async function openEmbedded(config: Config): Promise<EmbeddedPostgres> {
+async function openEmbedded(config: Config, purpose: Purpose): Promise<EmbeddedPostgres> {
   const dataDir = prepareDataDir(config)
+  const open = purpose === 'SERVER' ? startEmbeddedPostgres : joinEmbeddedPostgres
   try {
-    return await startEmbeddedPostgres(dataDir, developmentSecret(dataDir, 'postgres-password'))
+    return await open(dataDir, developmentSecret(dataDir, 'postgres-password'))
   } catch (error) {
     throw unusableDataDir(config, error)
   }
@@ -145,10 +163,34 @@ function unreachableDatabase(databaseUrl: string, error: unknown): unknown {
   )
 }
 
-async function createMasterKeys(config: Config, database: Database): Promise<MasterKeys> {
-  const secrets = config.masterSecrets ?? new Map([['dev', await generatedMasterSecret(config, database)]])
-  const keyOf = (id: string) => new LocalMasterKey(id, masterSecretFrom(Buffer.from(secrets.get(id) ?? '', 'base64')))
-  return new MasterKeys(keyOf(config.masterKeyId), config.retiringMasterKeyIds.map(keyOf))
+async function openMasterKeys(config: Config, database: Database, log: Logger): Promise<MasterKeys> {
+  const context = {
+    log,
+    timeoutMs: config.masterKeyTimeoutMs,
+    developmentSecret: () => generatedMasterSecret(config, database)
+  }
+  const open = (uri: string) => config.openMasterKey(uri, context)
+  return new MasterKeys(await open(config.masterKey), await Promise.all(config.retiringMasterKeys.map(open)))
+}
+
+/** The process serves what it can without a master key; whoever runs it reads here what is wrong. */
+function reportMasterKeys(states: MasterKeyState[], log: Logger): void {
+  for (const { uri, current, problem } of states) {
+    const entry = { masterKey: uri, current }
+    if (problem) log.error({ ...entry, ...problem }, 'master key cannot be used')
+    else log.info(entry, 'master key can be used')
+  }
+}
+
+/** What lies under a master key that this process was not given it cannot open; it serves everything else. */
+async function reportMissingMasterKeys(database: Database, { uris }: MasterKeys, log: Logger): Promise<void> {
+  for (const { uri, keys } of await countByMasterKey({ database })) {
+    if (uris.includes(uri)) continue
+    log.error(
+      { masterKey: uri, keys },
+      'private keys lie under a master key that this process does not have: name it in MASTER_KEYS_RETIRING, or they stay closed'
+    )
+  }
 }
 
 /** @throws StartError where keys lie under a secret of which the file is gone: a new one would open none of them */

@@ -9,11 +9,13 @@ import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
 import type { JobQueue } from './key-life/job-queue.js'
 import type { Logger } from './log.js'
+import type { MasterKeyHealth } from './master-key/master-key-health.js'
 import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
+import type { SendPace } from './message/send-pace.js'
 
 /** The configuration without its secrets. */
-export type Settings = Omit<Config, 'masterSecrets' | 'authentication' | 'databaseUrl' | 'redisUrl'>
+export type Settings = Omit<Config, 'openMasterKey' | 'authentication' | 'databaseUrl' | 'redisUrl'>
 
 /** Everything that a use case may work with. Each one names the few that it needs. */
 export interface Services {
@@ -29,9 +31,11 @@ export interface Services {
   keyDefaultsId: number
   keySupply: KeySupply
   masterKeys: MasterKeys
+  masterKeyHealth: MasterKeyHealth
   jobs: JobQueue
   keyring: Keyring
   sendingKeys: SendingKeys
   messageOpener: MessageOpener
+  sendPace: SendPace
   signals: Signals
 }

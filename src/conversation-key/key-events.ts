@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { runIn } from '../database/database.js'
 
 /**
  * The audit trail: every transition of a key, every operation on keys and every one that was refused,
@@ -16,11 +17,15 @@ export type KeyAction =
   | 'key.destruction-cancelled'
   | 'key.destroyed'
   | 'key.reencrypted'
+  | 'key.rewrapped'
+  | 'key.set-aside'
   | 'key.policy-set'
   | 'key.defaults-set'
   | 'operation.started'
   | 'operation.finished'
   | 'operation.cancelled'
+  | 'operation.paused'
+  | 'operation.resumed'
   | 'operation.refused'
   | 'audit.anchored'
 
@@ -44,7 +49,7 @@ export interface KeyEvent extends Omit<KeyEventDraft, 'action'> {
   hash: Buffer
 }
 
-/** As the database function append_key_event has it. */
+/** As the database function append_key_events has it. */
 export const SHARDS = 16
 
 /** Columns of a {@link KeyEvent}. */
@@ -62,8 +67,34 @@ export function shardOf(sequence: number): number {
   return (sequence - 1) % SHARDS
 }
 
+/** As the database function append_key_events has it. */
+const APPEND = { text: 'select append_key_events($1, $2, $3, $4, $5, $6)' }
+
+const LOCK_HEADS = {
+  text: `
+    select from key_event_heads
+     where shard in (select get_byte(uuid_send(id), 15) % 16 from unnest($1::uuid[]) as id) order by shard for update`
+}
+
 /** Appends to the chain, in the caller's transaction; the chain's head stays locked until it ends. */
 export async function appendKeyEvent(em: EntityManager, event: KeyEventDraft): Promise<void> {
-  const { at, actor, action, conversationId, keyVersion, detail } = event
-  await em.execute('select append_key_event(?, ?, ?, ?, ?, ?)', [at, actor, action, conversationId, keyVersion, detail])
+  await appendKeyEvents(em, event, [event])
+}
+
+/** The same event for many key versions, each in the chain of its conversation. */
+export async function appendKeyEvents(
+  em: EntityManager,
+  { at, actor, action, detail }: Omit<KeyEventDraft, 'conversationId' | 'keyVersion'>,
+  keys: readonly Pick<KeyEventDraft, 'conversationId' | 'keyVersion'>[]
+): Promise<void> {
+  const [conversations, versions] = [keys.map((key) => key.conversationId), keys.map((key) => key.keyVersion)]
+  await runIn(em, APPEND, [at, actor, action, conversations, versions, detail])
+}
+
+/**
+ * Locks the chains of conversations before anything else is locked: whoever appends to several chains and holds
+ * rows of keys meanwhile would otherwise deadlock with a transaction that has a chain and wants such a row.
+ */
+export async function lockChains(em: EntityManager, conversationIds: readonly string[]): Promise<void> {
+  await runIn(em, LOCK_HEADS, [conversationIds])
 }

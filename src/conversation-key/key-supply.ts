@@ -3,9 +3,14 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import pLimit from 'p-limit'
 import { v7 as uuidv7 } from 'uuid'
 import type { Clock } from '../clock.js'
+import type { PrivateKeyContext } from '../crypto/associated-data.js'
 import { fingerprint, generateRsaKeyPair, type ModulusBits } from '../crypto/key-transport.js'
 import type { Database } from '../database/database.js'
 import { type PooledKey, PooledKeyEntity } from '../database/entities.js'
+import { KeyUnavailable } from '../errors.js'
+import type { Logger } from '../log.js'
+import type { Wrapping } from '../master-key/master-key.js'
+import { MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
 
 /** Any number will do, as long as it stays the same. */
@@ -14,7 +19,7 @@ const POOL_LOCK = 20_264
 /** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
 export type WrappedKeyPair = Pick<
   PooledKey,
-  'keyId' | 'modulusBits' | 'publicKey' | 'wrappedPrivateKey' | 'masterKey' | 'createdAt'
+  'keyId' | 'modulusBits' | 'publicKey' | 'wrappedPrivateKey' | 'masterKey' | 'masterKeyVersion' | 'createdAt'
 >
 
 /**
@@ -26,14 +31,19 @@ export class KeySupply {
   readonly #database: Database
   readonly #masterKeys: MasterKeys
   readonly #clock: Clock
+  readonly #log: Logger
   readonly #modulusBits: ModulusBits
   /** Four at once would fill the thread pool and hold up everything else on it. */
   readonly #generating = pLimit(2)
 
-  constructor(deps: { database: Database; masterKeys: MasterKeys; clock: Clock }, modulusBits: ModulusBits) {
+  constructor(
+    deps: { database: Database; masterKeys: MasterKeys; clock: Clock; log: Logger },
+    modulusBits: ModulusBits
+  ) {
     this.#database = deps.database
     this.#masterKeys = deps.masterKeys
     this.#clock = deps.clock
+    this.#log = deps.log
     this.#modulusBits = modulusBits
   }
 
@@ -118,17 +128,31 @@ export class KeySupply {
     const { publicKey, privateKey } = await this.#generating(() => generateRsaKeyPair(this.#modulusBits))
     try {
       const keyId = uuidv7()
-      const context = { keyId, fingerprint: fingerprint(publicKey) }
+      const { wrapped, version } = await this.#wrap(privateKey, { keyId, fingerprint: fingerprint(publicKey) })
       return {
         keyId,
         modulusBits: this.#modulusBits,
         publicKey,
-        wrappedPrivateKey: await this.#masterKeys.current.wrap(privateKey, context),
+        wrappedPrivateKey: wrapped,
         masterKey: this.#masterKeys.current.uri,
+        masterKeyVersion: version,
         createdAt: this.#clock.now()
       }
     } finally {
       privateKey.fill(0)
+    }
+  }
+
+  /** @throws KeyUnavailable when the master key cannot be used now, whatever the reason is: the log has it */
+  async #wrap(privateKey: Uint8Array, context: PrivateKeyContext): Promise<Wrapping> {
+    try {
+      const [wrapping] = await this.#masterKeys.current.wrap([{ privateKey, context }])
+      if (!wrapping) throw new Error('a master key wraps every key that it is given')
+      return wrapping
+    } catch (error) {
+      if (!(error instanceof MasterKeyError)) throw error
+      this.#log.error({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'new key cannot be wrapped')
+      throw new KeyUnavailable()
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Database, Statement } from '../database/database.js'
 import type { KeyState } from '../database/entities.js'
 import { KeyUnavailable } from '../errors.js'
 import type { Logger } from '../log.js'
-import { MasterKeyUnreachable } from '../master-key/master-key.js'
+import { isUnreachable, MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
 
 /** A data key, or why there is none. `UNAVAILABLE` is out of reach now or damaged: never told apart to a client. */
@@ -167,14 +167,20 @@ export class Keyring {
       const privateKey = await this.#privateKey(conversationId, stored, since)
       return { state: 'OPEN', dataKey: await unwrapDataKey(privateKey, stored.wrappedKey) }
     } catch (error) {
-      const reason = error instanceof MasterKeyUnreachable ? error.message : 'stored keys fail authentication'
-      const { dataKeyId, version, masterKey } = stored
-      this.#log.error(
-        { conversationId, dataKeyId, keyVersion: version, masterKey, reason },
-        'data key cannot be opened'
-      )
-      return error instanceof MasterKeyUnreachable ? OUT_OF_REACH : UNAVAILABLE
+      this.#logFailure(conversationId, stored, error)
+      return mayBeBack(error) ? OUT_OF_REACH : UNAVAILABLE
     }
+  }
+
+  /** The kind is for the log alone: to a client all of them look the same. */
+  #logFailure(conversationId: string, { dataKeyId, version, masterKey }: StoredDataKey, error: unknown): void {
+    const known = error instanceof MasterKeyError
+    const kind = known ? error.kind : 'DAMAGED'
+    const reason = known ? error.message : 'stored keys fail authentication'
+    this.#log.error(
+      { conversationId, dataKeyId, keyVersion: version, masterKey, kind, reason },
+      'data key cannot be opened'
+    )
   }
 
   #privateKey(conversationId: string, stored: StoredDataKey, since: number): Promise<PrivateKey> {
@@ -191,8 +197,13 @@ export class Keyring {
   async #unwrapPrivateKey({ masterKey, wrappedPrivateKey, keyId, publicKey }: StoredDataKey): Promise<PrivateKey> {
     if (!masterKey || !wrappedPrivateKey) throw new Error('a key that is not destroyed has a wrapped private key')
     const context = { keyId, fingerprint: fingerprint(publicKey) }
-    return importPrivateKey(await this.#masterKeys.unwrap(masterKey, wrappedPrivateKey, context))
+    return importPrivateKey(await this.#masterKeys.unwrap(masterKey, { wrapped: wrappedPrivateKey, context }))
   }
+}
+
+/** Credentials are put right as outages end: what is refused is no more lost than what is out of reach. */
+function mayBeBack(error: unknown): boolean {
+  return isUnreachable(error) || (error instanceof MasterKeyError && error.kind === 'REFUSED')
 }
 
 function cacheKey(conversationId: string, rest: string): string {

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { MikroORM } from '@mikro-orm/postgresql'
+import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../log.js'
 import { entities } from './entities.js'
@@ -87,6 +88,19 @@ export class Database {
     await this.#orm.close(true)
     await this.#lookUps.end()
   }
+}
+
+/**
+ * Runs a statement in the transaction of an entity manager with its values beside it, where the ORM would write
+ * them into the text: for arrays, and for many bytes. Instants come back as text.
+ */
+export async function runIn<Row extends object>(
+  em: EntityManager,
+  { text }: Pick<Statement, 'text'>,
+  values: unknown[]
+): Promise<Row[]> {
+  const { rows } = await em.getKysely().executeQuery<Row>(CompiledQuery.raw(text, values))
+  return rows
 }
 
 /** SQLSTATE of a unique violation, whoever wrapped the driver's error. */

@@ -61,6 +61,19 @@ export async function startEmbeddedPostgres(dataDir: string, password: string): 
   throw new StartError(`The embedded PostgreSQL does not start. Its log is ${join(folder, 'server.log')}.`)
 }
 
+/**
+ * The same beside a Conclave that may be running on the folder: its server is used, and left running.
+ *
+ * @throws StartError when the folder cannot be used
+ */
+export async function joinEmbeddedPostgres(dataDir: string, password: string): Promise<EmbeddedPostgres> {
+  const owner = postgresOwner(join(dataDir, 'postgres'))
+  const folder = clusterFolder(dataDir, owner)
+  const port = runningPort(folder)
+  if (port === null) return await startEmbeddedPostgres(dataDir, password)
+  return { url: connectionUrl({ password }, port, DATABASE), folder, stop: async () => {} }
+}
+
 interface Cluster {
   binaries: PostgresBinaries
   folder: string
@@ -197,7 +210,7 @@ async function takeRunningLock(cluster: Cluster, port: number, dataDir: string):
   throw new StartError(`Another Conclave is running on ${dataDir}. Stop it, or set DATA_DIR to another folder.`)
 }
 
-function connectionUrl(cluster: Cluster, port: number, database: string): string {
+function connectionUrl(cluster: Pick<Cluster, 'password'>, port: number, database: string): string {
   return `postgres://${USER}:${encodeURIComponent(cluster.password)}@127.0.0.1:${port}/${database}`
 }
 

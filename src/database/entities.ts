@@ -104,6 +104,8 @@ export const ConversationKeyEntity = defineEntity({
     wrappedPrivateKey: p.blob().$type<Buffer>().strictNullable(),
     /** URI of the master key that wraps it; null once destroyed. */
     masterKey: p.text().strictNullable(),
+    /** The key service's own version of the master key that it lies under; null where there are none. */
+    masterKeyVersion: p.text().strictNullable(),
     rotationReason: p.text().$type<RotationReason>(),
     createdAt: p.datetime(),
     activatedAt: p.datetime(),
@@ -130,6 +132,7 @@ export const PooledKeyEntity = defineEntity({
     publicKey: p.blob().$type<Buffer>(),
     wrappedPrivateKey: p.blob().$type<Buffer>(),
     masterKey: p.text(),
+    masterKeyVersion: p.text().strictNullable(),
     createdAt: p.datetime()
   }
 })

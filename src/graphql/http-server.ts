@@ -8,6 +8,7 @@ import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { formatError } from './format-error.js'
+import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
 import { extraRules } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -85,16 +86,14 @@ async function refuseRequest(error: FastifyError, _request: FastifyRequest, repl
   await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
 }
 
-function addProbes(app: FastifyInstance, { database }: Services): void {
+function addProbes(app: FastifyInstance, services: Services): void {
   app.get('/', async (_, reply) =>
     reply.type('text/plain').send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket.\n')
   )
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_, reply) => {
-    const ready = await database.isReachable()
-    return await reply
-      .code(ready ? 200 : 503)
-      .send({ status: ready ? 'ok' : 'unavailable', database: ready ? 'ok' : 'unreachable' })
+    const readiness = await readinessOf(services)
+    return await reply.code(readiness.status === 'unavailable' ? 503 : 200).send(readiness)
   })
 }
 

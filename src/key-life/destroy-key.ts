@@ -132,7 +132,14 @@ export async function destroyNow(em: EntityManager, key: ConversationKey, end: E
   await em.nativeUpdate(
     ConversationKeyEntity,
     { conversationId: key.conversationId, version: key.version },
-    { state: 'DESTROYED', destroyedAt: end.now, wrappedPrivateKey: null, masterKey: null, stateBeforeDestruction: null }
+    {
+      state: 'DESTROYED',
+      destroyedAt: end.now,
+      wrappedPrivateKey: null,
+      masterKey: null,
+      masterKeyVersion: null,
+      stateBeforeDestruction: null
+    }
   )
   await record(em, key, { at: end.now, actor: end.actor, action: 'key.destroyed', detail: `reason=${end.reason}` })
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from '../database/database.js'
-import type { MasterKeys } from '../master-key/master-keys.js'
+import type { MasterKeyHealth, MasterKeyState } from '../master-key/master-key-health.js'
 
 export interface KeyHealth {
   activeKeys: number
@@ -44,35 +44,43 @@ const CENSUS: Statement = {
      group by uri order by uri`
 }
 
+/** How many private keys each master key holds, also those that this process was not given. */
+export async function countByMasterKey({ database }: { database: Database }): Promise<{ uri: string; keys: number }[]> {
+  return await database.run(CENSUS, [])
+}
+
 /** How the keys of the whole deployment stand: counted from indexes, never from messages. */
 export async function keyHealth({
   database,
-  masterKeys,
+  masterKeyHealth,
   now
 }: {
   database: Database
-  masterKeys: MasterKeys
+  masterKeyHealth: MasterKeyHealth
   now: Date
 }): Promise<KeyHealth> {
-  const [[counts], wrapped] = await Promise.all([
+  const [[counts], wrapped, states] = await Promise.all([
     database.run<Omit<KeyHealth, 'masterKeys'>>(HEALTH, [now]),
-    database.run<{ uri: string; keys: number }>(CENSUS, [])
+    countByMasterKey({ database }),
+    masterKeyHealth.states()
   ])
   if (!counts) throw new Error('a select without a from clause has a row')
-  return { ...counts, masterKeys: census(masterKeys, new Map(wrapped.map(({ uri, keys }) => [uri, keys]))) }
+  return { ...counts, masterKeys: census(states, new Map(wrapped.map(({ uri, keys }) => [uri, keys]))) }
 }
 
-function census(masterKeys: MasterKeys, wrapped: Map<string, number>): MasterKeyCensus[] {
-  const uris = new Set([masterKeys.current.uri, ...masterKeys.uris, ...wrapped.keys()])
-  return [...uris].map((uri) => {
-    const current = uri === masterKeys.current.uri
+function census(states: MasterKeyState[], wrapped: Map<string, number>): MasterKeyCensus[] {
+  // The current one first, then what this process can unwrap, then what only the database knows of.
+  const ordered = states.toSorted((a, b) => Number(b.current) - Number(a.current))
+  return [...new Set([...ordered.map(({ uri }) => uri), ...wrapped.keys()])].map((uri) => {
+    const state = states.find((state) => state.uri === uri)
+    const current = state?.current ?? false
     const wrappedKeyCount = wrapped.get(uri) ?? 0
     return {
       uri,
       current,
       wrappedKeyCount,
       safeToRetire: !current && wrappedKeyCount === 0,
-      reachable: masterKeys.uris.includes(uri)
+      reachable: state !== undefined && state.problem === null
     }
   })
 }

@@ -1,11 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { v7 as uuidv7 } from 'uuid'
 import { appendKeyEvent } from '../conversation-key/key-events.js'
-import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
 import { type Database, isUniqueViolation, type Statement } from '../database/database.js'
-import { Conflict, NotFound } from '../errors.js'
-import type { Viewer } from '../identity/viewer.js'
-import type { Services } from '../services.js'
+import { Conflict } from '../errors.js'
 
 export type KeyOperationKind = 'ROTATE_DUE' | 'DESTROY_DUE' | 'REWRAP' | 'REENCRYPT' | 'REFILL_POOL' | 'PURGE'
 export type KeyOperationState = 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
@@ -26,15 +23,25 @@ export interface KeyOperation {
   failed: number
   /** Where the next step begins, in the words of the operation's kind. */
   position: string | null
+  /** Of a rewrap: URI of the master key to move to. */
+  target: string | null
+  /** Whether it only tries what it would do, and changes nothing. */
+  dryRun: boolean
+  /** Why it has failed; of one that goes on, what holds it up. */
   error: string | null
   createdAt: Date
   startedAt: Date | null
+  /** Set while it is paused. */
+  pausedAt: Date | null
+  /** No step is taken before. */
+  nextStepAt: Date | null
   finishedAt: Date | null
 }
 
 const COLUMNS = `
   id, kind, state, actor, conversation_id as "conversationId", key_version as "keyVersion", total, done, failed,
-  position, error, created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`
+  position, target, dry_run as "dryRun", error, created_at as "createdAt", started_at as "startedAt",
+  paused_at as "pausedAt", next_step_at as "nextStepAt", finished_at as "finishedAt"`
 
 const FIND: Statement = { name: 'find-key-operation', text: `select ${COLUMNS} from key_operations where id = $1` }
 
@@ -48,7 +55,7 @@ const LIST: Statement = {
 
 const OPEN: Statement = {
   name: 'open-key-operations',
-  text: `select id, kind from key_operations where state in ('QUEUED', 'RUNNING') order by created_at limit 100`
+  text: `select id, kind from key_operations where state in ('QUEUED', 'RUNNING') and paused_at is null order by created_at limit 100`
 }
 
 export async function findKeyOperation({ database }: { database: Database }, id: string): Promise<KeyOperation | null> {
@@ -65,6 +72,17 @@ export async function listKeyOperations(
   return await database.run(LIST, [after, limit])
 }
 
+const OPEN_REWRAP: Statement = {
+  name: 'open-rewrap',
+  text: `select ${COLUMNS} from key_operations where kind = 'REWRAP' and state in ('QUEUED', 'RUNNING')`
+}
+
+/** The rewrap that is under way: there is one at most. */
+export async function findOpenRewrap({ database }: { database: Database }): Promise<KeyOperation | null> {
+  const [row] = await database.run<KeyOperation>(OPEN_REWRAP, [])
+  return row ?? null
+}
+
 /** Operations that are not finished, the oldest first: a worker goes on with each that nobody else is working on. */
 export async function findOpenOperations({
   database
@@ -77,6 +95,8 @@ export async function findOpenOperations({
 export type OperationDraft = Pick<KeyOperation, 'kind' | 'actor' | 'conversationId' | 'keyVersion'> & {
   total: number
   now: Date
+  target?: string
+  dryRun?: boolean
 }
 
 /**
@@ -85,13 +105,13 @@ export type OperationDraft = Pick<KeyOperation, 'kind' | 'actor' | 'conversation
  * @throws Conflict when the same work is under way
  */
 export async function queueOperation(em: EntityManager, draft: OperationDraft): Promise<KeyOperation> {
-  const { kind, actor, conversationId, keyVersion, total, now } = draft
+  const { kind, actor, conversationId, keyVersion, total, now, target = null, dryRun = false } = draft
   const id = uuidv7()
   try {
     await em.execute(
-      `insert into key_operations (id, kind, state, actor, conversation_id, key_version, total, created_at)
-       values (?, ?, 'QUEUED', ?, ?, ?, ?, ?)`,
-      [id, kind, actor, conversationId, keyVersion, total, now]
+      `insert into key_operations (id, kind, state, actor, conversation_id, key_version, total, target, dry_run, created_at)
+       values (?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?)`,
+      [id, kind, actor, conversationId, keyVersion, total, target, dryRun, now]
     )
   } catch (error) {
     if (isUniqueViolation(error)) throw new Conflict('The same operation is under way already.')
@@ -103,37 +123,11 @@ export async function queueOperation(em: EntityManager, draft: OperationDraft): 
     action: 'operation.started',
     conversationId,
     keyVersion,
-    detail: `kind=${kind} id=${id}`
+    detail: [`kind=${kind} id=${id}`, target && `to=${target}`, dryRun && 'dryRun=true'].filter(Boolean).join(' ')
   })
-  const rest = { done: 0, failed: 0, position: null, error: null, startedAt: null, finishedAt: null }
-  return { id, kind, state: 'QUEUED', actor, conversationId, keyVersion, total, createdAt: now, ...rest }
-}
-
-/** Cancels an operation between two of its steps; what it has done stays done. */
-export async function cancelKeyOperation(
-  services: Pick<Services, 'database' | 'clock' | 'signals'>,
-  viewer: Viewer,
-  id: string
-): Promise<KeyOperation> {
-  const { database, clock, signals } = services
-  const cancelled = await auditRefusal(services, viewer, { operation: `cancelKeyOperation id=${id}` }, async () => {
-    requireScope(viewer, 'keys:admin')
-    return await database.transaction(async (em) => {
-      const operation = await lockOperation(em, id, 'WAIT')
-      if (!operation) throw new NotFound('operation')
-      if (operation.finishedAt) throw new Conflict('The operation has finished; it cannot be cancelled any more.')
-      // The conversation is gone already; only its rows are left, and nobody could ask for them to go again.
-      if (operation.kind === 'PURGE') throw new Conflict('The purge of a deleted conversation cannot be cancelled.')
-      return await finishOperation(em, operation, {
-        state: 'CANCELLED',
-        now: clock.now(),
-        actor: viewer.id,
-        error: null
-      })
-    })
-  })
-  signals.publish(`operation:${id}`)
-  return cancelled
+  const none = { position: null, error: null, startedAt: null, pausedAt: null, nextStepAt: null, finishedAt: null }
+  const work = { id, kind, actor, conversationId, keyVersion, target, dryRun }
+  return { ...work, ...none, state: 'QUEUED', total, done: 0, failed: 0, createdAt: now }
 }
 
 /**
@@ -168,89 +162,8 @@ export async function supersedeOperations(
   }
 }
 
-/** What one step of an operation has done. */
-export interface Step {
-  done: number
-  failed: number
-  position: string | null
-  /** Set by the last step. */
-  outcome?: 'SUCCEEDED' | 'FAILED'
-  error?: string
-}
-
-/** How a kind of operation takes its steps. */
-export type Steps =
-  /** In the transaction that also notes what was done: nothing is done twice. */
-  | { take: (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step> }
-  /** In transactions of its own, for work that may be done twice: noted afterwards. */
-  | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
-
-/** Told after every step that was committed. */
-export type ReportProgress = (operation: Pick<KeyOperation, 'done' | 'failed' | 'total'>) => Promise<void>
-
-/**
- * Runs an operation from where it stands to its end, or until `stop` aborts. Any number of workers may call
- * it: the operation's row is locked during a step, and whoever finds it locked leaves it alone.
- */
-export async function runKeyOperation(
-  services: Services,
-  id: string,
-  kinds: Partial<Record<KeyOperationKind, Steps>>,
-  stop: AbortSignal,
-  report: ReportProgress = async () => {}
-): Promise<void> {
-  const { signals } = services
-  while (!stop.aborted) {
-    const found = await findKeyOperation(services, id)
-    // Of a kind that a newer version has brought: that version's workers know it.
-    const steps = found && kinds[found.kind]
-    const operation = steps ? await takeStep(services, found, steps, stop) : null
-    if (!operation) return
-    signals.publish(`operation:${id}`)
-    // It may have destroyed a version: no process may go on with what it has of it.
-    if (operation.finishedAt && operation.conversationId) signals.publish(`keys:${operation.conversationId}`)
-    await report(operation)
-    if (operation.finishedAt) return
-  }
-}
-
-/** @returns the operation as it is after the step; null when it has finished, or somebody else is working on it */
-async function takeStep(
-  services: Services,
-  { id, ...found }: KeyOperation,
-  steps: Steps,
-  stop: AbortSignal
-): Promise<KeyOperation | null> {
-  const { database, clock } = services
-  const apart = 'takeApart' in steps ? await steps.takeApart(services, { id, ...found }, stop) : null
-  return await database.transaction(async (em) => {
-    const locked = await lockOperation(em, id, 'SKIP')
-    if (!locked || locked.finishedAt) return null
-    const step = 'take' in steps ? await steps.take(services, em, locked) : apart
-    return step && (await noteStep(em, locked, step, clock.now()))
-  })
-}
-
-async function noteStep(em: EntityManager, before: KeyOperation, step: Step, now: Date): Promise<KeyOperation> {
-  const after = {
-    ...before,
-    state: 'RUNNING' as const,
-    done: before.done + step.done,
-    failed: before.failed + step.failed,
-    // More may turn up than was counted at first.
-    total: Math.max(before.total, before.done + step.done + before.failed + step.failed),
-    position: step.position,
-    startedAt: before.startedAt ?? now
-  }
-  await em.execute(
-    `update key_operations set state = ?, done = ?, failed = ?, total = ?, position = ?, started_at = ? where id = ?`,
-    [after.state, after.done, after.failed, after.total, after.position, after.startedAt, after.id]
-  )
-  if (!step.outcome) return after
-  return await finishOperation(em, after, { state: step.outcome, now, actor: before.actor, error: step.error ?? null })
-}
-
-async function finishOperation(
+/** @param operation locked */
+export async function finishOperation(
   em: EntityManager,
   operation: KeyOperation,
   end: { state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'; now: Date; actor: string; error: string | null }
@@ -269,7 +182,12 @@ async function finishOperation(
   return { ...operation, state, error, finishedAt: now }
 }
 
-async function lockOperation(em: EntityManager, id: string, others: 'SKIP' | 'WAIT'): Promise<KeyOperation | null> {
+/** @returns null where there is none, or with SKIP where somebody else has it */
+export async function lockOperation(
+  em: EntityManager,
+  id: string,
+  others: 'SKIP' | 'WAIT'
+): Promise<KeyOperation | null> {
   const [row] = await em.execute<KeyOperation[]>(
     `select ${COLUMNS} from key_operations where id = ? for update ${others === 'SKIP' ? 'skip locked' : ''}`,
     [id]
@@ -277,6 +195,7 @@ async function lockOperation(em: EntityManager, id: string, others: 'SKIP' | 'WA
   if (!row) return null
   // Read past the hot statements, instants come as text.
   const instant = (value: Date | null) => value && new Date(value)
-  const { createdAt, startedAt, finishedAt } = row
-  return { ...row, createdAt: new Date(createdAt), startedAt: instant(startedAt), finishedAt: instant(finishedAt) }
+  const instants = ['startedAt', 'pausedAt', 'nextStepAt', 'finishedAt'] as const
+  const read = Object.fromEntries(instants.map((name) => [name, instant(row[name])]))
+  return { ...row, ...read, createdAt: new Date(row.createdAt) }
 }

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Services } from '../services.js'
-import type { KeyOperation, Step } from './key-operations.js'
+import type { KeyOperation } from './key-operations.js'
+import type { Step } from './run-key-operation.js'
 
 const BATCH = 1000
 

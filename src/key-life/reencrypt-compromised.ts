@@ -10,9 +10,10 @@ import type { Services } from '../services.js'
 import { addDataKey } from './add-data-key.js'
 import { OPENED_BY_VERSION } from './count-compromised.js'
 import { destroyNow, putOnTheWay } from './destroy-key.js'
-import type { KeyOperation, Step } from './key-operations.js'
+import type { KeyOperation } from './key-operations.js'
 import { moveTitle } from './move-title.js'
 import { recordStep } from './reencrypt-data-keys.js'
+import type { Step } from './run-key-operation.js'
 
 /** Messages of one step: a new data key is made for each, and the conversation is locked for as long as it takes. */
 const BATCH = 250

@@ -8,7 +8,8 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { countCompromised } from './count-compromised.js'
 import { lockKey } from './destroy-key.js'
-import { type KeyOperation, queueOperation, type Step } from './key-operations.js'
+import { type KeyOperation, queueOperation } from './key-operations.js'
+import type { Step } from './run-key-operation.js'
 
 /** RSA private operations of one step: the conversation is locked for as long as they take. */
 const BATCH = 20

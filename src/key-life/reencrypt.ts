@@ -3,9 +3,10 @@ import type { ConversationKey } from '../database/entities.js'
 import { NotFound } from '../errors.js'
 import type { Services } from '../services.js'
 import { type KeyVersion, lockKey } from './destroy-key.js'
-import type { KeyOperation, Step } from './key-operations.js'
+import type { KeyOperation } from './key-operations.js'
 import { reencryptCompromised } from './reencrypt-compromised.js'
 import { nothing, rewrapDataKeys } from './reencrypt-data-keys.js'
+import type { Step } from './run-key-operation.js'
 
 /** One step of moving away from a key version: only the data keys after a rotation, the bodies as well after a compromise. */
 export async function reencrypt(services: Services, em: EntityManager, operation: KeyOperation): Promise<Step> {

@@ -63,7 +63,7 @@ interface Stored {
 
 type SendServices = Pick<
   Services,
-  'database' | 'keyring' | 'sendingKeys' | 'messageOpener' | 'signals' | 'clock' | 'config'
+  'database' | 'keyring' | 'sendingKeys' | 'sendPace' | 'messageOpener' | 'signals' | 'clock' | 'config'
 >
 
 /**
@@ -104,7 +104,7 @@ async function store(
     createdAt,
     services.config.dataKeyMaxMessages
   ]
-  const stored = await run(services, values)
+  const stored = await services.sendPace.measure(() => run(services, values))
   if (stored?.sequence == null || stored.change === null) return await whyNotStored(services, viewer, draft, stored)
   return {
     conversationId,

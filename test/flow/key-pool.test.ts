@@ -12,15 +12,14 @@ let after: TestConclave
 beforeAll(async () => {
   const secretOf = (byte: number) => Buffer.alloc(32, byte).toString('base64')
   before = await bootConclave()
-  after = await bootConclave({
-    databaseUrl: before.database.url,
-    masterKeyId: 'next',
-    retiringMasterKeyIds: ['test'],
-    masterSecrets: new Map([
-      ['test', secretOf(7)],
-      ['next', secretOf(8)]
-    ])
-  })
+  after = await bootConclave(
+    { databaseUrl: before.database.url },
+    {
+      MASTER_KEY: 'local:next',
+      MASTER_KEYS_RETIRING: 'local:test',
+      MASTER_SECRETS: `test=${secretOf(7)},next=${secretOf(8)}`
+    }
+  )
 })
 afterAll(async () => {
   await after.close()

@@ -22,16 +22,19 @@ export interface TestConclave {
   /** A client without a token. */
   anonymous(): GraphQLClient
   /** Ends everything and starts it again on the same database and port, as another process would find it. */
-  restart(overrides?: Partial<Config>): Promise<void>
+  restart(overrides?: Partial<Config>, variables?: NodeJS.ProcessEnv): Promise<void>
   close(): Promise<void>
 }
 
 const SECRET = 'only for tests, and long enough for HS256'
 
 /** Boots the real application on a database of its own: all but the process around it. */
-export async function bootConclave(overrides: Partial<Config> = {}): Promise<TestConclave> {
+export async function bootConclave(
+  overrides: Partial<Config> = {},
+  variables: NodeJS.ProcessEnv = {}
+): Promise<TestConclave> {
   const database = await createTestDatabase()
-  let config = { ...loadConfig(environment(database.url)), ...overrides }
+  let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
   const clock = new TestClock()
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
@@ -56,9 +59,11 @@ export async function bootConclave(overrides: Partial<Config> = {}): Promise<Tes
     token,
     as: async (userId, claims) => client(await token(userId, claims)),
     anonymous: () => client(null),
-    async restart(changed = {}) {
+    async restart(changed = {}, changedVariables) {
       await server.close()
       await composition.close()
+      if (changedVariables)
+        config = { ...loadConfig({ ...environment(database.url), ...changedVariables }), ...overrides }
       config = { ...config, ...changed, port: Number(new URL(server.url).port) }
       composition = await compose(config, log, clock)
       server = await startHttpServer(composition.services)

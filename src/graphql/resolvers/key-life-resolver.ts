@@ -14,17 +14,14 @@ import { verifyKeyEvents } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey } from '../../database/entities.js'
 import { operationProgress } from '../../delivery/operation-progress.js'
 import type { Viewer } from '../../identity/viewer.js'
+import { cancelKeyOperation, pauseKeyOperation, resumeKeyOperation } from '../../key-life/control-operation.js'
 import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
 import { keyHealth } from '../../key-life/key-census.js'
 import { countInventory, type InventoryFilter, listInventory, listKeysOf } from '../../key-life/key-inventory.js'
-import {
-  cancelKeyOperation,
-  findKeyOperation,
-  type KeyOperation,
-  listKeyOperations
-} from '../../key-life/key-operations.js'
+import { findKeyOperation, type KeyOperation, listKeyOperations } from '../../key-life/key-operations.js'
 import { markKeyCompromised } from '../../key-life/mark-compromised.js'
 import { reencryptConversation } from '../../key-life/reencrypt-data-keys.js'
+import { rewrapPrivateKeys } from '../../key-life/rewrap-private-keys.js'
 import { rotateDueKeys } from '../../key-life/rotate-due-keys.js'
 import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
@@ -52,8 +49,8 @@ export class KeyCensusResolver {
   @Query(() => KeyHealthType)
   async keyHealth(@Ctx() context: Context): Promise<KeyHealthType> {
     await requireReader(context, 'keyHealth')
-    const { database, masterKeys, clock } = context.services
-    return await keyHealth({ database, masterKeys, now: clock.now() })
+    const { database, masterKeyHealth, clock } = context.services
+    return await keyHealth({ database, masterKeyHealth, now: clock.now() })
   }
 
   @Query(() => [ConversationKeyType], { description: 'Ascending by version.' })
@@ -165,6 +162,31 @@ export class KeyOperationResolver {
     return {
       operation: await cancelKeyOperation(context.services, requireViewer(context), requireOperationId('id', id))
     }
+  }
+
+  @Mutation(() => KeyOperationPayload, {
+    description: 'Takes no further step of the operation until it is resumed. Scope keys:admin.'
+  })
+  async pauseKeyOperation(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<KeyOperationPayload> {
+    const viewer = requireViewer(context)
+    return { operation: await pauseKeyOperation(context.services, viewer, requireOperationId('id', id)) }
+  }
+
+  @Mutation(() => KeyOperationPayload, { description: 'Goes on with a paused operation. Scope keys:admin.' })
+  async resumeKeyOperation(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<KeyOperationPayload> {
+    const viewer = requireViewer(context)
+    return { operation: await resumeKeyOperation(context.services, viewer, requireOperationId('id', id)) }
+  }
+
+  @Mutation(() => KeyOperationPayload, {
+    description:
+      'Moves every private key to the present version of the current master key, from whichever it is under. A dry run tries all of it and stores nothing. Scope keys:admin.'
+  })
+  async rewrapPrivateKeys(
+    @Ctx() context: Context,
+    @Arg('dryRun', () => Boolean, { nullable: true, defaultValue: false }) dryRun: boolean | null
+  ): Promise<KeyOperationPayload> {
+    return { operation: await rewrapPrivateKeys(context.services, requireViewer(context), { dryRun: dryRun ?? false }) }
   }
 
   @Mutation(() => KeyOperationPayload, {

@@ -46,11 +46,20 @@ export class KeyOperationType implements NodeType {
   @Field(() => String, { nullable: true })
   error!: string | null
 
+  @Field(() => String, { nullable: true, description: 'Of a rewrap: URI of the master key to move to.' })
+  target!: string | null
+
+  @Field(() => Boolean, { description: 'It only tries what it would do, and changes nothing.' })
+  dryRun!: boolean
+
   @Field(() => DateTime)
   createdAt!: Date
 
   @Field(() => DateTime, { nullable: true })
   startedAt!: Date | null
+
+  @Field(() => DateTime, { nullable: true, description: 'Set while it is paused.' })
+  pausedAt!: Date | null
 
   @Field(() => DateTime, { nullable: true })
   finishedAt!: Date | null

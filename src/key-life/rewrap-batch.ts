@@ -1,0 +1,102 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { appendKeyEvents, lockChains } from '../conversation-key/key-events.js'
+import { fingerprint } from '../crypto/key-transport.js'
+import { runIn } from '../database/database.js'
+import type { Wrapping } from '../master-key/master-key.js'
+import { MasterKeyError } from '../master-key/master-key-error.js'
+import type { Services } from '../services.js'
+import type { KeyOperation } from './key-operations.js'
+import { movePrivateKeys } from './move-private-keys.js'
+import type { KeysToRewrap, KeyToRewrap } from './rewrap-position.js'
+
+interface MovedKey {
+  key: KeyToRewrap
+  wrapping: Wrapping
+}
+
+/**
+ * Moves some keys to the current master key. A row changes only if it still holds the bytes that were read, and one
+ * that somebody else has locked is left for the next run: nothing is waited for while the chains are locked.
+ *
+ * @param em of the transaction that notes what was done
+ * @throws MasterKeyError, UntrueWrapping; nothing was stored then
+ */
+export async function rewrapBatch(
+  services: Pick<Services, 'masterKeys' | 'clock' | 'log'>,
+  em: EntityManager,
+  operation: KeyOperation,
+  { masterKey, keys }: KeysToRewrap
+): Promise<{ done: number; failed: number }> {
+  const { masterKeys, clock } = services
+  const results = await movePrivateKeys(masterKeys.get(masterKey), masterKeys.current, keys.map(wrappedOf))
+  const moved = keys.flatMap((key, index): MovedKey[] => {
+    const result = results[index]
+    return result && !(result instanceof MasterKeyError) ? [{ key, wrapping: result }] : []
+  })
+  const failed = keys.filter((_, index) => results[index] instanceof MasterKeyError)
+  logFailures(services, keys, results)
+  const event = { at: clock.now(), actor: operation.actor }
+  const to = masterKeys.current.uri
+  const detail = `from=${masterKey} to=${to} operation=${operation.id}${operation.dryRun ? ' dryRun=true' : ''}`
+  await lockChains(
+    em,
+    keys.map(({ conversationId }) => conversationId)
+  )
+  const stored = operation.dryRun ? moved.map(({ key }) => key) : await store(em, to, moved)
+  if (!operation.dryRun) await appendKeyEvents(em, { ...event, action: 'key.rewrapped', detail }, stored.map(eventOf))
+  await appendKeyEvents(em, { ...event, action: 'key.set-aside', detail }, failed.map(eventOf))
+  return { done: stored.length, failed: failed.length }
+}
+
+function wrappedOf({ keyId, publicKey, wrappedPrivateKey }: KeyToRewrap) {
+  return { wrapped: wrappedPrivateKey, context: { keyId, fingerprint: fingerprint(publicKey) } }
+}
+
+function eventOf({ conversationId, version }: { conversationId: string; version: number }) {
+  return { conversationId, keyVersion: version }
+}
+
+const STORE = {
+  text: `
+    with wanted as (
+      select k.conversation_id, k.version, n.after, n.master_key_version
+        from unnest($2::uuid[], $3::integer[], $4::bytea[], $5::bytea[], $6::text[])
+          as n (conversation_id, version, before, after, master_key_version)
+        join conversation_keys k on k.conversation_id = n.conversation_id and k.version = n.version
+       where k.wrapped_private_key = n.before
+         for update of k skip locked
+    )
+    update conversation_keys k
+       set wrapped_private_key = w.after, master_key = $1, master_key_version = w.master_key_version
+      from wanted w
+     where k.conversation_id = w.conversation_id and k.version = w.version
+    returning k.conversation_id as "conversationId", k.version`
+}
+
+async function store(
+  em: EntityManager,
+  to: string,
+  moved: MovedKey[]
+): Promise<Pick<KeyToRewrap, 'conversationId' | 'version'>[]> {
+  return await runIn(em, STORE, [
+    to,
+    moved.map(({ key }) => key.conversationId),
+    moved.map(({ key }) => key.version),
+    moved.map(({ key }) => key.wrappedPrivateKey),
+    moved.map(({ wrapping }) => wrapping.wrapped),
+    moved.map(({ wrapping }) => wrapping.version)
+  ])
+}
+
+function logFailures(
+  { log }: Pick<Services, 'log'>,
+  keys: KeyToRewrap[],
+  results: readonly (Wrapping | MasterKeyError)[]
+): void {
+  keys.forEach(({ conversationId, version }, index) => {
+    const error = results[index]
+    if (!(error instanceof MasterKeyError)) return
+    const { uri: masterKey, kind, message: reason } = error
+    log.error({ conversationId, keyVersion: version, masterKey, kind, reason }, 'private key set aside')
+  })
+}

@@ -1,0 +1,106 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
+import type { Statement } from '../database/database.js'
+import { KeyUnavailable } from '../errors.js'
+import type { Viewer } from '../identity/viewer.js'
+import { MasterKeyError } from '../master-key/master-key-error.js'
+import type { Services } from '../services.js'
+import { type KeyOperation, queueOperation } from './key-operations.js'
+import { UntrueWrapping } from './move-private-keys.js'
+import { rewrapBatch } from './rewrap-batch.js'
+import { rewrapPauseMs } from './rewrap-pace.js'
+import { findKeysToRewrap, type RewrapTarget } from './rewrap-position.js'
+import type { Step } from './run-key-operation.js'
+
+/** Keys of one step at most: a second's worth where the speed is bounded. */
+const BATCH = 200
+
+const COUNT: Statement = {
+  name: 'count-keys-to-rewrap',
+  text: `
+    select count(*)::integer as count from conversation_keys
+     where master_key is not null and (master_key <> $1 or coalesce(master_key_version, '') <> coalesce($2, ''))`
+}
+
+/**
+ * Queues the move of every private key that is not under the present version of the current master key.
+ *
+ * @param dryRun to try it all, and write nothing
+ * @throws Conflict when one is under way; KeyUnavailable when the current master key is out of reach
+ */
+export async function rewrapPrivateKeys(
+  services: Pick<Services, 'database' | 'clock' | 'jobs' | 'masterKeys' | 'log'>,
+  viewer: Viewer,
+  { dryRun }: { dryRun: boolean }
+): Promise<KeyOperation> {
+  const { database, clock, jobs } = services
+  const operation = await auditRefusal(services, viewer, { operation: 'rewrapPrivateKeys' }, async () => {
+    requireScope(viewer, 'keys:admin')
+    const { uri, version } = await targetOf(services)
+    const [row] = await database.run<{ count: number }>(COUNT, [uri, version])
+    const work = { kind: 'REWRAP' as const, actor: viewer.id, conversationId: null, keyVersion: null }
+    const draft = { ...work, total: row?.count ?? 0, target: uri, dryRun, now: clock.now() }
+    return await database.transaction((em) => queueOperation(em, draft))
+  })
+  jobs.nudge(operation)
+  return operation
+}
+
+async function targetOf({ masterKeys, log }: Pick<Services, 'masterKeys' | 'log'>): Promise<RewrapTarget> {
+  const { current } = masterKeys
+  try {
+    return { uri: current.uri, version: await current.version() }
+  } catch (error) {
+    if (!(error instanceof MasterKeyError)) throw error
+    log.error({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'rewrap cannot begin')
+    throw new KeyUnavailable()
+  }
+}
+
+/** One step: moves some keys, or passes over those of a master key that this process does not have. */
+export async function rewrap(services: Services, em: EntityManager, operation: KeyOperation): Promise<Step | null> {
+  const { masterKeys, log } = services
+  // Queued by a process with another current master key: its workers do it.
+  if (operation.target !== masterKeys.current.uri) return null
+  try {
+    return await takeStep(services, em, operation)
+  } catch (error) {
+    const nothing = { done: 0, failed: 0, position: operation.position }
+    if (error instanceof UntrueWrapping) {
+      log.error({ masterKey: error.uri, operation: operation.id }, error.message)
+      return { ...nothing, outcome: 'FAILED', error: `The ${error.message}. Nothing of it was stored.` }
+    }
+    if (!(error instanceof MasterKeyError)) throw error
+    log.warn({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'rewrap is held up')
+    return { ...nothing, postponed: true, error: `The master key ${error.uri} cannot be used now; it goes on later.` }
+  }
+}
+
+async function takeStep(services: Services, em: EntityManager, operation: KeyOperation): Promise<Step> {
+  const { masterKeys, config } = services
+  const target = { uri: masterKeys.current.uri, version: await masterKeys.current.version() }
+  const perSecond = config.rewrapPerSecond
+  const size = Math.min(BATCH, Math.max(1, Math.ceil(perSecond ?? BATCH)))
+  const found = await findKeysToRewrap(em, target, operation.position, size)
+  if (!found) return await finish(services, em, operation)
+  if (!masterKeys.uris.includes(found.masterKey)) {
+    const { failed, position } = await found.passOver()
+    services.log.error({ masterKey: found.masterKey, keys: failed }, 'rewrap passes over a master key it does not have')
+    return { done: 0, failed, position }
+  }
+  const startedAt = performance.now()
+  const { done, failed } = await rewrapBatch(services, em, operation, found)
+  const tookMs = performance.now() - startedAt
+  const paceMs = perSecond === null ? 0 : (1000 * found.keys.length) / perSecond - tookMs
+  return { done, failed, position: found.position, pauseMs: Math.max(paceMs, await rewrapPauseMs(services, tookMs)) }
+}
+
+async function finish({ masterKeys }: Services, em: EntityManager, operation: KeyOperation): Promise<Step> {
+  const step = { done: 0, failed: 0, position: operation.position }
+  // Pairs that nobody has used yet are not worth moving: the pool is filled again.
+  if (!operation.dryRun) await em.execute('delete from pooled_keys where master_key <> ?', [masterKeys.current.uri])
+  if (operation.failed === 0) return { ...step, outcome: 'SUCCEEDED' }
+  const error =
+    'Some private keys could not be opened and stay as they are: key.set-aside in the audit trail names them, the log says why. Keep their master key.'
+  return { ...step, outcome: 'FAILED', error }
+}

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Services } from '../services.js'
+import {
+  findKeyOperation,
+  finishOperation,
+  type KeyOperation,
+  type KeyOperationKind,
+  lockOperation
+} from './key-operations.js'
+
+/** What one step of an operation has done. */
+export interface Step {
+  done: number
+  failed: number
+  position: string | null
+  /** Set by the last step. */
+  outcome?: 'SUCCEEDED' | 'FAILED'
+  error?: string
+  /** The work cannot go on now, for the reason in `error`: a later run takes it up again. */
+  postponed?: boolean
+  /** What to wait before the next step, so that others have their turn. */
+  pauseMs?: number
+}
+
+/** How a kind of operation takes its steps. */
+export type Steps =
+  /**
+   * In the transaction that also notes what was done: nothing is done twice. Null where the operation is for
+   * another process.
+   */
+  | { take: (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step | null> }
+  /** In transactions of its own, for work that may be done twice: noted afterwards. */
+  | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
+
+/** Told after every step that was committed. */
+export type ReportProgress = (operation: KeyOperation) => Promise<void>
+
+/**
+ * Runs an operation from where it stands to its end, or until `stop` aborts or it is paused. Any number of workers
+ * may call it: the operation's row is locked during a step, and whoever finds it locked leaves it alone.
+ */
+export async function runKeyOperation(
+  services: Services,
+  id: string,
+  kinds: Partial<Record<KeyOperationKind, Steps>>,
+  stop: AbortSignal,
+  report: ReportProgress = async () => {}
+): Promise<void> {
+  const { signals } = services
+  while (!stop.aborted) {
+    const found = await findKeyOperation(services, id)
+    // Of a kind that a newer version has brought: that version's workers know it.
+    const steps = found && kinds[found.kind]
+    if (!steps || found.finishedAt || found.pausedAt) return
+    if (await waits(services, found, stop)) continue
+    const taken = await takeStep(services, found, steps, stop)
+    if (!taken) return
+    const { operation, postponed } = taken
+    signals.publish(`operation:${id}`)
+    // It may have destroyed a version: no process may go on with what it has of it.
+    if (operation.finishedAt && operation.conversationId) signals.publish(`keys:${operation.conversationId}`)
+    await report(operation)
+    if (operation.finishedAt || postponed) return
+  }
+}
+
+/** Waits until the operation's next step may be taken. @returns whether there was something to wait for */
+async function waits({ clock }: Services, { nextStepAt }: KeyOperation, stop: AbortSignal): Promise<boolean> {
+  const restMs = (nextStepAt?.getTime() ?? 0) - clock.now().getTime()
+  if (restMs <= 0) return false
+  await sleep(restMs, null, { signal: stop }).catch(() => {})
+  return true
+}
+
+/** @returns null when the operation has finished, is paused, or somebody else is working on it */
+async function takeStep(
+  services: Services,
+  { id, ...found }: KeyOperation,
+  steps: Steps,
+  stop: AbortSignal
+): Promise<{ operation: KeyOperation; postponed: boolean } | null> {
+  const { database, clock } = services
+  const apart = 'takeApart' in steps ? await steps.takeApart(services, { id, ...found }, stop) : null
+  return await database.transaction(async (em) => {
+    const locked = await lockOperation(em, id, 'SKIP')
+    if (!locked || locked.finishedAt || locked.pausedAt) return null
+    const step = 'take' in steps ? await steps.take(services, em, locked) : apart
+    if (!step) return null
+    return { operation: await noteStep(em, locked, step, clock.now()), postponed: step.postponed ?? false }
+  })
+}
+
+async function noteStep(em: EntityManager, before: KeyOperation, step: Step, now: Date): Promise<KeyOperation> {
+  const after = {
+    ...before,
+    state: 'RUNNING' as const,
+    done: before.done + step.done,
+    failed: before.failed + step.failed,
+    // More may turn up than was counted at first.
+    total: Math.max(before.total, before.done + step.done + before.failed + step.failed),
+    position: step.position,
+    error: step.error ?? null,
+    startedAt: before.startedAt ?? now,
+    nextStepAt: step.pauseMs ? new Date(now.getTime() + step.pauseMs) : null
+  }
+  const { state, done, failed, total, position, error, startedAt, nextStepAt, id } = after
+  await em.execute(
+    `update key_operations
+        set state = ?, done = ?, failed = ?, total = ?, position = ?, error = ?, started_at = ?, next_step_at = ?
+      where id = ?`,
+    [state, done, failed, total, position, error, startedAt, nextStepAt, id]
+  )
+  if (!step.outcome) return after
+  return await finishOperation(em, after, { state: step.outcome, now, actor: before.actor, error: step.error ?? null })
+}

@@ -109,7 +109,8 @@ describe('somebody who is not in a conversation', () => {
     const attempted = Object.keys(ATTEMPTS).map((name) => name.split(' ')[0])
     const onNoConversation = [
       ...['viewer', 'conversations', 'createConversation', 'devToken', 'rotateDueKeys', 'cancelKeyOperation'],
-      ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress']
+      ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress'],
+      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation']
     ]
     expect(fields.filter((name) => !attempted.includes(name))).toEqual(expect.arrayContaining(onNoConversation))
     expect(fields.filter((name) => ![...attempted, ...onNoConversation].includes(name))).toEqual([])

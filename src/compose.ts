@@ -6,7 +6,7 @@ import type { Config } from './config.js'
 import { registerKeyDefaults } from './conversation-key/key-defaults.js'
 import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
-import { rotateIfDue } from './conversation-key/rotate-due.js'
+import { rotateOrPostpone } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
 import { Database } from './database/database.js'
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
@@ -106,7 +106,7 @@ export async function compose(
           database,
           keyring,
           clock,
-          rotateIfDue: (id) => rotateIfDue({ keySupply, keyDefaultsId, clock, config: settings }, id, 'WAIT')
+          rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
         },
         { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
       ),

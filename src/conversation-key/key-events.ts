@@ -12,6 +12,7 @@ import { runIn } from '../database/database.js'
 export type KeyAction =
   | 'key.activated'
   | 'key.deactivated'
+  | 'key.rotation-postponed'
   | 'key.compromised'
   | 'key.destruction-scheduled'
   | 'key.destruction-cancelled'

@@ -1,9 +1,16 @@
 import { LockMode } from '@mikro-orm/core'
+import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Database, Statement } from '../database/database.js'
 import { type Conversation, ConversationEntity, type RotationReason } from '../database/entities.js'
+import { addDuration } from '../duration.js'
+import { KeyUnavailable } from '../errors.js'
+import { lockConversation } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { activateNextVersion } from './activate-version.js'
-import { SCHEDULER } from './key-events.js'
+import { appendKeyEvent, SCHEDULER } from './key-events.js'
+
+/** How long a key that is due serves on at a time, where no other can be had. */
+const POSTPONED = 'PT1M'
 
 type RotateServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config'>
 
@@ -53,6 +60,33 @@ export async function rotateIfDue(
     await activateNextVersion(em, conversation, await takePair(), services, { reason, now, actor: SCHEDULER })
     return true
   })
+}
+
+/**
+ * For a send: rotates the key first if it is due. Where no other key can be had, because the pool is empty and the
+ * master key out of reach, the one that is due serves a little longer: an outage of a key service stops no send.
+ */
+export async function rotateOrPostpone(
+  services: RotateServices & Pick<Services, 'database'>,
+  conversationId: string
+): Promise<void> {
+  try {
+    await rotateIfDue(services, conversationId, 'WAIT')
+  } catch (error) {
+    if (!(error instanceof KeyUnavailable)) throw error
+    await services.database.transaction((em) => postpone(em, conversationId, services.clock.now()))
+  }
+}
+
+async function postpone(em: EntityManager, conversationId: string, now: Date): Promise<void> {
+  const conversation = await lockConversation(em, conversationId)
+  const reason = dueReason(conversation, now)
+  if (!reason) return
+  const keyRotatesAt = addDuration(now, POSTPONED)
+  await em.nativeUpdate(ConversationEntity, { id: conversationId }, { keyRotatesAt })
+  const detail = `reason=${reason} until=${keyRotatesAt.toISOString()}`
+  const event = { at: now, actor: SCHEDULER, conversationId, keyVersion: conversation.activeKeyVersion, detail }
+  await appendKeyEvent(em, { ...event, action: 'key.rotation-postponed' })
 }
 
 function dueReason(conversation: Conversation, now: Date): RotationReason | null {

@@ -34,10 +34,10 @@ export const IS_SENDING_KEY = (dataKeyId: string, maxMessages: string, now: stri
          c.data_key_id = ${dataKeyId} and c.data_key_uses < ${maxMessages} and c.data_key_expires_at > ${now}
          and (not c.key_used or c.key_rotates_at is null or c.key_rotates_at > ${now})`
 
-/** What such a statement sets: the use of the active key, which is due from now on once its limit is reached. */
+/** What such a statement sets: the use of the active key, which is due from the moment on at which its limit is reached. */
 export const COUNT_KEY_USE = (now: string) => `
              key_used = true, key_messages = c.key_messages + 1,
-             key_rotates_at = case when c.key_messages + 1 >= c.key_message_limit then least(c.key_rotates_at, ${now})
+             key_rotates_at = case when c.key_messages + 1 = c.key_message_limit then least(c.key_rotates_at, ${now})
                               else c.key_rotates_at end`
 
 const LOAD: Statement = {
@@ -91,7 +91,7 @@ export class SendingKeys {
   readonly #database: Database
   readonly #keyring: Keyring
   readonly #clock: Clock
-  readonly #rotateIfDue: (conversationId: string) => Promise<boolean>
+  readonly #rotateIfDue: (conversationId: string) => Promise<void>
   readonly #limits: DataKeyLimits
   /** Which data key is the active one: the keyring has the key itself, for as long as it may. */
   readonly #cache = new LRUCache<string, Promise<ActiveDataKey>>({ max: 10_000 })
@@ -102,7 +102,7 @@ export class SendingKeys {
       database: Database
       keyring: Keyring
       clock: Clock
-      rotateIfDue: (conversationId: string) => Promise<boolean>
+      rotateIfDue: (conversationId: string) => Promise<void>
     },
     limits: DataKeyLimits
   ) {

@@ -107,3 +107,8 @@ export async function runIn<Row extends object>(
 export function isUniqueViolation(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === '23505'
 }
+
+/** SQLSTATE of a lock that was not had in time. */
+export function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '55P03'
+}

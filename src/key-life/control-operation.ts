@@ -1,10 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
 import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
+import { isLockTimeout } from '../database/database.js'
 import { Conflict, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { finishOperation, type KeyOperation, lockOperation } from './key-operations.js'
+
+const LOCK_WAIT_MS = 5_000
 
 type ControlServices = Pick<Services, 'database' | 'clock' | 'signals'>
 
@@ -50,7 +53,7 @@ async function control(
   const changed = await auditRefusal(services, viewer, { operation: `${name} id=${id}` }, async () => {
     requireScope(viewer, 'keys:admin')
     return await services.database.transaction(async (em) => {
-      const operation = await lockOperation(em, id, 'WAIT')
+      const operation = await lockSoon(em, id)
       if (!operation) throw new NotFound('operation')
       if (operation.finishedAt)
         throw new Conflict('The operation has finished; nothing can be changed about it any more.')
@@ -61,6 +64,18 @@ async function control(
   })
   services.signals.publish(`operation:${id}`)
   return changed
+}
+
+/** A step may take minutes where a key service is slow: whoever asks is not kept waiting for it. */
+async function lockSoon(em: EntityManager, id: string): Promise<KeyOperation | null> {
+  await em.execute(`set local lock_timeout = '${LOCK_WAIT_MS}ms'`)
+  try {
+    return await lockOperation(em, id, 'WAIT')
+  } catch (error) {
+    if (isLockTimeout(error))
+      throw new Conflict('The operation is in the middle of a long step. Try again in a moment.')
+    throw error
+  }
 }
 
 async function setPaused(

@@ -20,7 +20,7 @@ export async function rewrapPauseMs(
   tookMs: number
 ): Promise<number> {
   const since = new Date(clock.now().getTime() - FRESH_MS)
-  const [row] = await database.run<{ slowdown: number | null }>(SLOWEST, [since])
+  const [row] = await database.lookUp<{ slowdown: number | null }>(SLOWEST, [since])
   const slowdown = row?.slowdown ?? 1
   return slowdown < SLOWED ? 0 : Math.min(PAUSE_MAX_MS, 4 * tookMs * (slowdown - 1))
 }

@@ -20,16 +20,16 @@ export interface KeyToRewrap {
 export interface KeysToRewrap {
   masterKey: string
   keys: KeyToRewrap[]
-  /** Behind the last of them. */
-  position: string
+  /** Behind the last of them. @param missed how many of them somebody else had locked */
+  positionBehind(missed: number): string
   /** Counts all that are left under this version of the master key, and goes on behind them. */
   passOver(): Promise<{ failed: number; position: string }>
 }
 
-/** Master key, its version, and the key last looked at below them. */
-type Position = [masterKey: string, masterKeyVersion: string, conversationId: string, version: number]
+/** Master key, its version, the key last looked at below them; and how many were missed until there. */
+type Position = [masterKey: string, masterKeyVersion: string, conversationId: string, version: number, missed: number]
 
-const BEGINNING: Position = ['', '', '00000000-0000-0000-0000-000000000000', 0]
+const BEGINNING: Position = ['', '', '00000000-0000-0000-0000-000000000000', 0, 0]
 const END_OF_GROUP = ['ffffffff-ffff-ffff-ffff-ffffffffffff', 2 ** 31 - 1] as const
 
 const KEYS = {
@@ -64,36 +64,47 @@ export async function findKeysToRewrap(
   position: string | null,
   limit: number
 ): Promise<KeysToRewrap | null> {
-  let at: Position | null = position === null ? BEGINNING : (JSON.parse(position) as Position)
+  let at: Position | null = positionFrom(position)
   while (at) {
-    const keys = isTarget(at, target) ? [] : await runIn<KeyToRewrap>(em, KEYS, [...at, limit])
+    const keys = isTarget(at, target) ? [] : await runIn<KeyToRewrap>(em, KEYS, [...at.slice(0, 4), limit])
     if (keys.length > 0) return found(em, at, keys)
     at = await nextGroup(em, at)
   }
   return null
 }
 
+/** Keys that were passed over since somebody else had locked them: they are for another round. */
+export function missedUntil(position: string | null): number {
+  return positionFrom(position)[4]
+}
+
+function positionFrom(text: string | null): Position {
+  return text === null ? BEGINNING : (JSON.parse(text) as Position)
+}
+
 function isTarget([masterKey, masterKeyVersion]: Position, { uri, version }: RewrapTarget): boolean {
   return masterKey === uri && masterKeyVersion === (version ?? '')
 }
 
-async function nextGroup(em: EntityManager, [masterKey, version]: Position): Promise<Position | null> {
+async function nextGroup(em: EntityManager, at: Position): Promise<Position | null> {
+  const [masterKey, version, , , missed] = at
   type Group = { masterKey: string; masterKeyVersion: string }
   const [group] = await runIn<Group>(em, NEXT_GROUP, [masterKey, version])
-  return group ? [group.masterKey, group.masterKeyVersion, BEGINNING[2], BEGINNING[3]] : null
+  return group ? [group.masterKey, group.masterKeyVersion, BEGINNING[2], BEGINNING[3], missed] : null
 }
 
 function found(em: EntityManager, at: Position, keys: KeyToRewrap[]): KeysToRewrap {
-  const [masterKey, masterKeyVersion] = at
+  const [masterKey, masterKeyVersion, , , missedBefore] = at
   const last = keys.at(-1)
-  const behind = [masterKey, masterKeyVersion, last?.conversationId, last?.version]
   return {
     masterKey,
     keys,
-    position: JSON.stringify(behind),
+    positionBehind: (missed) =>
+      JSON.stringify([masterKey, masterKeyVersion, last?.conversationId, last?.version, missedBefore + missed]),
     async passOver() {
-      const [row] = await runIn<{ count: number }>(em, LEFT, [...at])
-      return { failed: row?.count ?? 0, position: JSON.stringify([masterKey, masterKeyVersion, ...END_OF_GROUP]) }
+      const [row] = await runIn<{ count: number }>(em, LEFT, at.slice(0, 4))
+      const position = JSON.stringify([masterKey, masterKeyVersion, ...END_OF_GROUP, missedBefore])
+      return { failed: row?.count ?? 0, position }
     }
   }
 }

@@ -9,11 +9,14 @@ import { type KeyOperation, queueOperation } from './key-operations.js'
 import { UntrueWrapping } from './move-private-keys.js'
 import { rewrapBatch } from './rewrap-batch.js'
 import { rewrapPauseMs } from './rewrap-pace.js'
-import { findKeysToRewrap, type RewrapTarget } from './rewrap-position.js'
+import { findKeysToRewrap, missedUntil, type RewrapTarget } from './rewrap-position.js'
 import type { Step } from './run-key-operation.js'
 
 /** Keys of one step at most: a second's worth where the speed is bounded. */
 const BATCH = 200
+
+/** Before keys that somebody else had locked are looked at again. */
+const ANOTHER_ROUND_MS = 1_000
 
 const COUNT: Statement = {
   name: 'count-keys-to-rewrap',
@@ -82,7 +85,7 @@ async function takeStep(services: Services, em: EntityManager, operation: KeyOpe
   const perSecond = config.rewrapPerSecond
   const size = Math.min(BATCH, Math.max(1, Math.ceil(perSecond ?? BATCH)))
   const found = await findKeysToRewrap(em, target, operation.position, size)
-  if (!found) return await finish(services, em, operation)
+  if (!found) return await finish(em, operation, target)
   if (!masterKeys.uris.includes(found.masterKey)) {
     const { failed, position } = await found.passOver()
     services.log.error({ masterKey: found.masterKey, keys: failed }, 'rewrap passes over a master key it does not have')
@@ -92,15 +95,27 @@ async function takeStep(services: Services, em: EntityManager, operation: KeyOpe
   const { done, failed } = await rewrapBatch(services, em, operation, found)
   const tookMs = performance.now() - startedAt
   const paceMs = perSecond === null ? 0 : (1000 * found.keys.length) / perSecond - tookMs
-  return { done, failed, position: found.position, pauseMs: Math.max(paceMs, await rewrapPauseMs(services, tookMs)) }
+  const position = found.positionBehind(found.keys.length - done - failed)
+  return { done, failed, position, pauseMs: Math.max(paceMs, await rewrapPauseMs(services, tookMs)) }
 }
 
-async function finish({ masterKeys }: Services, em: EntityManager, operation: KeyOperation): Promise<Step> {
+async function finish(em: EntityManager, operation: KeyOperation, target: RewrapTarget): Promise<Step> {
+  // Those that were set aside are looked at again with those that were locked, and counted again.
+  if (missedUntil(operation.position) > 0) {
+    return { done: 0, failed: -operation.failed, position: null, pauseMs: ANOTHER_ROUND_MS }
+  }
   const step = { done: 0, failed: 0, position: operation.position }
-  // Pairs that nobody has used yet are not worth moving: the pool is filled again.
-  if (!operation.dryRun) await em.execute('delete from pooled_keys where master_key <> ?', [masterKeys.current.uri])
+  if (!operation.dryRun) await emptyPool(em, target)
   if (operation.failed === 0) return { ...step, outcome: 'SUCCEEDED' }
   const error =
     'Some private keys could not be opened and stay as they are: key.set-aside in the audit trail names them, the log says why. Keep their master key.'
   return { ...step, outcome: 'FAILED', error }
+}
+
+/** Pairs that nobody has used yet are not worth moving: the pool is filled again, under the present version. */
+async function emptyPool(em: EntityManager, { uri, version }: RewrapTarget): Promise<void> {
+  await em.execute(`delete from pooled_keys where master_key <> ? or coalesce(master_key_version, '') <> ?`, [
+    uri,
+    version ?? ''
+  ])
 }

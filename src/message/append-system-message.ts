@@ -49,8 +49,8 @@ export async function appendSystemMessage(
   return { ...conversation, ...columns }
 }
 
-/** When the key is due once one more message lies under it: at once, where that reaches its limit. */
+/** When the key is due once one more message lies under it: at once, where that one reaches its limit. */
 function dueAfter({ keyMessages, keyMessageLimit, keyRotatesAt }: Conversation, now: Date): Date | null {
-  if (keyMessageLimit === null || keyMessages + 1 < keyMessageLimit) return keyRotatesAt
+  if (keyMessages + 1 !== keyMessageLimit) return keyRotatesAt
   return keyRotatesAt !== null && keyRotatesAt < now ? keyRotatesAt : now
 }

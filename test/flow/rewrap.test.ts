@@ -16,9 +16,11 @@ import { MasterKeyError } from '../../src/master-key/master-key-error.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { readBack } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
-import { manyConversations } from '../support/many-conversations.js'
+import { holdTransaction } from '../support/held-transaction.js'
+import { fillPool, manyConversations } from '../support/many-conversations.js'
 import { localMasterKeys } from '../support/master-key-config.js'
 
+const SOON = { timeout: 20_000 }
 /** More than one step takes. */
 const CONVERSATIONS = 230
 
@@ -153,8 +155,55 @@ describe('rewrapping private keys', () => {
       )
       return await wrap(keys)
     })
-    expect(await rewrap()).toMatchObject({ done: 1, failed: 0 })
+    const id = await queueRewrap()
+    const running = run(id)
+    await untilDone(id, 1)
+    expect(await operationOf(id)).toMatchObject({ state: 'RUNNING', done: 1, failed: 0 })
     expect(await census()).toMatchObject({ 'local:a': [1, false], 'local:b': [1, false] })
+    await admin.run(CancelKeyOperationDocument, { id })
+    conclave.clock.advance(1000)
+    await running
+  })
+})
+
+describe('a key that somebody else has locked while it should be moved', () => {
+  it('is moved in another round, and the ones that were set aside are not counted twice', async () => {
+    ids = await manyConversations(conclave, alice, 4)
+    await conclave.restart({}, localMasterKeys('b', ['a']))
+    await spoil(ids[0])
+    const held = await holdTransaction(conclave.database)
+    await held.query('select from conversation_keys where conversation_id = $1 for update', [ids[1]])
+    const id = await queueRewrap()
+    const running = run(id)
+    await untilDone(id, 2)
+    await held.commit()
+    await vi.waitFor(async () => {
+      conclave.clock.advance(1000)
+      expect((await operationOf(id))?.finishedAt).toBeTruthy()
+    }, SOON)
+    await running
+    expect(await operationOf(id)).toMatchObject({ state: 'FAILED', total: 4, done: 3, failed: 1 })
+    expect(await census()).toMatchObject({ 'local:a': [1, false], 'local:b': [3, false] })
+  })
+})
+
+describe('the pool', () => {
+  it('holds no pair under another master key any more', async () => {
+    await fillPool(conclave, 2)
+    await conclave.restart({}, localMasterKeys('b', ['a']))
+    await rewrap()
+    expect(await census()).toMatchObject({ 'local:a': [0, true] })
+  })
+})
+
+describe('an operation whose step takes long', () => {
+  it('can be controlled a moment later, and keeps nobody waiting', async () => {
+    const id = await queueRewrap()
+    const held = await holdTransaction(conclave.database)
+    await held.query('select from key_operations where id = $1 for update', [id])
+    const { errors } = await admin.execute(PauseKeyOperationDocument, { id })
+    expect(errors).toMatchObject([{ extensions: { code: 'CONFLICT' }, message: expect.stringContaining('Try again') }])
+    await held.commit()
   })
 })
 
@@ -245,7 +294,7 @@ async function operationOf(id: string) {
 }
 
 async function untilDone(id: string, done: number): Promise<void> {
-  await vi.waitFor(async () => expect((await operationOf(id))?.done).toBe(done), { timeout: 20_000, interval: 20 })
+  await vi.waitFor(async () => expect((await operationOf(id))?.done).toBe(done), { ...SOON, interval: 20 })
 }
 
 /** How many keys each master key holds, and whether it can be retired. */

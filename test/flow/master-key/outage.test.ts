@@ -60,6 +60,34 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
     expect(JSON.stringify([errors, rotation.errors])).not.toMatch(/vault|transit|127\.0\.0\.1/)
   })
 
+  it.each([
+    ['by time', { rotateAfter: 'PT0.001S' }],
+    ['by count', { rotateAfterMessages: 1 }]
+  ])('a key that is due %s serves on where no other can be had, and is rotated afterwards', async (_, keyPolicy) => {
+    const id = await createConversation(alice, [], { keyPolicy })
+    await send(alice, id, 'before')
+    await conclave.database.query('delete from pooled_keys')
+    conclave.clock.advance(1000)
+    proxy.cut()
+    for (const body of ['during', 'still']) await send(alice, id, body)
+    proxy.restore()
+    await untilReadiness('ok')
+    conclave.clock.advance(60_000)
+    await send(alice, id, 'after')
+    const messages = await readBack(alice, id)
+    expect(messages.map(({ body, keyVersion }) => [body, keyVersion])).toEqual([
+      ['before', 1],
+      ['during', 1],
+      ['still', 1],
+      ['after', 2]
+    ])
+    const postponed = await conclave.database.query<{ detail: string }>(
+      `select detail from key_events where conversation_id = $1 and action = 'key.rotation-postponed'`,
+      [id]
+    )
+    expect(postponed).toHaveLength(1)
+  })
+
   it('what is not cached is UNREADABLE quickly, however many read at once, and readable again afterwards', async () => {
     const ids = await Promise.all([1, 2, 3, 4].map(() => createConversation(alice, [])))
     for (const id of ids) await send(alice, id, 'kept')

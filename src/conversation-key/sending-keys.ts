@@ -34,11 +34,23 @@ export const IS_SENDING_KEY = (dataKeyId: string, maxMessages: string, now: stri
          c.data_key_id = ${dataKeyId} and c.data_key_uses < ${maxMessages} and c.data_key_expires_at > ${now}
          and (not c.key_used or c.key_rotates_at is null or c.key_rotates_at > ${now})`
 
-/** What such a statement sets: the use of the active key, which is due from the moment on at which its limit is reached. */
-export const COUNT_KEY_USE = (now: string) => `
-             key_used = true, key_messages = c.key_messages + 1,
-             key_rotates_at = case when c.key_messages + 1 = c.key_message_limit then least(c.key_rotates_at, ${now})
-                              else c.key_rotates_at end`
+/**
+ * How many messages that condition lets through, one at least. A key that was not used yet may be past its time
+ * already, and is due with its first message.
+ */
+export const USES_LEFT = (maxMessages: string, now: string) => `
+  greatest(1, least(${maxMessages} - c.data_key_uses, c.key_message_limit - c.key_messages,
+                    case when c.key_rotates_at <= ${now} then 1 end))`
+
+/**
+ * What such a statement sets: so many uses of the active key, which is due from the moment on at which its limit is
+ * reached. Over its limit already, in an outage, it is due when it was postponed to.
+ */
+export const COUNT_KEY_USES = (uses: string, now: string) => `
+             key_used = true, key_messages = c.key_messages + ${uses},
+             key_rotates_at = case when c.key_messages < c.key_message_limit
+                                and c.key_messages + ${uses} >= c.key_message_limit
+                              then least(c.key_rotates_at, ${now}) else c.key_rotates_at end`
 
 const LOAD: Statement = {
   name: 'load-sending-key',
@@ -114,23 +126,34 @@ export class SendingKeys {
   }
 
   /**
-   * Runs `attempt` with the sending key, and again with a fresh one for as long as it answers that
-   * the key it was given is stale: a rotation while a message is on its way delays it, no more.
+   * For whoever is not known to be a member: a stranger causes no key to be opened or made, so that not even the time
+   * taken tells him anything. Where the key is in use already, the statement that stores finds him out.
    *
    * @throws NotFound when there is no such conversation, or the viewer is not in it
    */
-  async use<T>(
-    conversationId: string,
-    viewer: Viewer,
-    attempt: (key: SendingKey) => Promise<T | typeof STALE_KEY>
-  ): Promise<T> {
-    // A stranger causes no key to be opened or made, so that not even the time taken tells him anything.
-    if (!this.#cache.has(conversationId)) await this.#requireMember(conversationId, viewer)
+  async admit(conversationId: string, viewer: Viewer): Promise<void> {
+    if (this.#cache.has(conversationId)) return
+    const role = await memberRole(this.#database.entities(), conversationId, viewer.id)
+    if (!role) throw new NotFound('conversation')
+  }
+
+  /**
+   * Runs `attempt` with the sending key, and again with a fresh one for as long as it answers that
+   * the key it was given is stale: a rotation while a message is on its way delays it, no more.
+   *
+   * @throws NotFound when there is no such conversation
+   */
+  async use<T>(conversationId: string, attempt: (key: SendingKey) => Promise<T | typeof STALE_KEY>): Promise<T> {
     const result = await this.#attempt(conversationId, attempt, ATTEMPTS_OUT_OF_LINE)
     if (result !== STALE_KEY) return result
     const inLine = await this.#inLine(conversationId, () => this.#attempt(conversationId, attempt, MAX_ATTEMPTS))
     if (inLine !== STALE_KEY) return inLine
     throw new Conflict('The conversation is changing too fast. Try again.')
+  }
+
+  /** The key that is in use has no room left: the next one to need a key looks for another. */
+  forget(conversationId: string): void {
+    this.#cache.delete(conversationId)
   }
 
   async #attempt<T>(
@@ -156,11 +179,6 @@ export class SendingKeys {
     } finally {
       if (line.activeCount + line.pendingCount === 0) this.#lines.delete(conversationId)
     }
-  }
-
-  async #requireMember(conversationId: string, viewer: Viewer): Promise<void> {
-    const role = await memberRole(this.#database.entities(), conversationId, viewer.id)
-    if (!role) throw new NotFound('conversation')
   }
 
   #active(conversationId: string): Promise<ActiveDataKey> {

@@ -1,4 +1,4 @@
-import { COUNT_KEY_USE, IS_SENDING_KEY, type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
+import { COUNT_KEY_USES, IS_SENDING_KEY, type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { encryptContent } from '../crypto/content-encryption.js'
 import type { Statement } from '../database/database.js'
@@ -19,7 +19,7 @@ const EDIT: Statement = {
          for key share
     ), numbered as (
       update conversations c
-         set last_change = c.last_change + 1, data_key_uses = c.data_key_uses + 1, ${COUNT_KEY_USE('$7')}
+         set last_change = c.last_change + 1, data_key_uses = c.data_key_uses + 1, ${COUNT_KEY_USES('1', '$7')}
         from member m
        where c.id = m.conversation_id and c.deleted_at is null
          and ${IS_SENDING_KEY('$4', '$8', '$7')}
@@ -43,7 +43,7 @@ export async function editMessage(
 ): Promise<Message> {
   const body = requireBody('body', text, services.config.maxBodyBytes)
   let message = await requireEditable(services, viewer, key)
-  const edited = await services.sendingKeys.use(key.conversationId, viewer, async (sendingKey) => {
+  const edited = await services.sendingKeys.use(key.conversationId, async (sendingKey) => {
     const result = await replaceBody(services, viewer, message, body, sendingKey)
     // Another edit, a deletion, a rotation or a removal came first: all of them are looked at again.
     if (result === STALE_KEY) message = await requireEditable(services, viewer, key)

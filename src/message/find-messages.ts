@@ -36,6 +36,7 @@ const FIND_BY_CLIENT_ID: Statement = {
     select ${MESSAGE_COLUMNS}
       from messages x
       join members m on m.conversation_id = x.conversation_id and m.user_id = $1
+      join conversations c on c.id = x.conversation_id and c.deleted_at is null
       ${MESSAGE_KEYS}
      where x.conversation_id = $2 and x.sender_id = $1 and x.client_message_id = $3`
 }

@@ -53,7 +53,7 @@ describe('a retry of a send from before leaving and coming back', () => {
       bob.execute(SendMessageDocument, { input: { ...input, body: 'something else' } })
     )
     expect(result.errors).toMatchObject([
-      { message: expect.stringContaining('used for another body'), extensions: { code: 'CONFLICT' } }
+      { message: expect.stringContaining('used for another message'), extensions: { code: 'CONFLICT' } }
     ])
     expect(statements).toBeLessThan(20)
     expect(await readBack(alice, input.conversationId)).toHaveLength(3)

@@ -1,8 +1,10 @@
 import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
-import { Redis } from 'ioredis'
+import { type Cluster, Redis } from 'ioredis'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
+import { openRedisCluster } from '../src/redis-cluster.js'
+import { parseRedisCluster } from '../src/redis-url.js'
 
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
 export type QueueName = 'conclave-schedule' | 'conclave-operations'
@@ -78,26 +80,35 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
   }
 }
 
+type RedisConnection = { connection: Redis | Cluster; prefix?: string }
 type PostgresConnection = { connection: { connectionString: string; migrate: boolean; schema: string; max: number } }
 
 /** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
 function open<T extends { close(): Promise<void> }>(
   place: QueuePlace,
-  onRedis: (connection: { connection: Redis }) => T,
+  onRedis: (connection: RedisConnection) => T,
   onPostgres: (connection: PostgresConnection) => unknown
 ): T {
   const { redisUrl, databaseUrl } = place
   if (redisUrl === null) {
     return onPostgres({ connection: { connectionString: databaseUrl, migrate: true, schema: 'bullmq', max: 4 } }) as T
   }
-  // BullMQ insists on retrying for ever, and leaves a client that it was given to its owner.
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: null })
-  const opened = onRedis({ connection: redis })
+  // BullMQ leaves a client that it was given to its owner.
+  const redis = connect(redisUrl)
+  const opened = onRedis(redis)
   const close = opened.close.bind(opened)
   return Object.assign(opened, {
     close: async () => {
       await close()
-      redis.disconnect()
+      redis.connection.disconnect()
     }
   })
+}
+
+/** BullMQ insists on retrying for ever; in a cluster it needs all of its keys on one node. */
+function connect(redisUrl: string): RedisConnection {
+  const retryForEver = { maxRetriesPerRequest: null }
+  const cluster = parseRedisCluster(redisUrl)
+  if (cluster) return { connection: openRedisCluster(cluster, retryForEver), prefix: '{conclave}' }
+  return { connection: new Redis(redisUrl, retryForEver) }
 }

@@ -3,6 +3,7 @@ import { Migration0002KeyLife } from './0002-key-life.js'
 import { Migration0003KeyLifeKept } from './0003-key-life-kept.js'
 import { Migration0004MasterKeyVersion } from './0004-master-key-version.js'
 import { Migration0005Rewrap } from './0005-rewrap.js'
+import { Migration0006JoinedChange } from './0006-joined-change.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
 export const migrations = [
@@ -10,5 +11,6 @@ export const migrations = [
   { name: '0002-key-life', class: Migration0002KeyLife },
   { name: '0003-key-life-kept', class: Migration0003KeyLifeKept },
   { name: '0004-master-key-version', class: Migration0004MasterKeyVersion },
-  { name: '0005-rewrap', class: Migration0005Rewrap }
+  { name: '0005-rewrap', class: Migration0005Rewrap },
+  { name: '0006-joined-change', class: Migration0006JoinedChange }
 ]

@@ -11,7 +11,9 @@ import { SendingKeys } from './conversation-key/sending-keys.js'
 import { Database } from './database/database.js'
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
+import { ActivityLimit } from './delivery/activity.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
+import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
 import { createAuthenticate } from './identity/authenticate.js'
 import { Users } from './identity/users.js'
@@ -20,6 +22,7 @@ import type { Logger } from './log.js'
 import { MasterKeyHealth, type MasterKeyState } from './master-key/master-key-health.js'
 import { MasterKeys } from './master-key/master-keys.js'
 import { MessageOpener } from './message/message-opener.js'
+import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
@@ -60,7 +63,9 @@ export async function compose(
     })
     const database = await Database.open(databaseUrl, config.databasePoolMax, log)
     opened.push(() => database.close())
-    const signals = await PostgresSignals.open(databaseUrl, log)
+    const signals = config.redisUrl
+      ? new RedisSignals(config.redisUrl, log)
+      : await PostgresSignals.open(databaseUrl, log)
     opened.push(() => signals.close())
 
     const masterKeys = await openMasterKeys(config, database, log)
@@ -87,6 +92,16 @@ export async function compose(
     // What is secret in the configuration goes to whom it is for, and no further.
     const { openMasterKey: _, authentication: __, databaseUrl: ___, redisUrl: ____, ...settings } = config
     opened.push(async () => keyring.close())
+    const sendPace = new SendPace({ database, clock, log })
+    const sendingKeys = new SendingKeys(
+      {
+        database,
+        keyring,
+        clock,
+        rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
+      },
+      { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
+    )
     const services: Services = {
       config: settings,
       clock,
@@ -101,18 +116,12 @@ export async function compose(
       masterKeyHealth,
       jobs,
       keyring,
-      sendingKeys: new SendingKeys(
-        {
-          database,
-          keyring,
-          clock,
-          rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
-        },
-        { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
-      ),
+      sendingKeys,
       messageOpener: new MessageOpener({ database, keyring, log }),
-      sendPace: new SendPace({ database, clock, log }),
-      signals
+      sendPace,
+      sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
+      signals,
+      activityLimit: new ActivityLimit()
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
   } catch (error) {

@@ -6,6 +6,7 @@ import { type Duration, durationMs, parseDuration } from './duration.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
 export interface Config {
@@ -16,7 +17,7 @@ export interface Config {
   dataDir: string
   /** Null: the embedded PostgreSQL. */
   databaseUrl: string | null
-  /** Null: the database carries jobs. */
+  /** Of a single Redis or a cluster. Null: the database carries jobs and signals. */
   redisUrl: string | null
   databasePoolMax: number
   /** URI of the master key that wraps new private keys. */
@@ -104,6 +105,15 @@ function url(...protocols: string[]) {
     .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a ${schemes} URL`)
 }
 
+const redisUrl = url(...REDIS_PROTOCOLS).refine((text) => {
+  try {
+    parseRedisCluster(text)
+    return true
+  } catch {
+    return false
+  }
+}, 'must name the nodes of a cluster as redis-cluster://host:port?node=host:port&node=host:port')
+
 const environment = z.object({
   NODE_ENV: z
     .enum(['development', 'production', 'test'], 'must be development, production or test')
@@ -112,7 +122,7 @@ const environment = z.object({
   PORT: wholeNumber(0, 65535).default(4000),
   DATA_DIR: z.string().default('.data'),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: url('redis:', 'rediss:').optional(),
+  REDIS_URL: redisUrl.optional(),
   DATABASE_POOL_MAX: wholeNumber(2, 1000).default(10),
   MASTER_KEY: masterKeyUri.default(GENERATED_MASTER_KEY),
   MASTER_KEYS_RETIRING: z

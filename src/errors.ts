@@ -65,6 +65,19 @@ export class Conflict extends ConclaveError {
   readonly code = 'CONFLICT'
 }
 
+export class RateLimited extends ConclaveError {
+  readonly code = 'RATE_LIMITED'
+
+  /** @param retryAfterMs when it may be tried again */
+  constructor(readonly retryAfterMs: number) {
+    super(`Too often. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`)
+  }
+
+  override get details() {
+    return { retryAfterMs: this.retryAfterMs }
+  }
+}
+
 export class KeyDestroyed extends ConclaveError {
   readonly code = 'KEY_DESTROYED'
 

@@ -4,6 +4,7 @@ import type { KeySupply } from './conversation-key/key-supply.js'
 import type { Keyring } from './conversation-key/keyring.js'
 import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
+import type { ActivityLimit } from './delivery/activity.js'
 import type { Signals } from './delivery/signals.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
@@ -12,6 +13,7 @@ import type { Logger } from './log.js'
 import type { MasterKeyHealth } from './master-key/master-key-health.js'
 import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
+import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
 
 /** The configuration without its secrets. */
@@ -37,5 +39,7 @@ export interface Services {
   sendingKeys: SendingKeys
   messageOpener: MessageOpener
   sendPace: SendPace
+  sendGroups: SendGroups
   signals: Signals
+  activityLimit: ActivityLimit
 }

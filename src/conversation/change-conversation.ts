@@ -13,6 +13,8 @@ export interface ConversationChange {
   notice: string | null
   /** Further columns that the change sets. */
   columns?: Partial<Conversation>
+  /** Who has come or gone: their streams of all conversations are told. */
+  members?: string[]
   /** Set where the key is rotated behind the notice, in the same transaction. */
   rotate?: RotationReason | null
 }
@@ -31,17 +33,19 @@ export async function changeConversation(
   change: (em: EntityManager, key: SendingKey) => Promise<ConversationChange>
 ): Promise<void> {
   const { keySupply, sendingKeys, signals, clock } = services
-  await sendingKeys.use(conversationId, viewer, async (key) => {
+  await sendingKeys.admit(conversationId, viewer)
+  const members = await sendingKeys.use(conversationId, async (key) => {
     try {
       return await keySupply.withKeyPair(async (em, takePair) => {
-        const { conversation, notice, columns, rotate } = await change(em, key)
-        if (notice === null) return
+        const { conversation, notice, columns, rotate, members = [] } = await change(em, key)
+        if (notice === null) return []
         if (!isActive(services, conversation, key)) throw new StaleKey()
         if (columns) await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
         const now = await appendSystemMessage(services, em, conversation, key, notice)
-        if (!rotate) return
+        if (!rotate) return members
         const activation = { reason: rotate, now: clock.now(), actor: viewer.id }
         await activateNextVersion(em, now, await takePair(), services, activation)
+        return members
       })
     } catch (error) {
       if (error instanceof StaleKey) return STALE_KEY
@@ -49,6 +53,7 @@ export async function changeConversation(
     }
   })
   signals.publish(`conversation:${conversationId}`)
+  for (const userId of members) signals.publish(`user:${userId}`)
 }
 
 /** Rolls the transaction back; the whole change is then made again under another data key. */

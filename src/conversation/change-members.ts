@@ -43,11 +43,12 @@ export async function addMembers(
       role: 'MEMBER' as const,
       joinedAt,
       visibleAfter,
+      joinedChange: conversation.lastChange,
       lastReadSequence: visibleAfter
     }))
     if (rows.length > 0) await em.insertMany(MemberEntity, rows)
     const notice = added.length > 0 ? `${viewer.name} added ${listed(await userNames(em, added))}` : null
-    return { conversation, notice }
+    return { conversation, notice, members: added }
   })
 }
 
@@ -65,7 +66,12 @@ export async function removeMember(
       throw new Forbidden('Only an owner can remove a moderator or an owner.')
     const conversation = await takeOut(em, conversationId, userId)
     const [name] = await userNames(em, [userId])
-    return { conversation, notice: `${viewer.name} removed ${name}`, rotate: afterRemoval(services, conversation) }
+    return {
+      conversation,
+      notice: `${viewer.name} removed ${name}`,
+      members: [userId],
+      rotate: afterRemoval(services, conversation)
+    }
   })
 }
 
@@ -78,7 +84,12 @@ export async function leaveConversation(
     const role = (await lockMembers(em, conversationId, [viewer.id])).get(viewer.id)
     if (!role) throw new NotFound('conversation')
     const conversation = await takeOut(em, conversationId, viewer.id)
-    return { conversation, notice: `${viewer.name} left`, rotate: afterRemoval(services, conversation) }
+    return {
+      conversation,
+      notice: `${viewer.name} left`,
+      members: [viewer.id],
+      rotate: afterRemoval(services, conversation)
+    }
   })
 }
 

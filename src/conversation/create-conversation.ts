@@ -24,7 +24,7 @@ export const MAX_MEMBERS_PER_CALL = 1000
 
 /** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
 export async function createConversation(
-  services: Pick<Services, 'keySupply' | 'keyring' | 'keyDefaultsId' | 'clock' | 'config' | 'users'>,
+  services: Pick<Services, 'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'clock' | 'config' | 'users'>,
   viewer: Viewer,
   draft: ConversationDraft
 ): Promise<ViewedConversation> {
@@ -33,7 +33,7 @@ export async function createConversation(
   const { clock, config, keyring, keySupply, users } = services
   const keyPolicy = changePolicy('input.keyPolicy', config.keyPolicy, {}, draft.keyPolicy ?? {})
   const policy = effectivePolicy(config.keyPolicy, keyPolicy)
-  return await keySupply.withKeyPair(async (em, takePair) => {
+  const created = await keySupply.withKeyPair(async (em, takePair) => {
     const id = uuidv7()
     const now = clock.now()
     const pair = await takePair()
@@ -72,6 +72,7 @@ export async function createConversation(
       role: 'OWNER' as const,
       joinedAt: now,
       visibleAfter: 0,
+      joinedChange: 0,
       lastReadSequence: 0
     }
     const members = others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
@@ -84,6 +85,8 @@ export async function createConversation(
     keyring.remember(id, data.id, data.dataKey)
     return { ...conversation, viewerRole: owner.role, visibleAfter: 0, lastReadSequence: 0 }
   })
+  for (const userId of [viewer.id, ...others]) services.signals.publish(`user:${userId}`)
+  return created
 }
 
 /** @returns each id once, in the order given */

@@ -84,6 +84,8 @@ export const MemberEntity = defineEntity({
     joinedAt: p.datetime(),
     /** Messages up to this sequence stay hidden from the member; 0 shows the whole history. */
     visibleAfter: p.integer(),
+    /** The latest change of the conversation when the member joined. */
+    joinedChange: p.bigint('number'),
     lastReadSequence: p.integer()
   }
 })

@@ -1,11 +1,18 @@
 import pg from 'pg'
 import type { Logger } from '../log.js'
-import type { Signals, Topic } from './signals.js'
+import { Heartbeat } from './heartbeat.js'
+import { Listeners } from './listeners.js'
+import { Outbox } from './outbox.js'
+import type { Signal, Signals, Topic, Wake } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
-const KEYS = 'keys:'
 const RECONNECT_MS = 500
-const CONNECTION = { application_name: 'conclave signals', keepAlive: true, connectionTimeoutMillis: 10_000 }
+const CONNECTION = {
+  application_name: 'conclave signals',
+  keepAlive: true,
+  connectionTimeoutMillis: 3_000,
+  query_timeout: 5_000
+}
 
 /**
  * Signals over LISTEN and NOTIFY, on one connection per process.
@@ -16,10 +23,12 @@ const CONNECTION = { application_name: 'conclave signals', keepAlive: true, conn
 export class PostgresSignals implements Signals {
   readonly #url: string
   readonly #log: Logger
-  readonly #wakers = new Map<string, Set<() => void>>()
-  readonly #keyWakers = new Set<(conversationId: string | null) => void>()
-  #unsent = new Set<Topic>()
-  #sending = false
+  readonly #listeners = new Listeners()
+  readonly #outbox: Outbox
+  readonly #heartbeat = new Heartbeat(
+    () => this.#ask(),
+    () => this.#silent()
+  )
   #client: pg.Client | null = null
   #reconnect: NodeJS.Timeout | null = null
   #closed = false
@@ -27,63 +36,56 @@ export class PostgresSignals implements Signals {
   private constructor(url: string, log: Logger) {
     this.#url = url
     this.#log = log
+    this.#outbox = new Outbox((batch) => this.#send(batch), log)
   }
 
   static async open(url: string, log: Logger): Promise<PostgresSignals> {
     const signals = new PostgresSignals(url, log)
-    await signals.#connect()
+    try {
+      await signals.#connect()
+    } catch (error) {
+      await signals.close()
+      throw error
+    }
     return signals
   }
 
-  publish(topic: Topic): void {
-    this.#unsent.add(topic)
-    this.#flush()
+  publish(topic: Topic, payload?: string): void {
+    this.#outbox.publish({ topic, payload })
   }
 
-  subscribe(topic: Topic, wake: () => void): () => void {
-    const wakers = this.#wakers.get(topic) ?? new Set()
-    this.#wakers.set(topic, wakers.add(wake))
-    return () => {
-      wakers.delete(wake)
-      if (wakers.size === 0 && this.#wakers.get(topic) === wakers) this.#wakers.delete(topic)
-    }
+  subscribe(topic: Topic, wake: Wake): () => void {
+    return this.#listeners.add(topic, wake)
   }
 
   onKeyChange(wake: (conversationId: string | null) => void): () => void {
-    this.#keyWakers.add(wake)
-    return () => this.#keyWakers.delete(wake)
+    return this.#listeners.addForKeys(wake)
   }
 
   async close(): Promise<void> {
+    await this.#outbox.close()
     this.#closed = true
+    this.#heartbeat.stop()
     if (this.#reconnect) clearTimeout(this.#reconnect)
     await this.#client?.end()
   }
 
-  /** Sends what has gathered in one statement, and what gathers meanwhile in the next. */
-  #flush(): void {
-    if (this.#sending || this.#unsent.size === 0 || !this.#client) return
-    const payloads = [...this.#unsent]
-    this.#unsent = new Set()
-    this.#sending = true
+  async #send(batch: Signal[]): Promise<void> {
+    if (!this.#client) throw new Error('there is no connection')
+    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : `${topic} ${payload}`))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    this.#client.query({ name: 'notify', text, values: [CHANNEL, payloads] }).then(
-      () => {
-        this.#sending = false
-        this.#flush()
-      },
-      (error: Error) => {
-        // Sent with the next ones, or once there is a connection again.
-        this.#sending = false
-        this.#keepKeys(payloads)
-        this.#log.warn({ reason: error.message }, 'signals could not be sent')
-      }
-    )
+    await this.#client.query({ name: 'notify', text, values: [CHANNEL, texts] })
+  }
+
+  #receive(text: string): void {
+    const space = text.indexOf(' ')
+    if (space < 0) this.#listeners.wake(text as Topic)
+    else this.#listeners.wake(text.slice(0, space) as Topic, text.slice(space + 1))
   }
 
   async #connect(): Promise<void> {
     const client = new pg.Client({ ...CONNECTION, connectionString: this.#url })
-    client.on('notification', ({ payload }) => this.#wake((payload ?? '') as Topic))
+    client.on('notification', ({ payload }) => this.#receive(payload ?? ''))
     client.on('error', () => {})
     client.on('end', () => this.#lost(client))
     try {
@@ -95,43 +97,40 @@ export class PostgresSignals implements Signals {
     }
     if (this.#closed) return await client.end()
     this.#client = client
-    this.#flush()
+    this.#heartbeat.answered()
+    this.#outbox.open()
   }
 
   #lost(client: pg.Client): void {
     if (this.#closed || this.#client !== client) return
     this.#client = null
-    this.#unsent = new Set(this.#keysOf(this.#unsent))
+    this.#outbox.shut()
     this.#log.warn('connection for signals lost')
     this.#scheduleReconnect()
-  }
-
-  /** The streams poll for what was lost; the caches of keys do not, so these are sent again. A repetition does no harm. */
-  #keepKeys(lost: Topic[]): void {
-    for (const topic of this.#keysOf(lost)) this.#unsent.add(topic)
-  }
-
-  #keysOf(topics: Iterable<Topic>): Topic[] {
-    return [...topics].filter((topic) => topic.startsWith(KEYS))
   }
 
   #scheduleReconnect(): void {
     if (this.#closed) return
     this.#reconnect = setTimeout(() => {
       this.#connect().then(
-        () => {
-          // Whatever was signalled meanwhile was lost.
-          for (const topic of this.#wakers.keys()) this.#wake(topic as Topic)
-          for (const wake of this.#keyWakers) wake(null)
-        },
+        // Whatever was signalled meanwhile was lost.
+        () => this.#listeners.wakeAll(),
         () => this.#scheduleReconnect()
       )
     }, RECONNECT_MS)
   }
 
-  #wake(topic: Topic): void {
-    for (const wake of this.#wakers.get(topic) ?? []) wake()
-    if (!topic.startsWith(KEYS)) return
-    for (const wake of this.#keyWakers) wake(topic.slice(KEYS.length))
+  #ask(): void {
+    this.#client?.query('select').then(
+      () => this.#heartbeat.answered(),
+      () => {}
+    )
+  }
+
+  /** What happens to keys meanwhile this process does not hear: it keeps none for long. */
+  #silent(): void {
+    this.#listeners.wakeAllKeys()
+    // With a statement under way `end` does not wait for the other side.
+    this.#client?.end().catch(() => {})
   }
 }

@@ -1,7 +1,25 @@
 /**
- * What has changed: the log of a conversation, the keys of a conversation, or an operation on keys.
+ * What has changed: the log of a conversation, its members' activity, its keys, an operation on keys, or the
+ * conversations that a user is in.
  */
-export type Topic = `conversation:${string}` | `keys:${string}` | `operation:${string}`
+export type Topic =
+  | `conversation:${string}`
+  | `activity:${string}`
+  | KeyTopic
+  | `operation:${string}`
+  | `user:${string}`
+
+/** Of the keys of one conversation, or of any: `keys:*`. */
+export type KeyTopic = `keys:${string}`
+
+export interface Signal {
+  topic: Topic
+  /** Ids, flags and positions; for what is live only and stands in no table. */
+  payload?: string | undefined
+}
+
+/** Called without a payload when a signal of the topic may have been lost. */
+export type Wake = (payload?: string) => void
 
 /**
  * Signals say that something has changed, and no more. They may be lost, late, repeated or out of order: whoever
@@ -9,14 +27,20 @@ export type Topic = `conversation:${string}` | `keys:${string}` | `operation:${s
  */
 export interface Signals {
   /** Tells every process, soon; called after the change has committed. */
-  publish(topic: Topic): void
+  publish(topic: Topic, payload?: string): void
   /**
    * Calls `wake` on every signal of the topic, and whenever some may have been lost.
    *
    * @returns a function that ends it
    */
-  subscribe(topic: Topic, wake: () => void): () => void
+  subscribe(topic: Topic, wake: Wake): () => void
   /** Calls `wake` on signals of any conversation's keys with its id, and with null when some may have been lost. */
   onKeyChange(wake: (conversationId: string | null) => void): () => void
   close(): Promise<void>
+}
+
+export const ALL_KEYS: KeyTopic = 'keys:*'
+
+export function isKeyTopic(topic: string): topic is KeyTopic {
+  return topic.startsWith('keys:')
 }

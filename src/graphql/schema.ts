@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
+import { ActivityResolver } from './resolvers/activity-resolver.js'
 import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
 import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
@@ -32,6 +33,7 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       KeyOperationResolver,
       KeyLifeResolver,
       DeliveryResolver,
+      ActivityResolver,
       ...(devToken ? [DevTokenResolver] : [])
     ],
     pubSub: unusedPubSub,

@@ -71,6 +71,28 @@ describe('a message', () => {
   })
 })
 
+describe('two hundred messages of which half the signals are lost, others late, twice, or out of order', () => {
+  it('arrive all the same, each once and in order, before the next poll but one', { timeout: 30_000 }, async () => {
+    const id = await createConversation(alice, ['bob'])
+    const events = await followLive(bob, id)
+    const { signals } = here.services
+    const publish = signals.publish.bind(signals)
+    let signalled = 0
+    vi.spyOn(signals, 'publish').mockImplementation((topic) => {
+      const turn = signalled++ % 4
+      if (turn < 2) return
+      setTimeout(() => publish(topic), turn * 20)
+      publish(topic)
+    })
+    const bodies = Array.from({ length: 200 }, (_, index) => `message ${index}`)
+    for (const body of bodies) await send(alice, id, body)
+    const sentAt = performance.now()
+    const arrived = await events.take(bodies.length)
+    expect(arrived.map(bodyOf)).toEqual(bodies)
+    expect(performance.now() - sentAt).toBeLessThan(6_000)
+  })
+})
+
 const LISTENERS = `from pg_stat_activity where application_name = 'conclave signals' and datname = current_database()`
 
 /** Settles once each of the two processes has its connection for signals, and listens. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { freePort } from './program.js'
 
 export interface TestRedis {
@@ -11,23 +12,92 @@ export interface TestRedis {
 }
 
 /** Whether tests can have a Redis: the one of REDIS_URL, or a `redis-server` on this machine to start. */
-export const hasRedis = process.env.REDIS_URL !== undefined || isInstalled()
+export const canStartRedis = isInstalled()
+export const hasRedis = process.env.REDIS_URL !== undefined || canStartRedis
 
-/** The Redis of REDIS_URL, or one of our own on a port and in a folder of its own. */
+/** The Redis of REDIS_URL, or one of our own. */
 export async function startRedis(): Promise<TestRedis> {
-  if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, stop: async () => {} }
-  const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'conclave-redis-'))
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
-  const server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
-  await untilReady(server)
+  return process.env.REDIS_URL ? { url: process.env.REDIS_URL, stop: async () => {} } : await RedisServer.start()
+}
+
+/** A Redis of our own, on a port and in a folder of its own, that may fail. */
+export class RedisServer implements TestRedis {
+  readonly port: number
+  readonly #folder = mkdtempSync(join(tmpdir(), 'conclave-redis-'))
+  readonly #options: string[]
+  #server: ChildProcess | null = null
+
+  private constructor(port: number, options: string[]) {
+    this.port = port
+    this.#options = options
+  }
+
+  static async start(...options: string[]): Promise<RedisServer> {
+    const redis = new RedisServer(await freePort(), options)
+    await redis.start()
+    return redis
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Starts it, again, on the same port. */
+  async start(): Promise<void> {
+    const fixed = ['--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no']
+    const options = ['--port', String(this.port), ...fixed, ...this.#options]
+    this.#server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
+    await untilReady(this.#server)
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+    rmSync(this.#folder, { recursive: true })
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#server
+    this.#server = null
+    if (!server) return
+    server.kill(signal)
+    await once(server, 'exit')
+  }
+}
+
+/** Two masters that share the slots, and no replicas. */
+export async function startRedisCluster(): Promise<TestRedis> {
+  const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port']
+  const busPort = String(await freePort())
+  const servers = [
+    await RedisServer.start(...options, busPort),
+    await RedisServer.start(...options, String(await freePort()))
+  ] as const
+  const clients = servers.map(({ url }) => new Redis(url))
+  const [first, second] = clients as [Redis, Redis]
+  await first.call('CLUSTER', 'ADDSLOTSRANGE', '0', '8191')
+  await second.call('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383')
+  await second.call('CLUSTER', 'SET-CONFIG-EPOCH', '2')
+  await second.call('CLUSTER', 'MEET', '127.0.0.1', String(servers[0].port), busPort)
+  for (const client of clients) await untilFormed(client)
+  for (const client of clients) client.disconnect()
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis-cluster://127.0.0.1:${servers[0].port}?node=127.0.0.1:${servers[1].port}`,
     async stop() {
-      server.kill('SIGTERM')
-      await once(server, 'exit')
-      rmSync(folder, { recursive: true })
+      for (const server of servers) await server.stop()
     }
+  }
+}
+
+async function untilFormed(client: Redis): Promise<void> {
+  for (;;) {
+    const info = String(await client.call('CLUSTER', 'INFO'))
+    if (info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type ViewedConversation
 } from '../../conversation/viewed-conversation.js'
 import type { Member, MemberRole } from '../../database/entities.js'
+import { tellRead } from '../../delivery/activity.js'
 import { deleteConversation } from '../../key-life/delete-conversation.js'
 import type { Message } from '../../message/message.js'
 import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
@@ -192,7 +193,9 @@ export class ConversationResolver {
     @Arg('sequence', () => Int) sequence: number
   ): Promise<ReadPayload> {
     const id = requireConversationId('conversationId', conversationId)
-    await markRead(context.services, requireViewer(context), id, sequence)
+    const viewer = requireViewer(context)
+    await markRead(context.services, viewer, id, sequence)
+    await tellRead(context.services, viewer, id, sequence)
     return await payload(context, id)
   }
 }

@@ -1,6 +1,8 @@
-import { Arg, FieldResolver, ID, Resolver, Root, Subscription } from 'type-graphql'
+import { Arg, Field, FieldResolver, ID, InputType, Resolver, Root, Subscription } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
-import { type MessageEvent, messageStream } from '../../delivery/message-stream.js'
+import type { MessageEvent } from '../../delivery/conversation-log.js'
+import { inboxStream } from '../../delivery/inbox-stream.js'
+import { messageStream } from '../../delivery/message-stream.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId } from '../ids.js'
@@ -10,6 +12,15 @@ import { MessageEventType } from '../types/message.js'
 interface SubscribeArguments {
   conversationId: string
   after?: string | null
+}
+
+@InputType()
+class ResumePoint {
+  @Field(() => ID)
+  conversationId!: string
+
+  @Field(() => String, { description: "Cursor of the last event that was seen, or the conversation's `eventCursor`." })
+  after!: string
 }
 
 @Resolver()
@@ -28,7 +39,25 @@ export class DeliveryResolver {
     @Arg('conversationId', () => ID) _conversationId: string,
     @Arg('after', () => String, { nullable: true }) _after: string | null
   ): MessageEventType {
-    return { type, message, cursor: eventCursor(message.conversationId, message.change) }
+    return toEvent({ type, message })
+  }
+
+  @Subscription(() => MessageEventType, {
+    description:
+      'The same for every conversation the viewer is in: from its resume point on, or from now on where it has none; of one that the viewer joins, from the joining on.',
+    subscribe: async ({ args, context }: { args: { resume?: ResumePoint[] | null }; context: Context }) => {
+      const points = (args.resume ?? []).map(({ conversationId, after }) => {
+        const id = requireConversationId('resume', conversationId)
+        return { conversationId: id, after: Number(decodeCursor('event', id, 'resume', after)) }
+      })
+      return await inboxStream(context.services, requireViewer(context), points)
+    }
+  })
+  inboxEvents(
+    @Root() event: MessageEvent,
+    @Arg('resume', () => [ResumePoint], { nullable: true, defaultValue: [] }) _resume: ResumePoint[] | null
+  ): MessageEventType {
+    return toEvent(event)
   }
 }
 
@@ -42,6 +71,10 @@ export class ConversationEventsResolver {
   eventCursor(@Root() { id, lastChange }: ViewedConversation): string {
     return eventCursor(id, lastChange)
   }
+}
+
+function toEvent({ type, message }: MessageEvent): MessageEventType {
+  return { type, message, cursor: eventCursor(message.conversationId, message.change) }
 }
 
 function eventCursor(conversationId: string, change: number): string {

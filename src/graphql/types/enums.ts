@@ -1,6 +1,6 @@
 import { registerEnumType } from 'type-graphql'
 import type { HistoryVisibility, KeyState, MemberRole, RotationReason } from '../../database/entities.js'
-import type { MessageEvent } from '../../delivery/message-stream.js'
+import type { MessageEvent } from '../../delivery/conversation-log.js'
 import type { Message } from '../../message/message.js'
 import type { MessageStatus } from '../../message/message-opener.js'
 

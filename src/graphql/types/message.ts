@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql'
-import type { MessageEvent } from '../../delivery/message-stream.js'
+import type { MessageEvent } from '../../delivery/conversation-log.js'
 import type { Message } from '../../message/message.js'
 import { DateTime } from '../scalars.js'
 import { MessageEventTypeEnum, MessageKindEnum } from './enums.js'

@@ -1,0 +1,73 @@
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { NotFound, RateLimited } from '../errors.js'
+import type { Viewer } from '../identity/viewer.js'
+import { memberRole } from '../membership/roles.js'
+import type { Services } from '../services.js'
+
+/** What somebody does in a conversation at this moment: never stored. */
+export type Activity =
+  | { kind: 'TYPING'; userId: string; typing: boolean }
+  | { kind: 'READ'; userId: string; sequence: number }
+
+/** So many in so many seconds, of one member in one conversation, in one process. */
+const [OFTEN, SECONDS] = [10, 5]
+
+/** Tells members what others do, as often as they may. */
+export class ActivityLimit {
+  readonly #limiter = new RateLimiterMemory({ points: OFTEN, duration: SECONDS })
+
+  /** @returns 0, or after how many milliseconds it may be told */
+  async waitMs(viewer: Viewer, conversationId: string): Promise<number> {
+    try {
+      await this.#limiter.consume(`${conversationId} ${viewer.id}`)
+      return 0
+    } catch (refused) {
+      if (!(refused instanceof RateLimiterRes)) throw refused
+      return Math.max(1, refused.msBeforeNext)
+    }
+  }
+}
+
+type ActivityServices = Pick<Services, 'database' | 'signals' | 'activityLimit'>
+
+/**
+ * Tells the others that the viewer is typing, or no longer is.
+ *
+ * @throws NotFound for a stranger; RateLimited
+ */
+export async function setTyping(
+  services: ActivityServices,
+  viewer: Viewer,
+  conversationId: string,
+  typing: boolean
+): Promise<void> {
+  const role = await memberRole(services.database.entities(), conversationId, viewer.id)
+  if (!role) throw new NotFound('conversation')
+  const waitMs = await services.activityLimit.waitMs(viewer, conversationId)
+  if (waitMs > 0) throw new RateLimited(waitMs)
+  tell(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
+}
+
+/** Tells the others how far the viewer has read; too often, it is left out: the mark itself stands in the table. */
+export async function tellRead(
+  services: Pick<Services, 'signals' | 'activityLimit'>,
+  viewer: Viewer,
+  conversationId: string,
+  sequence: number
+): Promise<void> {
+  if ((await services.activityLimit.waitMs(viewer, conversationId)) > 0) return
+  tell(services, conversationId, { kind: 'READ', userId: viewer.id, sequence })
+}
+
+function tell({ signals }: Pick<Services, 'signals'>, conversationId: string, activity: Activity): void {
+  signals.publish(`activity:${conversationId}`, JSON.stringify(activity))
+}
+
+/** @returns null for what no version of this program has sent */
+export function parseActivity(payload: string): Activity | null {
+  const { kind, userId, typing, sequence } = JSON.parse(payload) as Partial<Record<string, unknown>>
+  if (typeof userId !== 'string') return null
+  if (kind === 'TYPING' && typeof typing === 'boolean') return { kind, userId, typing }
+  if (kind === 'READ' && typeof sequence === 'number') return { kind, userId, sequence }
+  return null
+}

@@ -1,0 +1,27 @@
+/** Publish and subscribe of Redis: nothing here waits for a connection, and what needs one fails without. */
+export interface RedisChannels {
+  publish(channel: string, message: string): Promise<unknown>
+  /** Settles when Redis has confirmed all of them. Subscribing twice is subscribing once. */
+  subscribe(channels: string[]): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  /** Gives up connections that do not work although they seem to be there. */
+  reconnect(): void
+  close(): void
+}
+
+export interface ChannelEvents {
+  /** Messages can be published. */
+  onPublisherUp(): void
+  onPublisherDown(): void
+  /** There is a new connection for subscriptions, and it has none of those that the old one had. */
+  onSubscriberUp(): void
+  onSubscriberDown(): void
+  onMessage(channel: string, message: string): void
+  onError(error: Error): void
+}
+
+/** Commands fail at once where there is no connection, and nothing gathers in memory. */
+export const FAIL_AT_ONCE = { enableOfflineQueue: false, connectTimeout: 3_000 }
+export const RETRY_MS = 500
+/** For an answer to a message that was published. */
+export const PUBLISH_MS = 2_000

@@ -3,7 +3,7 @@ import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
 
 /**
- * What a client sees of an error, over HTTP and WebSocket alike: message, path, and a code of the closed list.
+ * What a client sees of an error, over every transport alike: message, path, and a code of the closed list.
  *
  * @param hideSuggestions leaves the engine's "Did you mean …?" out
  */

@@ -7,6 +7,7 @@ import { BadUserInput, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
+import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
@@ -24,7 +25,7 @@ export interface HttpServer {
 const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
 
 /**
- * Serves GraphQL at `/graphql` over HTTP and WebSocket, and the probes.
+ * Serves GraphQL at `/graphql` over HTTP and WebSocket, at `/graphql/stream` as event streams, and the probes.
  *
  * @throws StartError when the port is taken
  */
@@ -48,16 +49,22 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await apollo.start()
   app.setErrorHandler(refuseRequest)
+  let isClosing = false
+  // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
+  app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
   await app.register(fastifyApollo(apollo), {
     context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
   })
   addProbes(app, services)
+  const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)
   return {
     url: `http://${hostOf(config.host)}:${(app.server.address() as { port: number }).port}`,
     async close() {
+      isClosing = true
       const closed = app.close()
+      streams.close()
       await sockets.close()
       await closed
       await apollo.stop()
@@ -74,7 +81,10 @@ function asHttpError(error: unknown): never {
 /** HTTP answers once; left to itself, the engine would execute the field as if it were a query. */
 async function refuseSubscription({ operation }: { operation?: OperationDefinitionNode }): Promise<void> {
   if (operation?.operation !== 'subscription') return
-  const originalError = new BadUserInput('query', 'Subscriptions go over WebSocket, to the same address.')
+  const originalError = new BadUserInput(
+    'query',
+    'Subscriptions go over WebSocket, to the same address, or as event streams to /graphql/stream.'
+  )
   throw new GraphQLError(originalError.message, { originalError, extensions: { http: { status: 400 } } })
 }
 
@@ -88,7 +98,9 @@ async function refuseRequest(error: FastifyError, _request: FastifyRequest, repl
 
 function addProbes(app: FastifyInstance, services: Services): void {
   app.get('/', async (_, reply) =>
-    reply.type('text/plain').send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket.\n')
+    reply
+      .type('text/plain')
+      .send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n')
   )
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_, reply) => {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type ExecutionArgs, GraphQLError, type GraphQLSchema, parse, specifiedRules, validate } from 'graphql'
-import { CloseCode, type ServerOptions, type SubscribePayload } from 'graphql-ws'
+import type { GraphQLError, GraphQLSchema } from 'graphql'
+import { CloseCode, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { Unauthenticated } from '../errors.js'
@@ -9,16 +9,16 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { contextOf } from './context.js'
 import { formatError } from './format-error.js'
-import { extraRules } from './validation-rules.js'
+import { expiredToken, formatResult, prepareOperation } from './prepare-operation.js'
+import { subscribeOperation } from './subscribe.js'
+import { whenExpired } from './when-expired.js'
 
 /** What `onConnect` leaves behind for the operations of the same socket. */
 type Extra = {
   viewer?: Viewer
-  expiry?: NodeJS.Timeout
+  expiry?: NodeJS.Timeout | undefined
 }
 
-/** Longest delay that a timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
 
@@ -39,15 +39,13 @@ export function serveWebSocket(
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const options: Options = {
     schema,
+    subscribe: subscribeOperation,
     onConnect: (context) => admit(services, context),
     onClose: ({ extra }) => clearTimeout(extra.expiry),
-    onSubscribe: ({ extra }, _id, payload) => prepare(services, schema, extra.viewer, payload),
-    // A result without `data` means that nothing was executed; it stays without.
-    onNext: (_ctx, _id, _payload, _args, { data, errors }) =>
-      errors && {
-        ...(data === undefined ? {} : { data }),
-        errors: errors.map(format)
-      },
+    // Errors are answers, and the socket stays.
+    onSubscribe: ({ extra: { viewer } }, _id, payload) =>
+      viewer ? prepareOperation(schema, contextOf(services, viewer), payload) : [expiredToken()],
+    onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
   useServer(options, sockets)
@@ -60,27 +58,6 @@ export function serveWebSocket(
   return { close: () => closeSockets(sockets) }
 }
 
-/** What Apollo does over HTTP, where this transport has nothing of its own: errors are answers, the socket stays. */
-function prepare(
-  services: Services,
-  schema: GraphQLSchema,
-  viewer: Viewer | undefined,
-  { query, operationName, variables }: SubscribePayload
-): ExecutionArgs | readonly GraphQLError[] {
-  // The timer may be late: no operation begins under a token that has run out.
-  if (!viewer || (viewer.expiresAt !== null && viewer.expiresAt <= services.clock.now())) return [expired()]
-  try {
-    const document = parse(query)
-    const errors = validate(schema, document, [...specifiedRules, ...extraRules(services.config)])
-    if (errors.length > 0) return errors
-    const contextValue = contextOf(services, viewer)
-    return { schema, document, operationName: operationName ?? null, variableValues: variables ?? null, contextValue }
-  } catch (error) {
-    if (error instanceof GraphQLError) return [error]
-    throw error
-  }
-}
-
 /** @returns whether the socket may be used: false closes it with 4403 */
 async function admit(
   services: Services,
@@ -91,10 +68,8 @@ async function admit(
   // It may have gone meanwhile, and would leave the timer behind.
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
   extra.viewer = viewer
-  if (viewer.expiresAt) {
-    const delayMs = Math.min(viewer.expiresAt.getTime() - services.clock.now().getTime(), MAX_TIMER_MS)
-    extra.expiry = setTimeout(() => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired'), delayMs)
-  }
+  const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
+  extra.expiry = whenExpired(services, viewer, end)
   return true
 }
 
@@ -112,11 +87,6 @@ async function authenticated(services: Services, socket: WebSocket, authorizatio
     services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
   }
-}
-
-function expired(): GraphQLError {
-  const originalError = new Unauthenticated('The token has expired. Get a new one.')
-  return new GraphQLError(originalError.message, { originalError })
 }
 
 function refuseUpgrade(socket: Duplex): void {

@@ -1,0 +1,135 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type ExecutionResult, execute, type GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { Unauthenticated } from '../errors.js'
+import type { Services } from '../services.js'
+import { type Context, createContext } from './context.js'
+import { EventStream } from './event-stream.js'
+import { formatError } from './format-error.js'
+import { expiredToken, formatResult, type OperationRequest, prepareOperation } from './prepare-operation.js'
+import { subscribeOperation } from './subscribe.js'
+import { whenExpired } from './when-expired.js'
+
+type Results = AsyncGenerator<ExecutionResult>
+type Format = (error: unknown) => ReturnType<typeof formatError>
+
+/** What can be an operation at all. Whether it is one is for the engine to say, within the stream. */
+const BODY = {
+  type: 'object',
+  required: ['query'],
+  properties: {
+    query: { type: 'string' },
+    operationName: { type: ['string', 'null'] },
+    variables: { type: ['object', 'null'] }
+  }
+}
+
+/**
+ * Serves operations of every kind at `/graphql/stream`, one to a request, as graphql-sse's distinct connections mode
+ * has it. Refused tokens, and bodies that are no request, are answered in JSON; everything else in the stream.
+ */
+export function serveEventStreams(app: FastifyInstance, services: Services, schema: GraphQLSchema): { close(): void } {
+  const { log, config } = services
+  const format: Format = (error) => formatError(log, error, config.mode === 'production')
+  const subscribers = new Subscribers()
+  app.post<{ Body: OperationRequest }>('/graphql/stream', { schema: { body: BODY } }, async (request, reply) => {
+    if (!acceptsEvents(request)) return await refuseFormat(reply)
+    let context: Context
+    try {
+      context = await createContext(services, request.headers.authorization)
+    } catch (error) {
+      return await reply.code(error instanceof Unauthenticated ? 401 : 500).send({ errors: [format(error)] })
+    }
+    reply.hijack()
+    await answer(new EventStream(reply.raw), schema, context, request.body, format, subscribers)
+  })
+  const method = ['GET', 'PUT', 'DELETE']
+  app.route({ method, url: '/graphql/stream', handler: async (_, reply) => await refuseMethod(reply) })
+  return { close: () => subscribers.sendElsewhere() }
+}
+
+/** Executes an operation and sends what it gives. Errors are part of that: it does not throw. */
+async function answer(
+  stream: EventStream,
+  schema: GraphQLSchema,
+  context: Context,
+  request: OperationRequest,
+  format: Format,
+  subscribers: Subscribers
+): Promise<void> {
+  const end = () => stream.complete({ errors: [format(expiredToken())] })
+  const expiry = whenExpired(context.services, context.viewer, end)
+  stream.onOver(() => clearTimeout(expiry))
+  try {
+    const result = await perform(schema, context, request)
+    if (isResults(result)) {
+      subscribers.add(stream)
+      await follow(stream, result, format)
+    } else {
+      await stream.next(formatResult(result, format))
+    }
+    stream.complete()
+  } catch (error) {
+    stream.complete({ errors: [format(error)] })
+  }
+}
+
+async function perform(
+  schema: GraphQLSchema,
+  context: Context,
+  request: OperationRequest
+): Promise<ExecutionResult | Results> {
+  const prepared = prepareOperation(schema, context, request)
+  if (isRefusal(prepared)) return { errors: prepared }
+  const operation = getOperationAST(prepared.document, prepared.operationName)
+  return operation?.operation === 'subscription' ? await subscribeOperation(prepared) : await execute(prepared)
+}
+
+/** Takes the next event only when the client has room for it. */
+async function follow(stream: EventStream, results: Results, format: Format): Promise<void> {
+  // It may be waiting for an event that never comes: a client that goes away ends the wait.
+  stream.onOver(() => void results.return(undefined).catch(() => {}))
+  for await (const result of results) await stream.next(formatResult(result, format))
+}
+
+/** Subscriptions that are open. Queries and mutations are finished before the server stops, these never would be. */
+class Subscribers {
+  readonly #streams = new Set<EventStream>()
+  #closing = false
+
+  add(stream: EventStream): void {
+    this.#streams.add(stream)
+    stream.onOver(() => this.#streams.delete(stream))
+    if (this.#closing) stream.abort()
+  }
+
+  /** Cuts them all: clients connect again, to another process, and resume from their cursors. */
+  sendElsewhere(): void {
+    this.#closing = true
+    for (const stream of [...this.#streams]) stream.abort()
+  }
+}
+
+function isRefusal(prepared: ReturnType<typeof prepareOperation>): prepared is readonly GraphQLError[] {
+  return Array.isArray(prepared)
+}
+
+function isResults(result: ExecutionResult | Results): result is Results {
+  return Symbol.asyncIterator in result
+}
+
+function acceptsEvents({ headers: { accept = '*/*' } }: FastifyRequest): boolean {
+  return /text\/event-stream|text\/\*|\*\/\*/i.test(accept)
+}
+
+async function refuseFormat(reply: FastifyReply): Promise<FastifyReply> {
+  const message = 'Answers come as text/event-stream here. For JSON, use /graphql.'
+  return await reply.code(406).send({ errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] })
+}
+
+async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
+  const message = 'Send the operation in the body of a POST request.'
+  return await reply
+    .code(405)
+    .header('allow', 'POST')
+    .send({ errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] })
+}

@@ -1,0 +1,61 @@
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  parse,
+  specifiedRules,
+  validate
+} from 'graphql'
+import { Unauthenticated } from '../errors.js'
+import type { Context } from './context.js'
+import { extraRules } from './validation-rules.js'
+
+/** An operation as clients send it, over any transport. */
+export interface OperationRequest {
+  query: string
+  operationName?: string | null | undefined
+  variables?: Record<string, unknown> | null | undefined
+}
+
+/**
+ * Parses and checks an operation as Apollo does over HTTP, for the transports that do not pass through it.
+ *
+ * @returns what to execute, or the errors that answer the request
+ */
+export function prepareOperation(
+  schema: GraphQLSchema,
+  context: Context,
+  { query, operationName, variables }: OperationRequest
+): ExecutionArgs | readonly GraphQLError[] {
+  const { config, clock } = context.services
+  const expiresAt = context.viewer?.expiresAt
+  // The timer may be late: no operation begins under a token that has run out.
+  if (expiresAt && expiresAt <= clock.now()) return [expiredToken()]
+  try {
+    const document = parse(query)
+    const errors = validate(schema, document, [...specifiedRules, ...extraRules(config)])
+    if (errors.length > 0) return errors
+    const names = { operationName: operationName ?? null, variableValues: variables ?? null }
+    return { schema, document, ...names, contextValue: context }
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error]
+    throw error
+  }
+}
+
+/** A result with its errors as clients see them. One without `data` was not executed at all, and stays without. */
+export function formatResult(
+  { data, errors }: { data?: ExecutionResult['data']; errors?: readonly GraphQLError[] | undefined },
+  format: (error: GraphQLError) => GraphQLFormattedError
+): FormattedExecutionResult {
+  return { ...(data === undefined ? {} : { data }), ...(errors ? { errors: errors.map(format) } : {}) }
+}
+
+/** What a client is told whose token ran out while its connection was open. */
+export function expiredToken(): GraphQLError {
+  const originalError = new Unauthenticated('The token has expired. Get a new one.')
+  return new GraphQLError(originalError.message, { originalError })
+}

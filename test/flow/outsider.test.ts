@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
+  ActivityDocument,
   AddMembersDocument,
   CancelKeyDestructionDocument,
   ConversationDocument,
@@ -23,7 +24,8 @@ import {
   ScheduleKeyDestructionDocument,
   SendMessageDocument,
   SetKeyPolicyDocument,
-  SetMemberRoleDocument
+  SetMemberRoleDocument,
+  SetTypingDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
@@ -91,6 +93,11 @@ const ATTEMPTS: Record<string, Attempt> = {
     by.execute(CancelKeyDestructionDocument, { conversationId, version: 1 }),
   reencryptConversation: (by, { conversationId }) =>
     by.execute(ReencryptConversationDocument, { conversationId, fromVersion: 1 }),
+  setTyping: (by, { conversationId }) => by.execute(SetTypingDocument, { conversationId, typing: true }),
+  activity: async (by, { conversationId }) => {
+    const events = by.subscribe(ActivityDocument, { conversationId })
+    return { status: 200, data: null, errors: (await events.ended) ?? [] }
+  },
   messageEvents: async (by, { conversationId }) => {
     const events = by.subscribe(MessageEventsDocument, { conversationId })
     return { status: 200, data: null, errors: (await events.ended) ?? [] }
@@ -110,7 +117,7 @@ describe('somebody who is not in a conversation', () => {
     const onNoConversation = [
       ...['viewer', 'conversations', 'createConversation', 'devToken', 'rotateDueKeys', 'cancelKeyOperation'],
       ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress'],
-      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation']
+      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents']
     ]
     expect(fields.filter((name) => !attempted.includes(name))).toEqual(expect.arrayContaining(onNoConversation))
     expect(fields.filter((name) => ![...attempted, ...onNoConversation].includes(name))).toEqual([])
@@ -154,7 +161,7 @@ describe('somebody who is not in a conversation', () => {
 })
 
 describe('somebody without a token', () => {
-  it.each(Object.keys(ATTEMPTS).filter((name) => name !== 'messageEvents'))(
+  it.each(Object.keys(ATTEMPTS).filter((name) => !['messageEvents', 'activity'].includes(name)))(
     'is told to send one by %s',
     async (name) => {
       const { errors } = await (ATTEMPTS[name] as Attempt)(conclave.anonymous(), existing)

@@ -7,7 +7,8 @@ import {
   type MessageFieldsFragment,
   RemoveMemberDocument
 } from '../../documents/generated.js'
-import { type MessageEvent, messageStream } from '../../src/delivery/message-stream.js'
+import type { MessageEvent } from '../../src/delivery/conversation-log.js'
+import { messageStream } from '../../src/delivery/message-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'

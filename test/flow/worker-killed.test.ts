@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { KeysDocument, MarkKeyCompromisedDocument, SetKeyPolicyDocument } from '../../documents/generated.js'
 import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
-import { bootConclave, type TestConclave } from '../support/boot.js'
+import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { InstalledProgram } from '../support/program.js'
@@ -116,12 +116,8 @@ async function eventsOf(id: string): Promise<string[]> {
 
 function environment(): Record<string, string> {
   return {
-    DATABASE_URL: conclave.database.url,
+    ...programEnvironment(conclave),
     ...(redis && { REDIS_URL: redis.url }),
-    MASTER_KEY: 'local:test',
-    MASTER_SECRETS: `test=${Buffer.alloc(32, 7).toString('base64')}`,
-    AUTH_JWT_SECRET: conclave.services.authentication.jwtSecret,
-    KEY_BITS: '2048',
     KEY_POOL_TARGET: '0',
     SCAN_EVERY: 'PT0.1S'
   }

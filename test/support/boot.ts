@@ -27,6 +27,7 @@ export interface TestConclave {
 }
 
 const SECRET = 'only for tests, and long enough for HS256'
+const TEST_SECRETS = `test=${Buffer.alloc(32, 7).toString('base64')}`
 
 /** Boots the real application on a database of its own: all but the process around it. */
 export async function bootConclave(
@@ -85,7 +86,18 @@ function environment(databaseUrl: string): NodeJS.ProcessEnv {
     DATABASE_POOL_MAX: '4',
     AUTH_JWT_SECRET: SECRET,
     MASTER_KEY: 'local:test',
-    MASTER_SECRETS: `test=${Buffer.alloc(32, 7).toString('base64')}`,
+    MASTER_SECRETS: TEST_SECRETS,
+    KEY_BITS: '2048'
+  }
+}
+
+/** For a program of its own on the same database, with the same secrets. */
+export function programEnvironment({ database, services }: TestConclave): Record<string, string> {
+  return {
+    DATABASE_URL: database.url,
+    MASTER_KEY: 'local:test',
+    MASTER_SECRETS: TEST_SECRETS,
+    AUTH_JWT_SECRET: services.authentication.jwtSecret,
     KEY_BITS: '2048'
   }
 }

@@ -47,7 +47,16 @@ export class InstalledProgram {
 
   /** A worker alone, without npm around it; the program must have been built. */
   startWorker(env: Record<string, string>): RunningProgram {
-    const command = [join('dist', 'src', 'main.js'), 'worker']
+    return this.#startPart('worker', env)
+  }
+
+  /** An API process alone, likewise. */
+  startApi(env: Record<string, string>): RunningProgram {
+    return this.#startPart('api', env)
+  }
+
+  #startPart(part: 'api' | 'worker', env: Record<string, string>): RunningProgram {
+    const command = [join('dist', 'src', 'main.js'), part]
     const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true }
     const program = new RunningProgram(spawn(process.execPath, command, options))
     this.#running.push(program)
@@ -87,6 +96,11 @@ export class RunningProgram {
     this.#exit = once(child, 'exit').then(([code]) => code)
   }
 
+  /** Of the program itself, where npm is not around it. */
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Everything it printed and logged. */
   get output(): string {
     return this.#output
@@ -117,6 +131,11 @@ export class RunningProgram {
 
   async finished(): Promise<Finished> {
     return { code: await this.#exit, output: this.#output }
+  }
+
+  /** What a supervisor sends that wants it to stop. */
+  terminate(): void {
+    this.#signal('SIGTERM')
   }
 
   /** Ctrl-C in its terminal. */

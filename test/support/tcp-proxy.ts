@@ -5,7 +5,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 export class TcpProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  readonly #target: number
+  #target: number
   #cut = false
   #silent = false
   #hangsUp = false
@@ -33,6 +33,17 @@ export class TcpProxy {
   cut(): void {
     this.#cut = true
     for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Resets one of the clients' connections. @param random from 0 to 1 */
+  cutOne(random: number): void {
+    const sockets = [...this.#sockets]
+    sockets[Math.floor(random * sockets.length)]?.resetAndDestroy()
+  }
+
+  /** Passes new connections on to another port. */
+  retarget(port: number): void {
+    this.#target = port
   }
 
   /** Takes requests and closes its half of the connection in the place of an answer. */

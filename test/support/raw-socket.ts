@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import WebSocket from 'ws'
+
+/** A graphql-transport-ws client that a test holds by its socket: it can stop reading, and sees every frame. */
+export class RawSocket {
+  readonly frames: { type: string; id?: string; payload?: unknown }[] = []
+  readonly #socket: WebSocket
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.on('message', (data) => this.frames.push(JSON.parse(String(data))))
+    socket.on('error', () => {})
+  }
+
+  /** @param url of the server, http:// */
+  static async connect(url: string, token: string): Promise<RawSocket> {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+    const raw = new RawSocket(socket)
+    await once(socket, 'open')
+    raw.#send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })
+    await once(socket, 'message')
+    return raw
+  }
+
+  subscribe(id: string, query: string): void {
+    this.#send({ type: 'subscribe', id, payload: { query } })
+  }
+
+  /** Settles with the code that the server closes with. */
+  async closed(): Promise<number> {
+    const [code] = (await once(this.#socket, 'close')) as [number]
+    return code
+  }
+
+  /** Reads nothing more: the server's side fills up. */
+  stopReading(): void {
+    this.#tcp.pause()
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  get #tcp(): Socket {
+    return (this.#socket as unknown as { _socket: Socket })._socket
+  }
+
+  #send(frame: object): void {
+    this.#socket.send(JSON.stringify(frame))
+  }
+}

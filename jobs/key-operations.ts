@@ -15,9 +15,10 @@ const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
     takeApart: async (services, operation, stop) => {
       const [rotatesAt, id] = operation.position?.split(' ') ?? []
       const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
-      const { rotated, failed, last, isLast } = await rotateDueBatch(services, after, stop)
+      const { rotated, failed, last, isLast, isHeldUp } = await rotateDueBatch(services, after, stop)
       const position = last && `${last.rotatesAt.toISOString()} ${last.id}`
       const step = { done: rotated, failed, position }
+      if (isHeldUp) return { ...step, postponed: true, error: 'No key can be had at present; it goes on later.' }
       if (!isLast) return step
       if (operation.failed + failed === 0) return { ...step, outcome: 'SUCCEEDED' }
       return { ...step, outcome: 'FAILED', error: 'Some keys could not be rotated: the log says why. They stay due.' }

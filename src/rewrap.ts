@@ -41,6 +41,12 @@ async function main(args: string[]): Promise<number> {
 async function rewrap(services: Services, dryRun: boolean): Promise<number> {
   await printCensus(services)
   const open = await findOpenRewrap(services)
+  const { uri } = services.masterKeys.current
+  if (open && open.target !== uri) {
+    throw new StartError(
+      `A rewrap to ${open.target} is under way, and MASTER_KEY is ${uri}. Let it end, or cancel it: cancelKeyOperation(id: "${open.id}").`
+    )
+  }
   if (open && open.dryRun !== dryRun) {
     throw new StartError(`A ${open.dryRun ? 'dry run' : 'rewrap'} is under way (${open.id}). Let it end, or cancel it.`)
   }
@@ -99,8 +105,11 @@ async function printOutcome(services: Services, { state, done, failed, error, dr
   if (error) console.log(error)
   if (!dryRun) {
     const { masterKeys } = await keyHealth({ ...services, now: services.clock.now() })
-    for (const { uri } of masterKeys.filter(({ safeToRetire }) => safeToRetire)) {
-      console.log(`${uri} holds no key any more: it can be taken out of MASTER_KEYS_RETIRING.`)
+    for (const { uri, current, wrappedKeyCount } of masterKeys) {
+      if (current) continue
+      const kept = `still holds ${wrappedKeyCount} keys: it is needed.`
+      const free = 'holds no key any more: it can be taken out of MASTER_KEYS_RETIRING.'
+      console.log(`${uri} ${wrappedKeyCount > 0 ? kept : free}`)
     }
   }
   return state === 'SUCCEEDED' ? 0 : 1

@@ -125,6 +125,8 @@ export class KeySupply {
   }
 
   async #generate(): Promise<WrappedKeyPair> {
+    // In an outage this is known at once: no pair is made that could not be wrapped, and nobody waits for it.
+    await this.#orUnavailable(() => this.#masterKeys.current.version())
     const { publicKey, privateKey } = await this.#generating(() => generateRsaKeyPair(this.#modulusBits))
     try {
       const keyId = uuidv7()
@@ -143,12 +145,16 @@ export class KeySupply {
     }
   }
 
-  /** @throws KeyUnavailable when the master key cannot be used now, whatever the reason is: the log has it */
   async #wrap(privateKey: Uint8Array, context: PrivateKeyContext): Promise<Wrapping> {
+    const [wrapping] = await this.#orUnavailable(() => this.#masterKeys.current.wrap([{ privateKey, context }]))
+    if (!wrapping) throw new Error('a master key wraps every key that it is given')
+    return wrapping
+  }
+
+  /** @throws KeyUnavailable when the master key cannot be used now, whatever the reason is: the log has it */
+  async #orUnavailable<T>(call: () => Promise<T>): Promise<T> {
     try {
-      const [wrapping] = await this.#masterKeys.current.wrap([{ privateKey, context }])
-      if (!wrapping) throw new Error('a master key wraps every key that it is given')
-      return wrapping
+      return await call()
     } catch (error) {
       if (!(error instanceof MasterKeyError)) throw error
       this.#log.error({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'new key cannot be wrapped')

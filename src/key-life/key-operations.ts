@@ -114,7 +114,8 @@ export async function queueOperation(em: EntityManager, draft: OperationDraft): 
       [id, kind, actor, conversationId, keyVersion, total, target, dryRun, now]
     )
   } catch (error) {
-    if (isUniqueViolation(error)) throw new Conflict('The same operation is under way already.')
+    if (isUniqueViolation(error))
+      throw new Conflict('The same operation is under way already. Let it end, or cancel it: keyOperations lists it.')
     throw error
   }
   await appendKeyEvent(em, {

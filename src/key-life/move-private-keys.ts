@@ -1,11 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import { DecryptionError } from '../crypto/errors.js'
 import { fingerprintOfPrivateKey } from '../crypto/key-transport.js'
-import type { MasterKey, WrappedPrivateKey, Wrapping } from '../master-key/master-key.js'
+import type { CallOptions, MasterKey, WrappedPrivateKey, Wrapping } from '../master-key/master-key.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
-
-/** Its calls yield to those of requests. */
-const BACKGROUND = { background: true }
 
 /** What a master key was given and did not give back: nothing may be trusted to it. */
 export class UntrueWrapping extends Error {
@@ -27,13 +24,16 @@ export class UntrueWrapping extends Error {
 export async function movePrivateKeys(
   from: MasterKey,
   to: MasterKey,
-  keys: readonly WrappedPrivateKey[]
+  keys: readonly WrappedPrivateKey[],
+  stop: AbortSignal
 ): Promise<(Wrapping | MasterKeyError)[]> {
+  // Its calls yield to those of requests.
+  const options = { background: true, signal: stop }
   const rewrap = await to.rewrapFrom(from)
-  if (!rewrap) return await unwrapAndWrap(from, to, keys)
-  const moved = await rewrap(keys, BACKGROUND)
+  if (!rewrap) return await unwrapAndWrap(from, to, keys, options)
+  const moved = await rewrap(keys, options)
   if (moved.length !== keys.length) throw new UntrueWrapping(to.uri)
-  await requireSamePublicHalves(to, openable(moved, keys))
+  await requireSamePublicHalves(to, openable(moved, keys), options)
   return moved
 }
 
@@ -41,13 +41,14 @@ export async function movePrivateKeys(
 async function unwrapAndWrap(
   from: MasterKey,
   to: MasterKey,
-  keys: readonly WrappedPrivateKey[]
+  keys: readonly WrappedPrivateKey[],
+  options: CallOptions
 ): Promise<(Wrapping | MasterKeyError)[]> {
-  const opened = await from.unwrap(keys, BACKGROUND)
+  const opened = await from.unwrap(keys, options)
   try {
     const plain = openable(opened, keys).map(({ result, context }) => ({ privateKey: result, context }))
-    const wrapped = plain.length > 0 ? await to.wrap(plain, BACKGROUND) : []
-    await requireSameBytes(to, plain, wrapped)
+    const wrapped = plain.length > 0 ? await to.wrap(plain, options) : []
+    await requireSameBytes(to, plain, wrapped, options)
     const wrappings = wrapped.values()
     return opened.map((result) => (result instanceof MasterKeyError ? result : next(wrappings, to)))
   } finally {
@@ -73,11 +74,13 @@ function openable<T>(results: readonly (T | MasterKeyError)[], keys: readonly Wr
 async function requireSameBytes(
   to: MasterKey,
   plain: readonly { privateKey: Buffer; context: WrappedPrivateKey['context'] }[],
-  wrapped: readonly Wrapping[]
+  wrapped: readonly Wrapping[],
+  options: CallOptions
 ): Promise<void> {
   const again = await reopen(
     to,
-    plain.map(({ context }, index) => ({ wrapped: wrapped[index]?.wrapped ?? Buffer.alloc(0), context }))
+    plain.map(({ context }, index) => ({ wrapped: wrapped[index]?.wrapped ?? Buffer.alloc(0), context })),
+    options
   )
   try {
     plain.forEach(({ privateKey }, index) => {
@@ -91,10 +94,15 @@ async function requireSameBytes(
 }
 
 /** Where the service has moved them by itself there are no bytes to compare with: the public half tells as well. */
-async function requireSamePublicHalves(to: MasterKey, moved: readonly Opened<Wrapping>[]): Promise<void> {
+async function requireSamePublicHalves(
+  to: MasterKey,
+  moved: readonly Opened<Wrapping>[],
+  options: CallOptions
+): Promise<void> {
   const again = await reopen(
     to,
-    moved.map(({ result, context }) => ({ wrapped: result.wrapped, context }))
+    moved.map(({ result, context }) => ({ wrapped: result.wrapped, context })),
+    options
   )
   try {
     moved.forEach(({ context }, index) => {
@@ -105,9 +113,9 @@ async function requireSamePublicHalves(to: MasterKey, moved: readonly Opened<Wra
   }
 }
 
-async function reopen(to: MasterKey, keys: readonly WrappedPrivateKey[]): Promise<Buffer[]> {
+async function reopen(to: MasterKey, keys: readonly WrappedPrivateKey[], options: CallOptions): Promise<Buffer[]> {
   if (keys.length === 0) return []
-  const opened = await to.unwrap(keys, BACKGROUND)
+  const opened = await to.unwrap(keys, options)
   const buffers = opened.filter((bytes): bytes is Buffer => bytes instanceof Buffer)
   if (buffers.length === keys.length) return buffers
   for (const bytes of buffers) bytes.fill(0)

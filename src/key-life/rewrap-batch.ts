@@ -25,10 +25,11 @@ export async function rewrapBatch(
   services: Pick<Services, 'masterKeys' | 'clock' | 'log'>,
   em: EntityManager,
   operation: KeyOperation,
-  { masterKey, keys }: KeysToRewrap
+  { masterKey, keys }: KeysToRewrap,
+  stop: AbortSignal
 ): Promise<{ done: number; failed: number }> {
   const { masterKeys, clock } = services
-  const results = await movePrivateKeys(masterKeys.get(masterKey), masterKeys.current, keys.map(wrappedOf))
+  const results = await movePrivateKeys(masterKeys.get(masterKey), masterKeys.current, keys.map(wrappedOf), stop)
   const moved = keys.flatMap((key, index): MovedKey[] => {
     const result = results[index]
     return result && !(result instanceof MasterKeyError) ? [{ key, wrapping: result }] : []
@@ -44,8 +45,25 @@ export async function rewrapBatch(
   )
   const stored = operation.dryRun ? moved.map(({ key }) => key) : await store(em, to, moved)
   if (!operation.dryRun) await appendKeyEvents(em, { ...event, action: 'key.rewrapped', detail }, stored.map(eventOf))
-  await appendKeyEvents(em, { ...event, action: 'key.set-aside', detail }, failed.map(eventOf))
+  const unnamed = await notNamedYet(em, operation, failed)
+  await appendKeyEvents(em, { ...event, action: 'key.set-aside', detail }, unnamed.map(eventOf))
   return { done: stored.length, failed: failed.length }
+}
+
+const NAMED = {
+  text: `
+    select conversation_id as "conversationId", key_version as version from key_events
+     where conversation_id = any($1::uuid[]) and action = 'key.set-aside' and position($2 in detail) > 0`
+}
+
+/** A key is set aside in every round that looks at it, and named once. */
+async function notNamedYet(em: EntityManager, { id }: KeyOperation, failed: KeyToRewrap[]): Promise<KeyToRewrap[]> {
+  if (failed.length === 0) return []
+  const ids = failed.map(({ conversationId }) => conversationId)
+  const named = await runIn<Pick<KeyToRewrap, 'conversationId' | 'version'>>(em, NAMED, [ids, id])
+  return failed.filter(
+    (key) => !named.some((one) => one.conversationId === key.conversationId && one.version === key.version)
+  )
 }
 
 function wrappedOf({ keyId, publicKey, wrappedPrivateKey }: KeyToRewrap) {

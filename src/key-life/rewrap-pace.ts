@@ -1,7 +1,8 @@
 import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 
-const FRESH_MS = 5000
+/** Sends that stand still tell nothing: what they said last counts for so long. */
+const FRESH_MS = 30_000
 /** Sends that take longer than this, measured by what they take as a rule, slow a rewrap down. */
 const SLOWED = 1.5
 const PAUSE_MAX_MS = 5000

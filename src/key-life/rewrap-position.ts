@@ -20,16 +20,19 @@ export interface KeyToRewrap {
 export interface KeysToRewrap {
   masterKey: string
   keys: KeyToRewrap[]
-  /** Behind the last of them. @param missed how many of them somebody else had locked */
-  positionBehind(missed: number): string
+  /** Behind the last of them. @param size of the next step */
+  positionBehind(size: number): string
   /** Counts all that are left under this version of the master key, and goes on behind them. */
   passOver(): Promise<{ failed: number; position: string }>
 }
 
-/** Master key, its version, the key last looked at below them; and how many were missed until there. */
-type Position = [masterKey: string, masterKeyVersion: string, conversationId: string, version: number, missed: number]
+/** Master key, its version, the key last looked at below them; and how many keys the next step takes. */
+type Position = [masterKey: string, masterKeyVersion: string, conversationId: string, version: number, size: number]
 
-const BEGINNING: Position = ['', '', '00000000-0000-0000-0000-000000000000', 0, 0]
+/** Keys of one step at most, and of the first. */
+export const STEP_MAX = 200
+
+const BEGINNING: Position = ['', '', '00000000-0000-0000-0000-000000000000', 0, STEP_MAX]
 const END_OF_GROUP = ['ffffffff-ffff-ffff-ffff-ffffffffffff', 2 ** 31 - 1] as const
 
 const KEYS = {
@@ -73,8 +76,8 @@ export async function findKeysToRewrap(
   return null
 }
 
-/** Keys that were passed over since somebody else had locked them: they are for another round. */
-export function missedUntil(position: string | null): number {
+/** Keys of the next step. */
+export function stepSize(position: string | null): number {
   return positionFrom(position)[4]
 }
 
@@ -87,23 +90,22 @@ function isTarget([masterKey, masterKeyVersion]: Position, { uri, version }: Rew
 }
 
 async function nextGroup(em: EntityManager, at: Position): Promise<Position | null> {
-  const [masterKey, version, , , missed] = at
+  const [masterKey, version, , , size] = at
   type Group = { masterKey: string; masterKeyVersion: string }
   const [group] = await runIn<Group>(em, NEXT_GROUP, [masterKey, version])
-  return group ? [group.masterKey, group.masterKeyVersion, BEGINNING[2], BEGINNING[3], missed] : null
+  return group ? [group.masterKey, group.masterKeyVersion, BEGINNING[2], BEGINNING[3], size] : null
 }
 
 function found(em: EntityManager, at: Position, keys: KeyToRewrap[]): KeysToRewrap {
-  const [masterKey, masterKeyVersion, , , missedBefore] = at
+  const [masterKey, masterKeyVersion, , , sizeBefore] = at
   const last = keys.at(-1)
   return {
     masterKey,
     keys,
-    positionBehind: (missed) =>
-      JSON.stringify([masterKey, masterKeyVersion, last?.conversationId, last?.version, missedBefore + missed]),
+    positionBehind: (size) => JSON.stringify([masterKey, masterKeyVersion, last?.conversationId, last?.version, size]),
     async passOver() {
       const [row] = await runIn<{ count: number }>(em, LEFT, at.slice(0, 4))
-      const position = JSON.stringify([masterKey, masterKeyVersion, ...END_OF_GROUP, missedBefore])
+      const position = JSON.stringify([masterKey, masterKeyVersion, ...END_OF_GROUP, sizeBefore])
       return { failed: row?.count ?? 0, position }
     }
   }

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
-import type { Statement } from '../database/database.js'
+import { runIn, type Statement } from '../database/database.js'
 import { KeyUnavailable } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
@@ -9,13 +9,13 @@ import { type KeyOperation, queueOperation } from './key-operations.js'
 import { UntrueWrapping } from './move-private-keys.js'
 import { rewrapBatch } from './rewrap-batch.js'
 import { rewrapPauseMs } from './rewrap-pace.js'
-import { findKeysToRewrap, missedUntil, type RewrapTarget } from './rewrap-position.js'
+import { findKeysToRewrap, type RewrapTarget, STEP_MAX, stepSize } from './rewrap-position.js'
 import type { Step } from './run-key-operation.js'
 
-/** Keys of one step at most: a second's worth where the speed is bounded. */
-const BATCH = 200
+/** A step that takes longer is followed by one of half as many keys: whoever pauses or cancels waits for one. */
+const STEP_MS = 2_000
 
-/** Before keys that somebody else had locked are looked at again. */
+/** Before what was locked by somebody else, or has come meanwhile, is looked at. */
 const ANOTHER_ROUND_MS = 1_000
 
 const COUNT: Statement = {
@@ -61,12 +61,17 @@ async function targetOf({ masterKeys, log }: Pick<Services, 'masterKeys' | 'log'
 }
 
 /** One step: moves some keys, or passes over those of a master key that this process does not have. */
-export async function rewrap(services: Services, em: EntityManager, operation: KeyOperation): Promise<Step | null> {
+export async function rewrap(
+  services: Services,
+  em: EntityManager,
+  operation: KeyOperation,
+  stop: AbortSignal
+): Promise<Step | null> {
   const { masterKeys, log } = services
   // Queued by a process with another current master key: its workers do it.
   if (operation.target !== masterKeys.current.uri) return null
   try {
-    return await takeStep(services, em, operation)
+    return await takeStep(services, em, operation, stop)
   } catch (error) {
     const nothing = { done: 0, failed: 0, position: operation.position }
     if (error instanceof UntrueWrapping) {
@@ -79,11 +84,18 @@ export async function rewrap(services: Services, em: EntityManager, operation: K
   }
 }
 
-async function takeStep(services: Services, em: EntityManager, operation: KeyOperation): Promise<Step> {
+async function takeStep(
+  services: Services,
+  em: EntityManager,
+  operation: KeyOperation,
+  stop: AbortSignal
+): Promise<Step> {
   const { masterKeys, config } = services
   const target = { uri: masterKeys.current.uri, version: await masterKeys.current.version() }
   const perSecond = config.rewrapPerSecond
-  const size = Math.min(BATCH, Math.max(1, Math.ceil(perSecond ?? BATCH)))
+  const size = Math.min(stepSize(operation.position), Math.max(1, Math.ceil(perSecond ?? STEP_MAX)))
+  // Nothing that is taken from the pool while this goes on may lie where the keys are moved away from.
+  if (operation.position === null && !operation.dryRun) await emptyPool(em, target)
   const found = await findKeysToRewrap(em, target, operation.position, size)
   if (!found) return await finish(em, operation, target)
   if (!masterKeys.uris.includes(found.masterKey)) {
@@ -92,23 +104,31 @@ async function takeStep(services: Services, em: EntityManager, operation: KeyOpe
     return { done: 0, failed, position }
   }
   const startedAt = performance.now()
-  const { done, failed } = await rewrapBatch(services, em, operation, found)
+  const { done, failed } = await rewrapBatch(services, em, operation, found, stop)
   const tookMs = performance.now() - startedAt
   const paceMs = perSecond === null ? 0 : (1000 * found.keys.length) / perSecond - tookMs
-  const position = found.positionBehind(found.keys.length - done - failed)
+  const position = found.positionBehind(nextSize(size, tookMs))
   return { done, failed, position, pauseMs: Math.max(paceMs, await rewrapPauseMs(services, tookMs)) }
 }
 
+function nextSize(size: number, tookMs: number): number {
+  return tookMs > STEP_MS ? Math.max(1, Math.floor(size / 2)) : Math.min(STEP_MAX, size * 2)
+}
+
 async function finish(em: EntityManager, operation: KeyOperation, target: RewrapTarget): Promise<Step> {
-  // Those that were set aside are looked at again with those that were locked, and counted again.
-  if (missedUntil(operation.position) > 0) {
-    return { done: 0, failed: -operation.failed, position: null, pauseMs: ANOTHER_ROUND_MS }
+  if (!operation.dryRun) {
+    // It waits for whoever has taken a pair and not committed: what that has become is counted here.
+    await emptyPool(em, target)
+    const [left] = await runIn<{ count: number }>(em, COUNT, [target.uri, target.version])
+    // Those that were set aside are looked at again with the rest, and counted again.
+    if ((left?.count ?? 0) > operation.failed) {
+      return { done: 0, failed: -operation.failed, position: null, pauseMs: ANOTHER_ROUND_MS }
+    }
   }
   const step = { done: 0, failed: 0, position: operation.position }
-  if (!operation.dryRun) await emptyPool(em, target)
   if (operation.failed === 0) return { ...step, outcome: 'SUCCEEDED' }
   const error =
-    'Some private keys could not be opened and stay as they are: key.set-aside in the audit trail names them, the log says why. Keep their master key.'
+    'Some private keys stay as they are: they could not be opened (key.set-aside in the audit trail names them, the log says why), or lie under a master key that this process does not have. Keep their master keys.'
   return { ...step, outcome: 'FAILED', error }
 }
 

@@ -29,7 +29,9 @@ export type Steps =
    * In the transaction that also notes what was done: nothing is done twice. Null where the operation is for
    * another process.
    */
-  | { take: (services: Services, em: EntityManager, operation: KeyOperation) => Promise<Step | null> }
+  | {
+      take: (services: Services, em: EntityManager, operation: KeyOperation, stop: AbortSignal) => Promise<Step | null>
+    }
   /** In transactions of its own, for work that may be done twice: noted afterwards. */
   | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
 
@@ -55,6 +57,7 @@ export async function runKeyOperation(
     if (!steps || found.finishedAt || found.pausedAt) return
     if (await waits(services, found, stop)) continue
     const taken = await takeStep(services, found, steps, stop)
+    if (taken === 'TOO_EARLY') continue
     if (!taken) return
     const { operation, postponed } = taken
     signals.publish(`operation:${id}`)
@@ -73,19 +76,21 @@ async function waits({ clock }: Services, { nextStepAt }: KeyOperation, stop: Ab
   return true
 }
 
-/** @returns null when the operation has finished, is paused, or somebody else is working on it */
+/** @returns null when the operation has finished, is paused, somebody else is working on it, or it is for another process */
 async function takeStep(
   services: Services,
   { id, ...found }: KeyOperation,
   steps: Steps,
   stop: AbortSignal
-): Promise<{ operation: KeyOperation; postponed: boolean } | null> {
+): Promise<{ operation: KeyOperation; postponed: boolean } | 'TOO_EARLY' | null> {
   const { database, clock } = services
   const apart = 'takeApart' in steps ? await steps.takeApart(services, { id, ...found }, stop) : null
   return await database.transaction(async (em) => {
     const locked = await lockOperation(em, id, 'SKIP')
     if (!locked || locked.finishedAt || locked.pausedAt) return null
-    const step = 'take' in steps ? await steps.take(services, em, locked) : apart
+    // Another worker has taken a step since this one has looked.
+    if (locked.nextStepAt && locked.nextStepAt > clock.now()) return 'TOO_EARLY'
+    const step = 'take' in steps ? await steps.take(services, em, locked, stop) : apart
     if (!step) return null
     return { operation: await noteStep(em, locked, step, clock.now()), postponed: step.postponed ?? false }
   })

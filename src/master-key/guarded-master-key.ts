@@ -91,6 +91,8 @@ export class GuardedMasterKey implements MasterKey {
   async #call<R>(options: CallOptions, run: (options: CallOptions) => Promise<R>): Promise<R> {
     // Left to itself, the breaker would have everybody wait for the one that tries.
     if (this.#breaker.state === CircuitState.HalfOpen) throw this.#outage()
+    // A long call must not be the one that tries: everybody else would be turned away for as long as it takes.
+    if (options.background && this.#breaker.state !== CircuitState.Closed) await this.version()
     const policy = options.background ? this.#background : this.#requests
     try {
       return await policy.execute(({ signal }) => run({ ...options, signal }), options.signal)

@@ -10,11 +10,19 @@ const FORGET = 1.002
 const REPORT: Statement = {
   name: 'report-send-pace',
   text: `
-    insert into send_paces (process, at, now_us, usual_us) values ($1, $2, $3, $4)
+    with gone as (
+      delete from send_paces where at < $2::timestamptz - interval '1 hour' and process <> $1
+    ), usual as (
+      select least($4, (select min(usual_us) from send_paces where at >= $2::timestamptz - interval '1 hour'))::integer as us
+    )
+    insert into send_paces (process, at, now_us, usual_us) select $1, $2, $3, us from usual
     on conflict (process) do update set at = excluded.at, now_us = excluded.now_us, usual_us = excluded.usual_us`
 }
 
-/** How long sends take in this process: told to the workers through the database, a row a second while there are any. */
+/**
+ * How long sends take in this process: told to the workers through the database, a row a second while there are any.
+ * What they take as a rule is known from the processes before it, so that a new one does not take a slow hour for one.
+ */
 export class SendPace {
   readonly #database: Database
   readonly #clock: Clock

@@ -126,6 +126,26 @@ describe('rewrapping private keys', () => {
     await expectEverythingOpens(ids)
   })
 
+  it.each([
+    ['another key', (wrapped: Buffer[]) => wrapped.reverse()],
+    ['damaged bytes', (wrapped: Buffer[]) => wrapped.map((bytes) => Buffer.from(bytes).fill(1, 40))]
+  ])('stores nothing where the key service itself has moved %s into place', async (_, spoilt) => {
+    ids = await manyConversations(conclave, alice, 2)
+    await conclave.restart({}, localMasterKeys('b', ['a']))
+    const { current } = conclave.services.masterKeys
+    const from = conclave.services.masterKeys.get('local:a')
+    // As a service does that has both keys.
+    vi.spyOn(current, 'rewrapFrom').mockResolvedValue(async (keys) => {
+      const opened = (await from.unwrap(keys)) as Buffer[]
+      const swapped = keys.map(({ context }, index) => ({ privateKey: opened[index] ?? Buffer.alloc(0), context }))
+      const wrapped = spoilt((await current.wrap(swapped)).map((wrapping) => wrapping.wrapped))
+      return wrapped.map((bytes) => ({ wrapped: bytes, version: null }))
+    })
+    const before = await storedKeys()
+    expect(await rewrap()).toMatchObject({ state: 'FAILED', done: 0 })
+    expect(await storedKeys()).toEqual(before)
+  })
+
   it('waits for a master key that is out of reach, says so, and goes on by itself', async () => {
     ids = await manyConversations(conclave, alice, 3)
     await conclave.restart({}, localMasterKeys('b', ['a']))
@@ -184,6 +204,31 @@ describe('a key that somebody else has locked while it should be moved', () => {
     await running
     expect(await operationOf(id)).toMatchObject({ state: 'FAILED', total: 4, done: 3, failed: 1 })
     expect(await census()).toMatchObject({ 'local:a': [1, false], 'local:b': [3, false] })
+  })
+})
+
+describe('a key that comes under the old master key while the others are moved', () => {
+  it('is moved as well: none is left when it says that it has succeeded', async () => {
+    ids = await manyConversations(conclave, alice, 2)
+    // With the configuration from before.
+    const older = await bootConclave({ databaseUrl: conclave.database.url }, localMasterKeys('a'))
+    await conclave.restart({}, localMasterKeys('b', ['a']))
+    const { current } = conclave.services.masterKeys
+    const wrap = current.wrap.bind(current)
+    vi.spyOn(current, 'wrap').mockImplementationOnce(async (keys) => {
+      await (await older.as('alice')).run(RotateKeyDocument, { conversationId: ids[0] ?? '' })
+      return await wrap(keys)
+    })
+    const id = await queueRewrap()
+    const running = run(id)
+    await vi.waitFor(async () => {
+      conclave.clock.advance(1000)
+      expect((await operationOf(id))?.finishedAt).toBeTruthy()
+    }, SOON)
+    await running
+    expect(await operationOf(id)).toMatchObject({ state: 'SUCCEEDED', done: 3 })
+    expect(await census()).toMatchObject({ 'local:a': [0, true] })
+    await older.close()
   })
 })
 
@@ -258,8 +303,17 @@ describe('a rewrap under way', () => {
     expect(await paused(2000)).toBe(400)
     expect(await paused(4000)).toBe(1200)
     expect(await paused(1_000_000)).toBe(5000)
-    conclave.clock.advance(10_000)
+    conclave.clock.advance(60_000)
     expect(await rewrapPauseMs(conclave.services, 100)).toBe(0)
+    await paused(4000)
+    const id = await queueRewrap()
+    const running = run(id)
+    await untilDone(id, 200)
+    const [row] = await conclave.database.query<{ next_step_at: Date }>('select next_step_at from key_operations')
+    expect(row?.next_step_at.getTime()).toBeGreaterThan(conclave.clock.now().getTime())
+    await admin.run(CancelKeyOperationDocument, { id })
+    conclave.clock.advance(60_000)
+    await running
   })
 
   it('is told how long sends take', async () => {

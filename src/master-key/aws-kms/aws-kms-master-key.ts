@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import { DecryptCommand, DescribeKeyCommand, EncryptCommand, ReEncryptCommand } from '@aws-sdk/client-kms'
 import type { PrivateKeyContext } from '../../crypto/associated-data.js'
 import { askOnce } from '../ask-once.js'
@@ -7,7 +8,7 @@ import { proveRoundTrip } from '../prove-round-trip.js'
 import { allAtOnce } from './all-at-once.js'
 import type { KmsCalls, KmsRequest } from './kms-calls.js'
 import { decodeKmsEnvelope, encodeKmsEnvelope, homeOf, type KmsCiphertext } from './kms-envelope.js'
-import { ciphertextFailure, isAccessDenied, kmsFailure } from './kms-failure.js'
+import { ciphertextFailure, isDenied, kmsFailure } from './kms-failure.js'
 
 export const AWS_KMS_SCHEME = 'aws-kms'
 
@@ -78,9 +79,13 @@ export class AwsKmsMasterKey implements MasterKey {
     if (homeOf(arn) !== homeOf(await this.#arn())) return null
     const origin = { uri: from.uri, arn: async () => arn }
     return async (keys, options = {}) =>
-      await this.#eachCiphertext(keys, origin, options, async (ciphertext, context, signalled) => {
-        return await this.#reEncrypt(ciphertext, context, signalled)
-      })
+      await this.#eachCiphertext(
+        keys,
+        origin,
+        options,
+        async (ciphertext, context, signalled) => await this.#reEncrypt(ciphertext, context, signalled),
+        () => this.#proveReEncrypt(from)
+      )
   }
 
   async check(): Promise<void> {
@@ -103,6 +108,15 @@ export class AwsKmsMasterKey implements MasterKey {
     return this.#wrapping(await this.#runOnCiphertext((client, sending) => client.send(command, sending), options))
   }
 
+  /** @throws MasterKeyError REFUSED where a policy does not let this key take over from the other */
+  async #proveReEncrypt(from: MasterKey): Promise<void> {
+    const context = { keyId: randomUUID(), fingerprint: randomBytes(32) }
+    const [probe] = await from.wrap([{ privateKey: randomBytes(32), context }])
+    const ciphertext = probe && decodeKmsEnvelope(probe.wrapped)
+    if (!ciphertext) throw new MasterKeyError('REFUSED', from.uri, 'does not wrap')
+    await this.#reEncrypt(ciphertext, context, {})
+  }
+
   #wrapping({
     KeyId,
     CiphertextBlob
@@ -119,7 +133,8 @@ export class AwsKmsMasterKey implements MasterKey {
     keys: readonly WrappedPrivateKey[],
     origin: { uri: string; arn: () => Promise<string> },
     options: CallOptions,
-    run: (ciphertext: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) => Promise<T>
+    run: (ciphertext: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) => Promise<T>,
+    prove: () => Promise<void> = () => proveRoundTrip(this)
   ): Promise<(T | MasterKeyError)[]> {
     if (keys.length === 0) return []
     const arn = await origin.arn()
@@ -130,13 +145,13 @@ export class AwsKmsMasterKey implements MasterKey {
         return new MasterKeyError('WRONG_KEY', this.uri, 'another KMS key has encrypted it')
       return await run(ciphertext, context, signalled).catch(resultOfOne)
     })
-    return await this.#settleDenied(results)
+    return await this.#settleDenied(results, prove)
   }
 
-  /** A denial may be meant for the master key or for one ciphertext. If the key works, it is the latter. */
-  async #settleDenied<T>(results: (T | MasterKeyError)[]): Promise<(T | MasterKeyError)[]> {
+  /** A denial may be meant for the master key or for one ciphertext. If what was denied works at all, it is the latter. */
+  async #settleDenied<T>(results: (T | MasterKeyError)[], prove: () => Promise<void>): Promise<(T | MasterKeyError)[]> {
     if (!results.some((result) => result instanceof Denied)) return results
-    await proveRoundTrip(this)
+    await prove()
     const wrongKey = () =>
       new MasterKeyError('WRONG_KEY', this.uri, 'KMS denies this one: another key has encrypted it')
     return results.map((result) => (result instanceof Denied ? wrongKey() : result))
@@ -154,7 +169,7 @@ export class AwsKmsMasterKey implements MasterKey {
     try {
       return await this.#calls.run(send, options)
     } catch (error) {
-      if (isAccessDenied(error)) throw new Denied('REFUSED', this.uri, 'KMS refuses (AccessDeniedException)')
+      if (isDenied(error)) throw new Denied('REFUSED', this.uri, `KMS refuses (${(error as Error).name})`)
       throw ciphertextFailure(this.uri, error) ?? kmsFailure(this.uri, error)
     }
   }

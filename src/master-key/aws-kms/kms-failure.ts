@@ -45,8 +45,11 @@ export function ciphertextFailure(uri: string, error: unknown): MasterKeyError |
   }
 }
 
-export function isAccessDenied(error: unknown): boolean {
-  return (error as ServiceFailure).name === 'AccessDeniedException'
+/** Of a ciphertext these may be meant for the key that has encrypted it, or for the one that was asked for. */
+const DENIALS = new Set(['AccessDeniedException', 'DisabledException', 'KMSInvalidStateException'])
+
+export function isDenied(error: unknown): boolean {
+  return DENIALS.has((error as ServiceFailure).name ?? '')
 }
 
 function codeOf(error: unknown): string {

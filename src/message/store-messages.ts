@@ -1,15 +1,10 @@
-import {
-  COUNT_KEY_USES,
-  IS_SENDING_KEY,
-  type SendingKey,
-  STALE_KEY,
-  USES_LEFT
-} from '../conversation-key/sending-keys.js'
+import { type SendingKey, STALE_KEY } from '../conversation-key/sending-keys.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { encryptContent } from '../crypto/content-encryption.js'
-import { isUniqueViolation, type Statement } from '../database/database.js'
+import { isUniqueViolation } from '../database/database.js'
 import type { Services } from '../services.js'
 import type { Message } from './message.js'
+import { STORE_GROUP, STORE_ONE, type StoredRow } from './store-statements.js'
 
 /** A message that was checked and has its id, and neither a data key nor a place yet. */
 export interface UnsentMessage {
@@ -23,68 +18,6 @@ export interface UnsentMessage {
 
 /** Why a message was not stored, for good; or {@link STALE_KEY}, when it goes again under the next data key. */
 export type NotStored = 'NOT_MEMBER' | 'STORED_BEFORE' | 'REPLY_UNKNOWN' | typeof STALE_KEY
-
-// Memberships, the data key and the sequences in one statement. The members' rows are locked first, in the order
-// of roles.ts: a removal either waits for these messages or is seen by them. What concerns the data key stands on the
-// conversation's row, which `locked` shows as it is after waiting for it, and which says how many messages fit.
-// Look-ups of single messages are scalar subqueries: a plan that hashes a conversation's messages is out of question.
-const STORE: Statement = {
-  name: 'store-messages',
-  text: `
-    with member as materialized (
-      select m.user_id, m.visible_after from members m
-       where m.conversation_id = $1 and m.user_id = any((select $3)::text[])
-       order by m.user_id
-         for key share
-    ), draft as materialized (
-      select d.*, m.user_id is not null as is_member,
-             d.client_message_id is not null and
-               (select e.sequence from messages e
-                 where e.conversation_id = $1 and e.sender_id = d.sender_id
-                   and e.client_message_id = d.client_message_id) is not null as is_stored,
-             d.reply_to_id is null or coalesce(
-               (select r.sequence from messages r where r.conversation_id = $1 and r.id = d.reply_to_id)
-                 > m.visible_after, false) as reply_found
-        from unnest((select $2)::uuid[], (select $3)::text[], (select $4)::text[], (select $5)::uuid[],
-                    (select $6)::bytea[]) with ordinality
-          as d (id, sender_id, client_message_id, reply_to_id, envelope, place)
-        left join member m on m.user_id = d.sender_id
-    ), storable as materialized (
-      select d.*, row_number() over (order by d.place) as nth from draft d
-       where d.is_member and not d.is_stored and d.reply_found
-    ), locked as materialized (
-      select c.id, c.last_sequence, c.last_change, least(s.count, ${USES_LEFT('$9', '$8')}) as taken
-        from conversations c, (select count(*) from storable) s
-       where c.id = $1 and s.count > 0 and c.deleted_at is null and ${IS_SENDING_KEY('$7', '$9', '$8')}
-         for no key update of c
-    ), counted as (
-      update conversations c
-         set last_sequence = c.last_sequence + l.taken, last_change = c.last_change + l.taken,
-             data_key_uses = c.data_key_uses + l.taken, data_key_messages = c.data_key_messages + l.taken,
-             last_activity_at = greatest(c.last_activity_at, $8::timestamptz), ${COUNT_KEY_USES('l.taken', '$8')}
-        from locked l
-       where c.id = l.id
-    ), stored as (
-      insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id,
-                            envelope, created_change, change, reply_to_id, created_at)
-      select $1, l.last_sequence + s.nth, s.id, 'TEXT', s.sender_id, s.client_message_id, $7,
-             s.envelope, l.last_change + s.nth, l.last_change + s.nth, s.reply_to_id, $8
-        from locked l join storable s on s.nth <= l.taken
-      returning id, sequence, change
-    )
-    select d.is_member as "isMember", d.is_stored as "isStored", d.reply_found as "replyFound",
-           s.sequence, s.change::float8 as change
-      from draft d left join stored s on s.id = d.id
-     order by d.place`
-}
-
-interface Row {
-  isMember: boolean
-  isStored: boolean
-  replyFound: boolean
-  sequence: number | null
-  change: number | null
-}
 
 type StoreServices = Pick<Services, 'database' | 'sendPace' | 'clock' | 'config'>
 
@@ -140,19 +73,30 @@ async function run(
   sealed: SealedMessage[],
   { dataKeyId }: SendingKey,
   createdAt: Date
-): Promise<Row[]> {
-  const values = [
-    conversationId,
+): Promise<StoredRow[]> {
+  const common = [conversationId, dataKeyId, createdAt, config.dataKeyMaxMessages]
+  const [only, ...more] = sealed
+  return await sendPace.measure(() =>
+    only && more.length === 0
+      ? database.run<StoredRow>(STORE_ONE, [...common, ...valuesOf(only)])
+      : database.run<StoredRow>(STORE_GROUP, [...common, ...valuesOfGroup(sealed)])
+  )
+}
+
+function valuesOf({ id, senderId, clientMessageId, replyToId, envelope }: SealedMessage): unknown[] {
+  return [id, senderId, clientMessageId, replyToId, envelope]
+}
+
+/** The envelopes in one: the driver would write an array of them out in hexadecimal digits. */
+function valuesOfGroup(sealed: SealedMessage[]): unknown[] {
+  return [
     sealed.map(({ id }) => id),
     sealed.map(({ senderId }) => senderId),
     sealed.map(({ clientMessageId }) => clientMessageId),
     sealed.map(({ replyToId }) => replyToId),
-    sealed.map(({ envelope }) => envelope),
-    dataKeyId,
-    createdAt,
-    config.dataKeyMaxMessages
+    Buffer.concat(sealed.map(({ envelope }) => envelope)),
+    sealed.map(({ envelope }) => envelope.length)
   ]
-  return await sendPace.measure(() => database.run<Row>(STORE, values))
 }
 
 function outcome(
@@ -160,7 +104,7 @@ function outcome(
   { id, senderId, envelope, replyToId }: SealedMessage,
   { dataKeyId, keyVersion }: SendingKey,
   createdAt: Date,
-  row: Row | undefined
+  row: StoredRow | undefined
 ): Message | NotStored {
   if (!row?.isMember) return 'NOT_MEMBER'
   if (row.isStored) return 'STORED_BEFORE'

@@ -273,7 +273,8 @@ async function inOneGroup(
 }
 
 function storing(): number {
-  return statements.mock.calls.filter(([{ name }]: [Statement, ...unknown[]]) => name === 'store-messages').length
+  return statements.mock.calls.filter(([{ name }]: [Statement, ...unknown[]]) => name?.startsWith('store-message'))
+    .length
 }
 
 async function bodies(id: string): Promise<(string | null)[]> {

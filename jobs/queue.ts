@@ -84,7 +84,7 @@ type RedisConnection = { connection: Redis | Cluster; prefix?: string }
 type PostgresConnection = { connection: { connectionString: string; migrate: boolean; schema: string; max: number } }
 
 /** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
-function open<T extends { close(): Promise<void> }>(
+function open<T extends { close(force?: boolean): Promise<void> }>(
   place: QueuePlace,
   onRedis: (connection: RedisConnection) => T,
   onPostgres: (connection: PostgresConnection) => unknown
@@ -99,7 +99,10 @@ function open<T extends { close(): Promise<void> }>(
   const close = opened.close.bind(opened)
   return Object.assign(opened, {
     close: async () => {
-      await close()
+      // It would wait for a Redis that is away to come back.
+      const isAway = redis.connection.status !== 'ready'
+      if (isAway) redis.connection.disconnect()
+      await close(isAway)
       redis.connection.disconnect()
     }
   })

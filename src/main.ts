@@ -25,16 +25,17 @@ async function main(args: string[]): Promise<void> {
   try {
     const composition = await compose(config, log)
     releases.push(() => composition.close())
-    if (parts.includes('worker')) {
-      const worker = await startWorker(composition.services, composition.queuePlace)
-      releases.push(() => worker.close())
-    }
     if (parts.includes('api')) {
       const server = await startHttpServer(composition.services)
       releases.push(() => server.close())
       console.log(welcome(config, server.url, composition.databasePlace))
     } else {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
+    }
+    if (parts.includes('worker')) {
+      // Last, and not longer than until the end: without its queue it waits for that, and requests are served meanwhile.
+      const worker = await Promise.race([startWorker(composition.services, composition.queuePlace), stopped])
+      if (worker) releases.push(() => worker.close())
     }
     await stopped
   } finally {

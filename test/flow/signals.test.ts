@@ -38,19 +38,16 @@ function describeSignals(where: CarrierName): void {
 
   it('wake nobody of another topic, and nobody who has left', async () => {
     const [other, left, last] = [vi.fn(), vi.fn(), vi.fn()]
-    there.subscribe('conversation:other', other)
-    const leave = there.subscribe('conversation:a', left)
-    there.subscribe('conversation:a', last)
-    await untilWoken(here, 'conversation:a', last)
-    // Everybody is woken once when the carrier has taken notice.
-    await untilWoken(here, 'conversation:other', other)
+    there.subscribe('activity:other', other)
+    const leave = there.subscribe('activity:a', left)
+    there.subscribe('activity:a', last)
     leave()
     leave()
-    left.mockClear()
-    other.mockClear()
-    await untilWoken(here, 'conversation:a', last)
-    expect(other).not.toHaveBeenCalled()
-    expect(left).not.toHaveBeenCalled()
+    await vi.waitFor(() => {
+      here.publish('activity:a', 'for a')
+      expect(last).toHaveBeenCalledWith('for a')
+    }, SOON)
+    for (const wake of [other, left]) expect(wake).not.toHaveBeenCalledWith('for a')
   })
 
   it('wake every listener of a topic, in every process, the one that signals included', async () => {

@@ -41,7 +41,7 @@ function describeKills(where: 'PostgreSQL' | 'Redis'): void {
   })
 
   it('leaves work that the next one finishes: nothing is lost, and nothing done twice', {
-    timeout: 240_000
+    timeout: 600_000
   }, async () => {
     const due = await dueConversations()
     const compromised = await compromisedConversation()
@@ -54,7 +54,7 @@ function describeKills(where: 'PostgreSQL' | 'Redis'): void {
     }
     const last = program.startWorker(environment())
     await vi.waitFor(async () => expect(await unfinished()).toEqual({ due: 0, operations: 0 }), {
-      timeout: 90_000,
+      timeout: 300_000,
       interval: 200
     })
     await last.interrupt()

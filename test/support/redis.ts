@@ -60,6 +60,23 @@ export class RedisServer implements TestRedis {
     rmSync(this.#folder, { recursive: true })
   }
 
+  /** Writes down every command that anybody gives from now on. */
+  async watch(): Promise<{ stop(): string }> {
+    const client = new Redis(this.url, { protocol: 2 })
+    const monitor = await client.monitor()
+    let seen = ''
+    monitor.on('monitor', (_time: string, command: string[]) => {
+      seen += `${command.join(' ')}\n`
+    })
+    return {
+      stop() {
+        monitor.disconnect()
+        client.disconnect()
+        return seen
+      }
+    }
+  }
+
   async #end(signal: NodeJS.Signals): Promise<void> {
     const server = this.#server
     this.#server = null

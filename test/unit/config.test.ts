@@ -12,6 +12,8 @@ const provider = {
   AUTH_ISSUER: 'https://id.example.com/',
   AUTH_AUDIENCE: 'conclave'
 }
+const REDIS = 'redis:// or rediss:// or redis-cluster:// or rediss-cluster:// URL'
+const CLUSTER = 'must name the nodes of a cluster as redis-cluster://host:port?node=host:port&node=host:port.'
 const aDuration = 'must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D.'
 
 describe('a wrong environment', () => {
@@ -23,6 +25,11 @@ describe('a wrong environment', () => {
     ['PORT', '65536', 'must be at most 65535.'],
     ['DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
     ['DATABASE_URL', 'mysql://localhost/conclave', 'must be a postgres:// or postgresql:// URL.'],
+    ['REDIS_URL', 'localhost:6379', `must be a ${REDIS}.`],
+    ['REDIS_URL', 'http://localhost:6379', `must be a ${REDIS}.`],
+    ['REDIS_URL', 'redis-cluster://a:7000?node=b%20c', CLUSTER],
+    ['REDIS_URL', 'redis-cluster://a:7000?node=', CLUSTER],
+    ['REDIS_URL', 'rediss-cluster://a:7000?node=redis://b:7000', CLUSTER],
     ['DATABASE_POOL_MAX', '1', 'must be at least 2.'],
     ['AUTH_JWT_SECRET', 'x'.repeat(31), 'must have at least 32 bytes (RFC 7518, section 3.2).'],
     ['KEY_BITS', '1024', 'must be 2048, 3072 or 4096.'],

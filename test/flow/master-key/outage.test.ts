@@ -148,7 +148,11 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
     const kinds: Record<string, (id: string) => Promise<unknown>> = {
       UNREACHABLE: async () => proxy.cut(),
       WRONG_KEY: async (id) =>
-        await spoil(id, 'set_byte(wrapped_private_key, 40, get_byte(wrapped_private_key, 40) # 1)'),
+        // Another letter of base64: one that is none would be DAMAGED.
+        await spoil(
+          id,
+          'set_byte(wrapped_private_key, 40, case get_byte(wrapped_private_key, 40) when 66 then 67 else 66 end)'
+        ),
       DAMAGED: async (id) => await spoil(id, 'substring(wrapped_private_key for 20)')
     }
     for (const [kind, fail] of Object.entries(kinds)) {

@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { CreateConversationDocument, KeyHealthDocument, RotateKeyDocument } from '../../../documents/generated.js'
+import {
+  CreateConversationDocument,
+  KeyHealthDocument,
+  type MessageFieldsFragment,
+  RotateKeyDocument
+} from '../../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import type { GraphQLClient } from '../../support/graphql-client.js'
@@ -160,16 +165,20 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
       const { id: messageId } = await send(alice, id, 'secret')
       conclave.services.keyring.forgetAll()
       await fail(id)
-      const page = await readBack(alice, id)
-      seen.add(
-        JSON.stringify(page)
-          .replaceAll(messageId, 'id')
-          .replaceAll(/"createdAt":"[^"]*"/g, '')
-      )
+      seen.add(withoutIds(await readBack(alice, id), messageId))
       expect(conclave.logged()).toContain(`"kind":"${kind}"`)
       proxy.restore()
       await untilReadiness('ok')
     }
+    const id = await createConversation(alice, [])
+    const { id: messageId } = await send(alice, id, 'secret')
+    const refused = await bootConclave(
+      { databaseUrl: conclave.database.url },
+      { ...environment(), VAULT_TOKEN: await revokedToken() }
+    )
+    seen.add(withoutIds(await readBack(await refused.as('alice'), id), messageId))
+    expect(refused.logged()).toContain('"kind":"REFUSED"')
+    await refused.close()
     expect([...seen]).toHaveLength(1)
   })
 
@@ -182,6 +191,19 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
       VAULT_TOKEN: bao.rootToken,
       KEY_POOL_TARGET: '0'
     }
+  }
+
+  async function revokedToken(): Promise<string> {
+    await bao.makePolicy('conclave', 'transit', 'conclave')
+    const token = await bao.makeToken(['conclave'])
+    await bao.api('POST', 'auth/token/revoke', { token })
+    return token
+  }
+
+  function withoutIds(page: MessageFieldsFragment[], messageId: string): string {
+    return JSON.stringify(page)
+      .replaceAll(messageId, 'id')
+      .replaceAll(/"createdAt":"[^"]*"/g, '')
   }
 
   async function spoil(conversationId: string, expression: string): Promise<void> {

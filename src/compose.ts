@@ -8,6 +8,7 @@ import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
 import { rotateOrPostpone } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
+import { fingerprint } from './crypto/key-transport.js'
 import { Database } from './database/database.js'
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
@@ -19,8 +20,10 @@ import { createAuthenticate } from './identity/authenticate.js'
 import { Users } from './identity/users.js'
 import { countByMasterKey } from './key-life/key-census.js'
 import type { Logger } from './log.js'
+import type { MasterKey } from './master-key/master-key.js'
 import { MasterKeyHealth, type MasterKeyState } from './master-key/master-key-health.js'
 import { MasterKeys } from './master-key/master-keys.js'
+import { opensItsKeys } from './master-key/opens-its-keys.js'
 import { MessageOpener } from './message/message-opener.js'
 import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
@@ -73,6 +76,7 @@ export async function compose(
     const masterKeyHealth = new MasterKeyHealth(masterKeys)
     reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
     await reportMissingMasterKeys(database, masterKeys, log)
+    for (const key of masterKeys.all) await requireRightKey(database, key)
     const authentication = { ...config.authentication, jwtSecret: jwtSecret(config) }
     const keyring = new Keyring(
       { database, masterKeys, log },
@@ -189,6 +193,22 @@ function reportMasterKeys(states: MasterKeyState[], log: Logger): void {
     if (problem) log.error({ ...entry, ...problem }, 'master key cannot be used')
     else log.info(entry, 'master key can be used')
   }
+}
+
+/** One damaged key must not keep the process from starting; so many of them are no accident. */
+const SAMPLES = 5
+
+/** @throws StartError where the secret, or the key of a service, is not the one that its name stood for before */
+async function requireRightKey(database: Database, key: MasterKey): Promise<void> {
+  const stored = await database.keysUnder(key.uri, SAMPLES)
+  const samples = stored.map(({ keyId, publicKey, wrappedPrivateKey }) => ({
+    wrapped: wrappedPrivateKey,
+    context: { keyId, fingerprint: fingerprint(publicKey) }
+  }))
+  if (await opensItsKeys(key, samples)) return
+  throw new StartError(
+    `${key.uri} is not the key that the private keys under this name were wrapped with. Put the right one back; a new one gets a name of its own.`
+  )
 }
 
 /** What lies under a master key that this process was not given it cannot open; it serves everything else. */

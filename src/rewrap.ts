@@ -6,7 +6,7 @@ import { runOperation } from '../jobs/key-operations.js'
 import { systemClock } from './clock.js'
 import { compose } from './compose.js'
 import { ConfigError, loadConfig } from './config.js'
-import { ConclaveError } from './errors.js'
+import { ConclaveError, KeyUnavailable } from './errors.js'
 import type { Viewer } from './identity/viewer.js'
 import { keyHealth } from './key-life/key-census.js'
 import { findKeyOperation, findOpenRewrap, type KeyOperation } from './key-life/key-operations.js'
@@ -20,6 +20,7 @@ import { StartError } from './start-error.js'
 const USAGE = `usage: npm run -s rewrap -- [--dry-run]
   Moves every private key to the master key MASTER_KEY, from those of MASTER_KEYS_RETIRING.
   --dry-run   opens and wraps every key, and stores nothing
+It reads the environment that the server is started with: DATABASE_URL or DATA_DIR, MASTER_KEY and what it needs.
 Ends with 0 when every key was moved, with 1 otherwise. It may be interrupted and run again at any time.`
 
 const LOOK_EVERY_MS = 500
@@ -80,9 +81,10 @@ async function follow(services: Services, operation: KeyOperation): Promise<KeyO
   process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
   const format = `${operation.dryRun ? 'Trying' : 'Moving'} {bar} {percentage}% {value}/{total}, {failed} set aside, {note}`
   const bar = new SingleBar({ format, noTTYOutput: true, etaBuffer: 50 }, Presets.shades_classic)
-  const show = ({ done, failed, total, error, pausedAt }: KeyOperation) => {
+  const show = ({ done, failed, total, error, pausedAt, finishedAt }: KeyOperation) => {
     bar.setTotal(total)
-    bar.update(done + failed, { failed, note: pausedAt ? 'paused' : (error ?? 'going on') })
+    const note = finishedAt ? 'finished' : pausedAt ? 'paused' : (error ?? 'going on')
+    bar.update(done + failed, { failed, note })
   }
   bar.start(operation.total, 0, { failed: 0, note: 'going on' })
   try {
@@ -128,6 +130,10 @@ function parse(args: string[]): { dryRun: boolean; help: boolean } {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
+    if (error instanceof KeyUnavailable) {
+      console.error('The master key that MASTER_KEY names cannot be used now: the line above says why.')
+      process.exit(1)
+    }
     const known = error instanceof StartError || error instanceof ConfigError || error instanceof ConclaveError
     console.error(known ? error.message : error)
     process.exit(1)

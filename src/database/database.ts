@@ -66,6 +66,17 @@ export class Database {
     return (await this.#lookUps.query<Row>({ ...statement, values, types: pg.types })).rows
   }
 
+  /** Some private keys that are stored as wrapped under a master key. */
+  async keysUnder(
+    masterKey: string,
+    limit: number
+  ): Promise<{ keyId: string; publicKey: Buffer; wrappedPrivateKey: Buffer }[]> {
+    const text = `
+      select key_id as "keyId", public_key as "publicKey", wrapped_private_key as "wrappedPrivateKey"
+        from conversation_keys where master_key = $1 limit $2`
+    return (await this.#pool.query(text, [masterKey, limit])).rows
+  }
+
   /** Whether private keys are wrapped under a master key. */
   async hasKeysUnder(masterKey: string): Promise<boolean> {
     const text = `

@@ -67,8 +67,12 @@ export async function startEmbeddedPostgres(dataDir: string, password: string): 
  * @throws StartError when the folder cannot be used
  */
 export async function joinEmbeddedPostgres(dataDir: string, password: string): Promise<EmbeddedPostgres> {
-  const owner = postgresOwner(join(dataDir, 'postgres'))
-  const folder = clusterFolder(dataDir, owner)
+  if (!existsSync(join(dataDir, 'postgres'))) {
+    throw new StartError(
+      `No server has started on ${dataDir} yet. Run npm start first, or set DATA_DIR or DATABASE_URL.`
+    )
+  }
+  const folder = clusterFolder(dataDir, postgresOwner(join(dataDir, 'postgres')))
   const port = runningPort(folder)
   if (port === null) return await startEmbeddedPostgres(dataDir, password)
   return { url: connectionUrl({ password }, port, DATABASE), folder, stop: async () => {} }

@@ -5,6 +5,7 @@ import { KeyUnavailable } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
 import type { Services } from '../services.js'
+import { countByMasterKey } from './key-census.js'
 import { type KeyOperation, queueOperation } from './key-operations.js'
 import { UntrueWrapping } from './move-private-keys.js'
 import { rewrapBatch } from './rewrap-batch.js'
@@ -95,9 +96,9 @@ async function takeStep(
   const perSecond = config.rewrapPerSecond
   const size = Math.min(stepSize(operation.position), Math.max(1, Math.ceil(perSecond ?? STEP_MAX)))
   // Nothing that is taken from the pool while this goes on may lie where the keys are moved away from.
-  if (operation.position === null && !operation.dryRun) await emptyPool(em, target)
+  if (operation.position === null && !operation.dryRun) await emptyPool(em, target, masterKeys.uris)
   const found = await findKeysToRewrap(em, target, operation.position, size)
-  if (!found) return await finish(em, operation, target)
+  if (!found) return await finish(services, em, operation, target)
   if (!masterKeys.uris.includes(found.masterKey)) {
     const { failed, position } = await found.passOver()
     services.log.error({ masterKey: found.masterKey, keys: failed }, 'rewrap passes over a master key it does not have')
@@ -115,10 +116,15 @@ function nextSize(size: number, tookMs: number): number {
   return tookMs > STEP_MS ? Math.max(1, Math.floor(size / 2)) : Math.min(STEP_MAX, size * 2)
 }
 
-async function finish(em: EntityManager, operation: KeyOperation, target: RewrapTarget): Promise<Step> {
+async function finish(
+  { masterKeys, database }: Services,
+  em: EntityManager,
+  operation: KeyOperation,
+  target: RewrapTarget
+): Promise<Step> {
   if (!operation.dryRun) {
     // It waits for whoever has taken a pair and not committed: what that has become is counted here.
-    await emptyPool(em, target)
+    await emptyPool(em, target, masterKeys.uris)
     const [left] = await runIn<{ count: number }>(em, COUNT, [target.uri, target.version])
     // Those that were set aside are looked at again with the rest, and counted again.
     if ((left?.count ?? 0) > operation.failed) {
@@ -127,15 +133,28 @@ async function finish(em: EntityManager, operation: KeyOperation, target: Rewrap
   }
   const step = { done: 0, failed: 0, position: operation.position }
   if (operation.failed === 0) return { ...step, outcome: 'SUCCEEDED' }
+  const missing = await describeMissing({ database, masterKeys })
   const error =
-    'Some private keys stay as they are: they could not be opened (key.set-aside in the audit trail names them, the log says why), or lie under a master key that this process does not have. Keep their master keys.'
+    missing ??
+    'Some private keys could not be opened and stay as they are: key.set-aside in the audit trail names them, the log says why. Keep their master key.'
   return { ...step, outcome: 'FAILED', error }
 }
 
 /** Pairs that nobody has used yet are not worth moving: the pool is filled again, under the present version. */
-async function emptyPool(em: EntityManager, { uri, version }: RewrapTarget): Promise<void> {
-  await em.execute(`delete from pooled_keys where master_key <> ? or coalesce(master_key_version, '') <> ?`, [
-    uri,
-    version ?? ''
-  ])
+async function emptyPool(em: EntityManager, { uri, version }: RewrapTarget, uris: string[]): Promise<void> {
+  const text = `
+    delete from pooled_keys
+     where master_key = any($3) and (master_key <> $1 or coalesce(master_key_version, '') <> coalesce($2, ''))`
+  await runIn(em, { text }, [uri, version, uris])
+}
+
+/** What lies under master keys that this process was not given, and what to do about it; null for nothing. */
+async function describeMissing({
+  database,
+  masterKeys
+}: Pick<Services, 'database' | 'masterKeys'>): Promise<string | null> {
+  const missing = (await countByMasterKey({ database })).filter(({ uri }) => !masterKeys.uris.includes(uri))
+  if (missing.length === 0) return null
+  const held = missing.map(({ uri, keys }) => `${keys} keys lie under ${uri}`).join(', ')
+  return `${held}, which is not configured here: name it in MASTER_KEYS_RETIRING, with what it needs, and rewrap again.`
 }

@@ -101,7 +101,9 @@ describe('rewrapping private keys', () => {
   it('passes over keys of a master key that this process does not have', async () => {
     ids = await manyConversations(conclave, alice, 3)
     await conclave.restart({}, localMasterKeys('b'))
-    expect(await rewrap()).toMatchObject({ state: 'FAILED', done: 0, failed: 3 })
+    const operation = await rewrap()
+    expect(operation).toMatchObject({ state: 'FAILED', done: 0, failed: 3 })
+    expect(operation?.error).toContain('3 keys lie under local:a, which is not configured here')
     expect(await census()).toMatchObject({ 'local:a': [3, false] })
   })
 
@@ -229,6 +231,18 @@ describe('a key that comes under the old master key while the others are moved',
     expect(await operationOf(id)).toMatchObject({ state: 'SUCCEEDED', done: 3 })
     expect(await census()).toMatchObject({ 'local:a': [0, true] })
     await older.close()
+  })
+})
+
+describe('a process whose secret is not the one that its name stood for', () => {
+  it('does not start, and says so; one damaged key does not keep it from starting', async () => {
+    ids = await manyConversations(conclave, alice, 2)
+    await spoil(ids[0])
+    const other = { ...localMasterKeys('a'), MASTER_SECRETS: `a=${Buffer.alloc(32, 'other').toString('base64')}` }
+    await expect(bootConclave({ databaseUrl: conclave.database.url }, other)).rejects.toThrow(
+      'local:a is not the key that the private keys under this name were wrapped with'
+    )
+    await conclave.restart({}, localMasterKeys('a'))
   })
 })
 

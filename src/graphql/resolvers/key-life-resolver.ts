@@ -256,7 +256,10 @@ export class KeyLifeResolver {
     }
   }
 
-  @Mutation(() => KeyPayload, { description: 'Restores the state before, until the destruction. Scope keys:admin.' })
+  @Mutation(() => KeyPayload, {
+    description:
+      'Restores the state before, until the destruction. The version then stays until somebody schedules its destruction again, or sets destroyAfter. Scope keys:admin.'
+  })
   async cancelKeyDestruction(
     @Ctx() context: Context,
     @Arg('conversationId', () => ID) conversationId: string,

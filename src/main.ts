@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
@@ -12,6 +13,7 @@ const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
 const SHUTDOWN_MS = 10_000
 const ECHO_MS = 500
+const WORKER_CLOSE_MS = 5_000
 const NODE_MAJOR = 24
 
 async function main(args: string[]): Promise<void> {
@@ -33,9 +35,11 @@ async function main(args: string[]): Promise<void> {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
     }
     if (parts.includes('worker')) {
-      // Last, and not longer than until the end: without its queue it waits for that, and requests are served meanwhile.
-      const worker = await Promise.race([startWorker(composition.services, composition.queuePlace), stopped])
-      if (worker) releases.push(() => worker.close())
+      // Last: without its queue it waits for that, and requests are served meanwhile.
+      const starting = startWorker(composition.services, composition.queuePlace)
+      // One that is still starting is closed too, before the database under it goes; but it may be waiting for ever.
+      releases.push(() => Promise.race([starting.then((worker) => worker.close()), delay(WORKER_CLOSE_MS)]))
+      await Promise.race([starting, stopped])
     }
     await stopped
   } finally {

@@ -5,14 +5,23 @@ type NodeOptions = Pick<RedisOptions, 'connectTimeout' | 'connectionName' | 'com
 
 /** A client of a whole cluster. The name of a certificate is checked as the nodes give it, and so not looked up first. */
 export function openRedisCluster(
-  { nodes, tls, username, password }: RedisClusterPlace,
-  nodeOptions: NodeOptions,
-  options: ClusterOptions = {}
+  place: RedisClusterPlace,
+  options: NodeOptions,
+  clusterOptions: ClusterOptions = {}
 ): Cluster {
-  const login = { ...(username ? { username } : {}), ...(password ? { password } : {}) }
-  return new Cluster(nodes, {
-    ...options,
-    ...(tls ? { dnsLookup: (address, done) => done(null, address) } : {}),
-    redisOptions: { ...nodeOptions, ...login, ...(tls ? { tls: {} } : {}) }
+  return new Cluster(place.nodes, {
+    ...clusterOptions,
+    ...(place.tls ? { dnsLookup: (address, done) => done(null, address) } : {}),
+    redisOptions: nodeOptions(place, options)
   })
+}
+
+/** Options for a client of one of its nodes: with the login. */
+export function nodeOptions<T extends object>({ tls, username, password }: RedisClusterPlace, options: T) {
+  return {
+    ...options,
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+    ...(tls ? { tls: {} } : {})
+  }
 }

@@ -1,8 +1,8 @@
 const BEAT_MS = 1_000
-const MISSED = 3
+const MISSED = 2
 
 /**
- * Finds out that a connection is dead although nobody has closed it, within four seconds.
+ * Finds out that a connection is dead although nobody has closed it, within three seconds.
  *
  * It counts beats that were not answered, and not time: a process that was itself held up has missed one.
  */
@@ -12,7 +12,7 @@ export class Heartbeat {
   #unanswered = 0
   readonly #timer: NodeJS.Timeout
 
-  /** @param beat asks for an answer; @param silent called every four seconds for which there was none */
+  /** @param beat asks for an answer; @param silent called every three seconds for which there was none */
   constructor(beat: () => void, silent: () => void) {
     this.#beat = beat
     this.#silent = silent

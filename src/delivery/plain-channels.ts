@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { type ChannelEvents, FAIL_AT_ONCE, PUBLISH_MS, RETRY_MS, type RedisChannels } from './redis-channels.js'
+import { type ChannelEvents, FAIL_AT_ONCE, LISTENING, PUBLISH_MS, type RedisChannels } from './redis-channels.js'
 
 /** Channels in one command. */
 const BATCH = 1_000
@@ -10,10 +10,9 @@ export class PlainChannels implements RedisChannels {
   readonly #subscriber: Redis
 
   constructor(url: string, events: ChannelEvents) {
-    // What was under way when a connection broke fails as well, and is not sent again by the client.
-    const options = { ...FAIL_AT_ONCE, maxRetriesPerRequest: 0, autoResubscribe: false, retryStrategy: () => RETRY_MS }
+    const options = { ...FAIL_AT_ONCE, ...LISTENING }
     this.#publisher = new Redis(url, { ...options, connectionName: 'conclave-publisher', commandTimeout: PUBLISH_MS })
-    this.#subscriber = new Redis(url, { ...options, connectionName: 'conclave-subscriber' })
+    this.#subscriber = new Redis(url, options)
     for (const redis of this.#connections) redis.on('error', (error: Error) => events.onError(error))
     this.#publisher.on('ready', () => events.onPublisherUp())
     this.#publisher.on('close', () => events.onPublisherDown())

@@ -106,6 +106,7 @@ export class PostgresSignals implements Signals {
     this.#client = null
     this.#outbox.shut()
     this.#log.warn('connection for signals lost')
+    this.#listeners.wakeAllKeys()
     this.#scheduleReconnect()
   }
 

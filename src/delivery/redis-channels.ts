@@ -20,8 +20,18 @@ export interface ChannelEvents {
   onError(error: Error): void
 }
 
-/** Commands fail at once where there is no connection, and nothing gathers in memory. */
-export const FAIL_AT_ONCE = { enableOfflineQueue: false, connectTimeout: 3_000 }
 export const RETRY_MS = 500
+/**
+ * Commands fail at once where there is no connection, those that are under way when one breaks as well, and nothing
+ * gathers in memory.
+ */
+export const FAIL_AT_ONCE = { connectTimeout: 3_000, maxRetriesPerRequest: 0 }
+/** We know ourselves what to subscribe to again. */
+export const LISTENING = {
+  connectionName: 'conclave-subscriber',
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  retryStrategy: () => RETRY_MS
+}
 /** For an answer to a message that was published. */
 export const PUBLISH_MS = 2_000

@@ -37,6 +37,7 @@ export class RedisSignals implements Signals {
   /** Topics whose channel Redis has not confirmed. */
   readonly #unconfirmed = new Set<Topic>()
   #hears = false
+  #missesChannels = false
   #isOutageKnown = false
   #closed = false
 
@@ -119,18 +120,24 @@ export class RedisSignals implements Signals {
     const topics = this.#listeners.topics.filter((topic) => !isKeyTopic(topic))
     const channels = topics.map((topic) => PREFIX + topic)
     this.#hears = false
+    this.#missesChannels = false
     this.#channels.subscribe([...channels, KEYS_CHANNEL, this.#echoChannel]).then(
       () => {
         for (const topic of topics) this.#unconfirmed.delete(topic)
         this.#beat()
       },
-      (error: Error) => this.#log.warn({ reason: error.message }, 'signals could not be subscribed to')
+      // Tried again with the next connection, or the next beat: Redis may be there, and not ready.
+      (error: Error) => {
+        this.#missesChannels = true
+        this.#log.debug({ reason: error.message }, 'signals could not be subscribed to')
+      }
     )
   }
 
   #beat(): void {
     this.#channels.publish(this.#echoChannel, '').catch(() => {})
-    if (this.#hears && this.#unconfirmed.size > 0) this.#confirm([...this.#unconfirmed])
+    if (this.#missesChannels) this.#listenToAll()
+    else if (this.#hears && this.#unconfirmed.size > 0) this.#confirm([...this.#unconfirmed])
   }
 
   #heard(): void {
@@ -144,8 +151,11 @@ export class RedisSignals implements Signals {
   }
 
   #lost(reason: string): void {
+    const heard = this.#hears
     this.#hears = false
-    if (this.#closed || this.#isOutageKnown) return
+    if (this.#closed) return
+    if (heard) this.#listeners.wakeAllKeys()
+    if (this.#isOutageKnown) return
     this.#isOutageKnown = true
     this.#log.warn({ reason }, 'connection for signals lost')
   }

@@ -74,10 +74,11 @@ function describeSignals(where: CarrierName): void {
     there.onKeyChange(thereWoken)
     here.publish('keys:a')
     await vi.waitFor(() => {
-      expect(thereWoken.mock.calls.length).toBeGreaterThanOrEqual(3)
+      expect(thereWoken.mock.calls.filter(([id]) => id === 'a').length).toBeGreaterThanOrEqual(3)
       expect(hereWoken).toHaveBeenCalledWith('a')
     }, SOON)
-    expect(new Set(thereWoken.mock.calls.flat())).toEqual(new Set(['a']))
+    // Null: a connection that has just come about may have missed some.
+    expect(new Set([...thereWoken.mock.calls.flat(), null])).toEqual(new Set(['a', null]))
   })
 
   it('go over the same few connections however many listen, and leave nothing behind', async () => {

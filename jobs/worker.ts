@@ -1,37 +1,45 @@
+import type { Queue, Worker } from 'bullmq'
 import type { Services } from '../src/services.js'
 import { runOperation } from './key-operations.js'
 import { openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
 import { schedule } from './schedule.js'
 
+export interface RunningWorker {
+  /** Settles once the schedule is in the queue and both kinds of jobs are fetched: for as long as the queue is away it waits. */
+  ready: Promise<void>
+  /** At any time, while it waits as well. */
+  close(): Promise<void>
+}
+
 /**
  * Runs the scheduled jobs and the operations on keys. Any number of workers may run: the queue hands each
  * run to one of them, and the database lets only one of them do each thing.
  */
-export async function startWorker(services: Services, place: QueuePlace): Promise<{ close(): Promise<void> }> {
-  const { config, log } = services
+export function startWorker(services: Services, place: QueuePlace): RunningWorker {
+  const { log } = services
   const queue = openQueue('conclave-schedule', place, log)
-  for (const { name, everyMs } of schedule) {
-    const job = { name, opts: { removeOnComplete: true, removeOnFail: 100 } }
-    await queue.upsertJobScheduler(name, { every: everyMs(config) }, job)
-  }
   const stopping = new AbortController()
+  const runOnce = onceAtATime((job) => runScheduled(services, job, stopping.signal))
   const workers = [
-    openWorker(
-      'conclave-schedule',
-      place,
-      log,
-      onceAtATime((job) => runScheduled(services, job, stopping.signal))
-    ),
+    openWorker('conclave-schedule', place, log, runOnce),
     openWorker('conclave-operations', place, log, (job) => runNudged(services, job, stopping.signal))
   ]
-  for (const worker of workers) await worker.waitUntilReady()
   return {
+    ready: getReady(services, queue, workers),
     async close() {
       stopping.abort()
       for (const worker of workers) await worker.close()
       await queue.close()
     }
   }
+}
+
+async function getReady({ config }: Services, queue: Queue, workers: Worker[]): Promise<void> {
+  for (const { name, everyMs } of schedule) {
+    const job = { name, opts: { removeOnComplete: true, removeOnFail: 100 } }
+    await queue.upsertJobScheduler(name, { every: everyMs(config) }, job)
+  }
+  for (const worker of workers) await worker.waitUntilReady()
 }
 
 /** The queue has the next run ready when one begins: a slow one must not take the places of the others. */

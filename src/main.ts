@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
@@ -13,7 +12,6 @@ const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
 const SHUTDOWN_MS = 10_000
 const ECHO_MS = 500
-const WORKER_CLOSE_MS = 5_000
 const NODE_MAJOR = 24
 
 async function main(args: string[]): Promise<void> {
@@ -36,10 +34,9 @@ async function main(args: string[]): Promise<void> {
     }
     if (parts.includes('worker')) {
       // Last: without its queue it waits for that, and requests are served meanwhile.
-      const starting = startWorker(composition.services, composition.queuePlace)
-      // One that is still starting is closed too, before the database under it goes; but it may be waiting for ever.
-      releases.push(() => Promise.race([starting.then((worker) => worker.close()), delay(WORKER_CLOSE_MS)]))
-      await Promise.race([starting, stopped])
+      const worker = startWorker(composition.services, composition.queuePlace)
+      releases.push(() => worker.close())
+      await Promise.race([worker.ready, stopped])
     }
     await stopped
   } finally {

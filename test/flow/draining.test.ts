@@ -18,9 +18,7 @@ let id: string
 beforeAll(async () => {
   conclave = await bootConclave()
   id = await createConversation(await conclave.as('alice'), [])
-  program = new InstalledProgram()
-  const built = await program.run(['run', 'build'])
-  if (built.code !== 0) throw new Error(built.output)
+  program = await InstalledProgram.built()
   server = program.startApi({ ...programEnvironment(conclave), PORT: '0' })
   url = await server.ready()
 }, 120_000)

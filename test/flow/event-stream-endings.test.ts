@@ -4,7 +4,7 @@ import { print } from 'graphql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MessageEventsDocument, MessagesDocument, SendMessageDocument } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, send } from '../support/chat.js'
+import { createConversation, eventCursor, send } from '../support/chat.js'
 import { EventStreamClient } from '../support/event-streams.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   id = await createConversation(alice, ['bob'])
-  after = (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? ''
+  after = await eventCursor(alice, id)
 })
 afterEach(() => {
   vi.useRealTimers()

@@ -6,11 +6,10 @@ import {
   EditMessageDocument,
   MessageEventsDocument,
   type MessageEventsSubscription,
-  MessagesDocument,
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { brief, createConversation, eventCursor, readBack, send } from '../support/chat.js'
 import { EventStreamClient, type StreamedResults } from '../support/event-streams.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 
@@ -165,7 +164,7 @@ describe('a conversation that is followed over an event stream', () => {
 
   it('goes on from any cursor in a chain, without a gap or a repetition', async () => {
     const id = await createConversation(alice, ['bob'])
-    let after = await eventCursor(id)
+    let after = await eventCursor(alice, id)
     for (let index = 0; index < 9; index++) await send(alice, id, `message ${index}`)
     const received: string[] = []
     for (let link = 0; link < 3; link++) {
@@ -200,18 +199,10 @@ function follow(id: string, after: string | null, token: string): StreamedResult
 
 /** Bob's subscription, once it is seen to be live. */
 async function followLive(id: string): Promise<StreamedResults<MessageEventsSubscription>> {
-  const events = follow(id, await eventCursor(id), await conclave.token('bob'))
+  const events = follow(id, await eventCursor(alice, id), await conclave.token('bob'))
   await send(alice, id, 'live?')
   expect(brief(await events.next())).toBe('SENT live?')
   return events
-}
-
-async function eventCursor(id: string): Promise<string> {
-  return (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? ''
-}
-
-function brief({ messageEvents: { type, message } }: MessageEventsSubscription): string {
-  return `${type} ${message.body}`
 }
 
 async function badToken(kind: string): Promise<string> {

@@ -11,7 +11,7 @@ import {
 } from '../../documents/generated.js'
 import { encodeCursor } from '../../src/graphql/cursor.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { brief, createConversation, eventCursor, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 
 /** A conversation whose members see what follows their joining: one message before Carol joins, and what comes of it. */
@@ -66,7 +66,7 @@ describe('what was sent before joining', () => {
   })
 
   it('is not shown by a reply to it, on a page or in an event', async () => {
-    const cursor = (await carol.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? null
+    const cursor = await eventCursor(carol, id)
     await bob.run(SendMessageDocument, { input: { conversationId: id, body: 'a reply', replyToId: early.id } })
     const replyTo = async (reader: GraphQLClient) => (await readBack(reader, id)).at(-1)?.replyTo
     expect([await replyTo(bob), await replyTo(carol)]).toEqual([{ id: early.id, sequence: 1 }, null])
@@ -96,7 +96,3 @@ describe('what was sent before joining', () => {
     }
   })
 })
-
-function brief({ messageEvents }: { messageEvents: { type: string; message: { body: string | null } } }): string {
-  return `${messageEvents.type} ${messageEvents.message.body}`
-}

@@ -6,12 +6,11 @@ import {
   EditMessageDocument,
   InboxEventsDocument,
   type InboxEventsSubscription,
-  MessagesDocument,
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { inboxStream } from '../../src/delivery/inbox-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, send } from '../support/chat.js'
+import { createConversation, eventCursor, send } from '../support/chat.js'
 import type { GraphQLClient, Subscribed } from '../support/graphql-client.js'
 
 let here: TestConclave
@@ -35,15 +34,15 @@ describe('an inbox', () => {
     bob = await there.as('refused')
     const [one, other] = await twoConversations('refused')
     await send(alice, one, 'one')
-    const cursor = await cursorOf(one)
+    const cursor = await eventCursor(alice, one)
     await here.database.query('update conversations set last_change = 0 where id = $1', [one])
     for (const resume of [
       [{ conversationId: one, after: 'nonsense' }],
       [{ conversationId: other, after: cursor }],
       [{ conversationId: one, after: cursor }],
       [
-        { conversationId: other, after: await cursorOf(other) },
-        { conversationId: other, after: await cursorOf(other) }
+        { conversationId: other, after: await eventCursor(alice, other) },
+        { conversationId: other, after: await eventCursor(alice, other) }
       ]
     ]) {
       const refused = bob.subscribe(InboxEventsDocument, { resume })
@@ -101,13 +100,13 @@ describe('an inbox', () => {
     const [one, other] = await twoConversations('frank')
     const gone = await createConversation(alice, ['frank'])
     const resume = [
-      { conversationId: one, after: await cursorOf(one) },
-      { conversationId: gone, after: await cursorOf(gone) }
+      { conversationId: one, after: await eventCursor(alice, one) },
+      { conversationId: gone, after: await eventCursor(alice, gone) }
     ]
     const first = await send(alice, one, 'first')
     const second = await send(alice, one, 'second')
     await send(alice, other, 'not asked for')
-    resume[0] = { conversationId: one, after: await cursorOf(one) }
+    resume[0] = { conversationId: one, after: await eventCursor(alice, one) }
     await alice.run(EditMessageDocument, { messageId: first.id, body: 'first, edited' })
     await alice.run(DeleteMessageDocument, { messageId: second.id })
     await send(alice, one, 'third')
@@ -146,13 +145,9 @@ async function twoConversations(member: string): Promise<[string, string]> {
   return [await createConversation(alice, [member]), await createConversation(alice, [member])]
 }
 
-async function cursorOf(id: string): Promise<string> {
-  return (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? ''
-}
-
 /** On the other process, and seen to be live. */
 async function openInbox(userId: string, live: string): Promise<Subscribed<InboxEventsSubscription>> {
-  const after = await cursorOf(live)
+  const after = await eventCursor(alice, live)
   const events = (await there.as(userId)).subscribe(InboxEventsDocument, { resume: [{ conversationId: live, after }] })
   await send(alice, live, 'live?')
   expect(bodyOf(await events.next())).toBe('live?')

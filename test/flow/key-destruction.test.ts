@@ -8,14 +8,13 @@ import {
   KeysDocument,
   MarkKeyCompromisedDocument,
   MessageEventsDocument,
-  MessagesDocument,
   ReencryptConversationDocument,
   RotateKeyDocument,
   ScheduleKeyDestructionDocument
 } from '../../documents/generated.js'
 import { runOperation } from '../../jobs/key-operations.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { createConversation, eventCursor, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { runDueWork } from '../support/worker-run.js'
 
@@ -75,7 +74,7 @@ describe('a destroyed key version', () => {
     const id = await createConversation(alice, ['bob'], { title: 'Kept' })
     await send(alice, id, 'to be destroyed')
     await alice.run(RotateKeyDocument, { conversationId: id })
-    const after = (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? null
+    const after = await eventCursor(alice, id)
     const events = (await conclave.as('bob')).subscribe(MessageEventsDocument, { conversationId: id, after })
     await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'PT1S' })
     conclave.clock.advance(1000)

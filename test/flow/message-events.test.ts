@@ -5,16 +5,14 @@ import {
   EditMessageDocument,
   LeaveConversationDocument,
   MessageEventsDocument,
-  type MessageEventsSubscription,
-  MessagesDocument,
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { messageStream } from '../../src/delivery/message-stream.js'
 import type { Signals } from '../../src/delivery/signals.js'
 import { encodeCursor } from '../../src/graphql/cursor.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, send } from '../support/chat.js'
-import type { GraphQLClient, Subscribed } from '../support/graphql-client.js'
+import { brief, createConversation, eventCursor, follow, followLive, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
 import { TestClock } from '../support/test-clock.js'
 
 let conclave: TestConclave
@@ -32,7 +30,7 @@ describe('subscribing', () => {
   it('is refused with a cursor that was made up, or of another conversation, or of a later time', async () => {
     const [id, other] = [await createConversation(alice, []), await createConversation(alice, [])]
     const ahead = encodeCursor('event', id, '1')
-    for (const after of ['', 'made up', ahead, await eventCursor(other)]) {
+    for (const after of ['', 'made up', ahead, await eventCursor(alice, other)]) {
       const ended = await alice.subscribe(MessageEventsDocument, { conversationId: id, after }).ended
       expect(ended).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', field: 'after' } }])
     }
@@ -71,7 +69,7 @@ describe('subscribing', () => {
       await send(alice, id, 'a'),
       await send(alice, id, 'b')
     ]
-    const cursor = await eventCursor(id)
+    const cursor = await eventCursor(alice, id)
     await alice.run(EditMessageDocument, { messageId: seen.id, body: 'seen, then edited' })
     for (let edit = 1; edit <= 5; edit++)
       await alice.run(EditMessageDocument, { messageId: edited.id, body: `edit ${edit}` })
@@ -91,7 +89,7 @@ describe('subscribing', () => {
 
   it('goes on from any cursor in a chain, without a gap or a repetition', async () => {
     const id = await createConversation(alice, ['bob'])
-    let after = await eventCursor(id)
+    let after = await eventCursor(alice, id)
     const bodies = Array.from({ length: 12 }, (_, index) => `message ${index}`)
     for (const body of bodies) await send(alice, id, body)
     const received: string[] = []
@@ -107,7 +105,7 @@ describe('subscribing', () => {
 
   it('catches up over more than one batch of the log', async () => {
     const id = await createConversation(alice, ['bob'])
-    const after = await eventCursor(id)
+    const after = await eventCursor(alice, id)
     await Promise.all(Array.from({ length: 250 }, (_, index) => send(alice, id, `message ${index}`)))
     const events = await bob.subscribe(MessageEventsDocument, { conversationId: id, after }).take(250)
     expect(events.map(({ messageEvents }) => messageEvents.message.sequence)).toEqual(
@@ -190,24 +188,3 @@ describe('a subscription', () => {
     await stream.return?.()
   })
 })
-
-/** Subscribes to all that happens from now on. */
-async function follow(client: GraphQLClient, id: string): Promise<Subscribed<MessageEventsSubscription>> {
-  return client.subscribe(MessageEventsDocument, { conversationId: id, after: await eventCursor(id) })
-}
-
-/** The same, once the subscription is seen to be live. */
-async function followLive(client: GraphQLClient, id: string): Promise<Subscribed<MessageEventsSubscription>> {
-  const events = await follow(client, id)
-  await send(alice, id, 'live?')
-  expect(brief(await events.next())).toBe('SENT live?')
-  return events
-}
-
-async function eventCursor(id: string): Promise<string> {
-  return (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? ''
-}
-
-function brief({ messageEvents: { type, message } }: MessageEventsSubscription): string {
-  return `${type} ${message.body}`
-}

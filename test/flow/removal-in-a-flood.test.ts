@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  InboxEventsDocument,
-  MessageEventsDocument,
-  MessagesDocument,
-  RemoveMemberDocument
-} from '../../documents/generated.js'
+import { InboxEventsDocument, MessageEventsDocument, RemoveMemberDocument } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { createConversation, eventCursor, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 
 const RUNS = 200
@@ -32,7 +27,7 @@ describe(`a member who is removed in the middle of a flood of messages, ${RUNS} 
   }, async () => {
     for (let run = 0; run < RUNS; run++) {
       const id = await createConversation(alice, ['bob'], { keyPolicy: { rotateOnMemberRemoval: false } })
-      const after = (await alice.run(MessagesDocument, { id, last: 1 })).conversation?.eventCursor ?? ''
+      const after = await eventCursor(alice, id)
       const bob = await (run % 2 ? here : there).as('bob')
       const one = bob.subscribe(MessageEventsDocument, { conversationId: id, after })
       const all = bob.subscribe(InboxEventsDocument, { resume: [{ conversationId: id, after }] })

@@ -26,9 +26,7 @@ const sockets: RawSocket[] = []
 beforeAll(async () => {
   conclave = await bootConclave()
   id = await createConversation(await conclave.as('alice'), [])
-  program = new InstalledProgram()
-  const built = await program.run(['run', 'build'])
-  if (built.code !== 0) throw new Error(built.output)
+  program = await InstalledProgram.built()
   server = program.startApi({ ...programEnvironment(conclave), PORT: '0', LOG_LEVEL: 'warn' })
   url = await server.ready()
   token = await conclave.token('alice')

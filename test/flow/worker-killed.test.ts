@@ -19,9 +19,7 @@ let alice: GraphQLClient
 let admin: GraphQLClient
 
 beforeAll(async () => {
-  program = new InstalledProgram()
-  const built = await program.run(['run', 'build'])
-  if (built.code !== 0) throw new Error(built.output)
+  program = await InstalledProgram.built()
 }, 120_000)
 afterAll(() => program.remove())
 

@@ -13,11 +13,11 @@ import {
 import { runOperation } from '../../jobs/key-operations.js'
 import { openQueue, type QueuePlace } from '../../jobs/queue.js'
 import { schedule } from '../../jobs/schedule.js'
-import { startWorker } from '../../jobs/worker.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { startReadyWorker } from '../support/worker-run.js'
 
 const SOON = { timeout: 20_000 }
 
@@ -47,14 +47,14 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
   const pooled = () => conclave.database.query('select from pooled_keys')
 
   it('fill the key pool, two of them as well as one, and stop when asked', async () => {
-    const workers = await Promise.all([1, 2].map(() => startWorker(conclave.services, place)))
+    const workers = await Promise.all([1, 2].map(() => startReadyWorker(conclave, place)))
     await vi.waitFor(async () => expect(await pooled()).toHaveLength(3), SOON)
     await Promise.all(workers.map((worker) => worker.close()))
     expect(await pooled()).toHaveLength(3)
   })
 
   it('have one scheduler for each line of the schedule, however often they start', async () => {
-    for (let start = 0; start < 2; start++) await (await startWorker(conclave.services, place)).close()
+    for (let start = 0; start < 2; start++) await (await startReadyWorker(conclave, place)).close()
     const queue = openQueue('conclave-schedule', place, conclave.services.log)
     const schedulers = await queue.getJobSchedulers()
     expect(schedulers.map(({ key }) => key).sort()).toEqual(schedule.map(({ name }) => name).sort())
@@ -64,7 +64,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
   it('rotate a used key that has become due, and destroy one whose time is over, with nobody asking', async () => {
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfter: 'P1D', destroyAfter: 'P1D' } })
     await send(alice, id, 'used')
-    const worker = await startWorker(conclave.services, place)
+    const worker = await startReadyWorker(conclave, place)
     const states = async () =>
       (await (await conclave.as('alice')).run(KeysDocument, { id })).conversation?.keys.map(({ state }) => state)
     for (const expected of ['DEACTIVATED', 'PENDING_DESTRUCTION', 'DESTROYED']) {
@@ -87,7 +87,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     const progress = admin.subscribe(KeyOperationProgressDocument, { id: row?.id ?? '' })
     expect((await progress.next()).keyOperationProgress).toMatchObject({ kind: 'REENCRYPT', state: 'QUEUED', total: 3 })
     const told = vi.spyOn(Job.prototype, 'updateProgress')
-    const worker = await startWorker(conclave.services, place)
+    const worker = await startReadyWorker(conclave, place)
     expect((await progress.next()).keyOperationProgress).toMatchObject({ state: 'SUCCEEDED', done: 3, failed: 0 })
     await vi.waitFor(() => expect(told).toHaveBeenLastCalledWith({ done: 3, failed: 0, total: 3 }), SOON)
     expect(await progress.ended).toBeNull()
@@ -108,7 +108,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     await queue.add('reencrypt', { id: '01890000-0000-7000-8000-000000000000' })
     await queue.add('a job of another version', {})
     await alice.run(DeleteConversationDocument, { conversationId: id })
-    const worker = await startWorker(conclave.services, place)
+    const worker = await startReadyWorker(conclave, place)
     const rows = () => conclave.database.query('select from conversations where id = $1', [id])
     await vi.waitFor(async () => expect(await rows()).toEqual([]), SOON)
     const { keyOperation } = await admin.run(KeyOperationDocument, { id: rotateDueKeys.operation.id })
@@ -152,7 +152,7 @@ describe('a scheduled job that does not end', () => {
     const stuck = vi
       .spyOn(schedule[0] ?? { run: async () => {} }, 'run')
       .mockImplementation((_, stop) => new Promise((resolve) => stop.addEventListener('abort', () => resolve())))
-    const worker = await startWorker(conclave.services, place)
+    const worker = await startReadyWorker(conclave, place)
     const rounds = vi.spyOn(conclave.services.keySupply, 'refill')
     await vi.waitFor(() => expect(rounds.mock.calls.length).toBeGreaterThan(8), SOON)
     expect(stuck).toHaveBeenCalledOnce()

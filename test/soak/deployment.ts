@@ -36,9 +36,7 @@ export class Deployment {
   }
 
   static async start(): Promise<Deployment> {
-    const program = new InstalledProgram()
-    const built = await program.run(['run', 'build'])
-    if (built.code !== 0) throw new Error(built.output)
+    const program = await InstalledProgram.built()
     const folder = await mkdtemp(join(tmpdir(), 'conclave-soak-'))
     await chmod(folder, 0o711)
     const postgres = await startEmbeddedPostgres(folder, PASSWORD)

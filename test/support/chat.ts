@@ -1,12 +1,14 @@
 import {
   CreateConversationDocument,
   type CreateConversationInput,
+  MessageEventsDocument,
+  type MessageEventsSubscription,
   type MessageFieldsFragment,
   MessagesDocument,
   type MessagesQuery,
   SendMessageDocument
 } from '../../documents/generated.js'
-import type { GraphQLClient } from './graphql-client.js'
+import type { GraphQLClient, Subscribed } from './graphql-client.js'
 
 /** Creates a conversation and returns its id. */
 export async function createConversation(
@@ -43,4 +45,34 @@ export async function readBack(reader: GraphQLClient, id: string, pageSize = 200
     if (!pageInfo.hasPreviousPage) return pages.flat()
     before = pageInfo.startCursor
   }
+}
+
+/** Where the log of a conversation ends at present: to subscribe to all that happens from now on. */
+export async function eventCursor(reader: GraphQLClient, id: string): Promise<string> {
+  const { conversation } = await reader.run(MessagesDocument, { id, last: 1 })
+  if (!conversation) throw new Error('the reader is not in this conversation')
+  return conversation.eventCursor
+}
+
+/** Subscribes to all that happens from now on. */
+export async function follow(
+  reader: GraphQLClient,
+  conversationId: string
+): Promise<Subscribed<MessageEventsSubscription>> {
+  const after = await eventCursor(reader, conversationId)
+  return reader.subscribe(MessageEventsDocument, { conversationId, after })
+}
+
+/** The same, once the subscription is seen to be live. */
+export async function followLive(reader: GraphQLClient, id: string): Promise<Subscribed<MessageEventsSubscription>> {
+  const events = await follow(reader, id)
+  await send(reader, id, 'live?')
+  const first = brief(await events.next())
+  if (first !== 'SENT live?') throw new Error(`another event came first: ${first}`)
+  return events
+}
+
+/** An event in a few words. */
+export function brief({ messageEvents: { type, message } }: MessageEventsSubscription): string {
+  return `${type} ${message.body}`
 }

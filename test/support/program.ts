@@ -36,6 +36,14 @@ export class InstalledProgram {
     symlinkSync(join(PROJECT, 'node_modules'), join(this.folder, 'node_modules'))
   }
 
+  /** One whose parts can be started without npm around them. */
+  static async built(): Promise<InstalledProgram> {
+    const program = new InstalledProgram()
+    const { code, output } = await program.run(['run', 'build'])
+    if (code !== 0) throw new Error(output)
+    return program
+  }
+
   /** `npm start` with an environment that holds nothing but `env` and what npm itself needs. */
   start(env: Record<string, string> = {}): RunningProgram {
     const program = new RunningProgram(
@@ -45,7 +53,7 @@ export class InstalledProgram {
     return program
   }
 
-  /** A worker alone, without npm around it; the program must have been built. */
+  /** A worker alone, of a program that was built. */
   startWorker(env: Record<string, string>): RunningProgram {
     return this.#startPart('worker', env)
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -42,8 +43,9 @@ export class RedisServer implements TestRedis {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** Starts it, again, on the same port. */
+  /** Starts it, again, on the same port, unless it runs. */
   async start(): Promise<void> {
+    if (this.#server) return
     const fixed = ['--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no']
     const options = ['--port', String(this.port), ...fixed, ...this.#options]
     this.#server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -60,20 +62,40 @@ export class RedisServer implements TestRedis {
     rmSync(this.#folder, { recursive: true })
   }
 
+  /** How many connections are subscribed to a channel. */
+  async subscribers(channel: string): Promise<number> {
+    const [, count] = await this.#ask('PUBSUB', 'NUMSUB', channel)
+    return Number(count)
+  }
+
+  /** Drops every connection that is subscribed to something. */
+  async dropSubscribers(): Promise<void> {
+    await this.#ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  }
+
   /** Writes down every command that anybody gives from now on. */
   async watch(): Promise<{ stop(): string }> {
-    const client = new Redis(this.url, { protocol: 2 })
-    const monitor = await client.monitor()
+    const socket = connect(this.port, '127.0.0.1')
+    socket.write('MONITOR\r\n')
     let seen = ''
-    monitor.on('monitor', (_time: string, command: string[]) => {
-      seen += `${command.join(' ')}\n`
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      seen += chunk
     })
+    await once(socket, 'data')
     return {
       stop() {
-        monitor.disconnect()
-        client.disconnect()
+        socket.destroy()
         return seen
       }
+    }
+  }
+
+  async #ask(command: string, ...args: string[]): Promise<unknown[]> {
+    const client = new Redis(this.url)
+    try {
+      return [await client.call(command, ...args)].flat()
+    } finally {
+      client.disconnect()
     }
   }
 
@@ -86,8 +108,12 @@ export class RedisServer implements TestRedis {
   }
 }
 
+export interface TestRedisCluster extends TestRedis {
+  nodes: readonly RedisServer[]
+}
+
 /** Two masters that share the slots, and no replicas. */
-export async function startRedisCluster(): Promise<TestRedis> {
+export async function startRedisCluster(): Promise<TestRedisCluster> {
   const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port']
   const busPort = String(await freePort())
   const servers = [
@@ -103,6 +129,7 @@ export async function startRedisCluster(): Promise<TestRedis> {
   for (const client of clients) await untilFormed(client)
   for (const client of clients) client.disconnect()
   return {
+    nodes: servers,
     url: `redis-cluster://127.0.0.1:${servers[0].port}?node=127.0.0.1:${servers[1].port}`,
     async stop() {
       for (const server of servers) await server.stop()

@@ -1,7 +1,9 @@
 import { applyKeyDefaults } from '../../jobs/apply-key-defaults.js'
 import { destroyDue } from '../../jobs/destroy-due.js'
 import { runOperation } from '../../jobs/key-operations.js'
+import type { QueuePlace } from '../../jobs/queue.js'
 import { rotateDue } from '../../jobs/rotate-due.js'
+import { type RunningWorker, startWorker } from '../../jobs/worker.js'
 import { findOpenOperations } from '../../src/key-life/key-operations.js'
 import type { TestConclave } from './boot.js'
 
@@ -12,4 +14,11 @@ export async function runDueWork({ services }: TestConclave): Promise<void> {
   await rotateDue(services, signal)
   await destroyDue(services, signal)
   for (const { id } of await findOpenOperations(services)) await runOperation(services, id, signal)
+}
+
+/** A worker that fetches its jobs. */
+export async function startReadyWorker({ services }: TestConclave, place: QueuePlace): Promise<RunningWorker> {
+  const worker = startWorker(services, place)
+  await worker.ready
+  return worker
 }

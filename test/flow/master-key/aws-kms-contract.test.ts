@@ -1,10 +1,8 @@
 import { describe } from 'vitest'
-import { itKeepsTheContract, type ProviderUnderTest } from '../../support/providers/contract.js'
+import { CALL_TIMEOUT_MS, itKeepsTheContract, type ProviderUnderTest } from '../../support/providers/contract.js'
 import { openKmsKey } from '../../support/providers/kms-key.js'
 import { type AccessKey, hasMoto, Moto } from '../../support/providers/moto.js'
 import { TcpProxy } from '../../support/tcp-proxy.js'
-
-const TIMEOUT_MS = 1000
 
 describe.skipIf(!hasMoto)('an AWS KMS key, of moto', () => {
   itKeepsTheContract({ remote: true }, start)
@@ -19,7 +17,7 @@ async function start(): Promise<ProviderUnderTest> {
   const leaver = await moto.makeUser('leaver')
   await moto.checkSignatures(true)
   const open = (credentials: AccessKey, keyId = arn) =>
-    openKmsKey({ keyId, endpoint: `http://127.0.0.1:${proxy.port}`, credentials, timeoutMs: TIMEOUT_MS })
+    openKmsKey({ keyId, endpoint: `http://127.0.0.1:${proxy.port}`, credentials, timeoutMs: CALL_TIMEOUT_MS })
   const keys = {
     key: open(server),
     other: open(server, otherArn),
@@ -29,11 +27,7 @@ async function start(): Promise<ProviderUnderTest> {
   return {
     ...keys,
     service: {
-      cut: () => proxy.cut(),
-      slow: () => proxy.slow(TIMEOUT_MS * 2),
-      silence: () => proxy.silence(),
-      hangUp: () => proxy.hangUp(),
-      restore: () => proxy.restore(),
+      proxy,
       refused: keys.refused,
       expiring: { key: keys.expiring, expire: async () => await moto.removeUsersKey('leaver', leaver) }
     },

@@ -46,9 +46,7 @@ describe.skipIf(!hasOpenBao || !hasMoto)(`moving the private keys of ${CONVERSAT
     // The SDK finds its credentials in the environment of the process, which here is that of the tests.
     vi.stubEnv('AWS_ACCESS_KEY_ID', ANYBODY.accessKeyId)
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', ANYBODY.secretAccessKey)
-    program = new InstalledProgram()
-    const built = await program.run(['run', 'build'])
-    if (built.code !== 0) throw new Error(built.output)
+    program = await InstalledProgram.built()
     pair = await RollingPair.boot({}, { ...services, MASTER_KEY: 'local:a' })
     const alice = await pair.first.as('alice')
     const ids = await manyConversations(pair.first, alice, CONVERSATIONS)

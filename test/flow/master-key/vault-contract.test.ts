@@ -1,10 +1,8 @@
 import { describe } from 'vitest'
-import { itKeepsTheContract, type ProviderUnderTest } from '../../support/providers/contract.js'
+import { CALL_TIMEOUT_MS, itKeepsTheContract, type ProviderUnderTest } from '../../support/providers/contract.js'
 import { hasOpenBao, OpenBao } from '../../support/providers/openbao.js'
 import { byToken, openVaultKey } from '../../support/providers/vault-key.js'
 import { TcpProxy } from '../../support/tcp-proxy.js'
-
-const TIMEOUT_MS = 1000
 
 describe.skipIf(!hasOpenBao)('a Transit key of OpenBao', () => {
   itKeepsTheContract({ remote: true }, () => start({}))
@@ -26,7 +24,7 @@ async function start(options: object): Promise<ProviderUnderTest> {
       mount: 'teams/transit',
       key,
       authentication: byToken(token),
-      timeoutMs: TIMEOUT_MS
+      timeoutMs: CALL_TIMEOUT_MS
     })
   const ending = await bao.makeToken(['conclave'])
   const keys = {
@@ -38,11 +36,7 @@ async function start(options: object): Promise<ProviderUnderTest> {
   return {
     ...keys,
     service: {
-      cut: () => proxy.cut(),
-      slow: () => proxy.slow(TIMEOUT_MS * 2),
-      silence: () => proxy.silence(),
-      hangUp: () => proxy.hangUp(),
-      restore: () => proxy.restore(),
+      proxy,
       refused: keys.refused,
       expiring: {
         key: keys.expiring,

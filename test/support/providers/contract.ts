@@ -5,6 +5,7 @@ import { generateRsaKeyPair, type ModulusBits } from '../../../src/crypto/key-tr
 import type { MasterKey, WrappedPrivateKey } from '../../../src/master-key/master-key.js'
 import { MasterKeyError, type MasterKeyErrorKind } from '../../../src/master-key/master-key-error.js'
 import { rejectionOf } from '../../unit/failures.js'
+import type { TcpProxy } from '../tcp-proxy.js'
 
 /** A provider under test, its service running. */
 export interface ProviderUnderTest {
@@ -17,20 +18,16 @@ export interface ProviderUnderTest {
 }
 
 export interface ServiceUnderTest {
-  cut(): void
-  /** So much latency that no call comes back in time. */
-  slow(): void
-  /** Accepts what is sent, and never answers. */
-  silence(): void
-  /** Accepts what is sent, and ends the connection in the place of an answer. */
-  hangUp(): void
-  restore(): void
+  /** On the way to it. */
+  proxy: TcpProxy
   /** The same master key with credentials that the service does not take. */
   refused: MasterKey
   /** The same master key with good credentials, which `expire` ends while it is in use. */
   expiring: { key: MasterKey; expire(): Promise<void> }
 }
 
+/** For a call to the service of a provider under test. */
+export const CALL_TIMEOUT_MS = 1000
 /** Kinds for one key that cannot be unwrapped: AES-GCM tells neither from the other. */
 const NOT_OURS: MasterKeyErrorKind[] = ['WRONG_KEY', 'DAMAGED']
 /** Longer than any time limit of a provider under test, shorter than patience. */
@@ -131,19 +128,19 @@ export function itKeepsTheContract({ remote }: { remote: boolean }, start: () =>
 
   describe('whose service', () => {
     it('cannot be reached is UNREACHABLE, and comes back by itself', async () => {
-      await expectOutage(provider, (service) => service.cut())
+      await expectOutage(provider, (proxy) => proxy.cut())
     })
 
     it('is slow beyond its time limit is UNREACHABLE, and comes back by itself', async () => {
-      await expectOutage(provider, (service) => service.slow())
+      await expectOutage(provider, (proxy) => proxy.slow(2 * CALL_TIMEOUT_MS))
     })
 
     it('takes requests and never answers is UNREACHABLE, and comes back by itself', async () => {
-      await expectOutage(provider, (service) => service.silence())
+      await expectOutage(provider, (proxy) => proxy.silence())
     })
 
     it('ends connections before it answers is UNREACHABLE, and comes back by itself', async () => {
-      await expectOutage(provider, (service) => service.hangUp())
+      await expectOutage(provider, (proxy) => proxy.hangUp())
     })
 
     it('refuses the credentials is REFUSED, in every call', async () => {
@@ -166,14 +163,15 @@ function serviceOf({ service }: ProviderUnderTest): ServiceUnderTest {
   return service
 }
 
-async function expectOutage(provider: ProviderUnderTest, begin: (service: ServiceUnderTest) => void): Promise<void> {
+async function expectOutage(provider: ProviderUnderTest, fail: (proxy: TcpProxy) => void): Promise<void> {
   const { key } = provider
   const wrapped = await wrapOne(key, randomBytes(64))
-  begin(serviceOf(provider))
+  const { proxy } = serviceOf(provider)
+  fail(proxy)
   const since = performance.now()
   await expectFailures(key, wrapped, 'UNREACHABLE')
   expect(performance.now() - since).toBeLessThan(QUICKLY_MS)
-  serviceOf(provider).restore()
+  proxy.restore()
   const [unwrapped] = await key.unwrap([wrapped])
   expect(unwrapped).toBeInstanceOf(Buffer)
   await key.check()

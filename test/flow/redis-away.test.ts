@@ -1,0 +1,121 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { RotateKeyDocument, ScheduleKeyDestructionDocument } from '../../documents/generated.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { brief, createConversation, follow, followLive, readBack, send } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { canStartRedis } from '../support/redis.js'
+import { bootTwoOnRedis, type TwoProcesses } from '../support/two-processes.js'
+
+/** Redis carries signals and nothing else: without it, all is there, and later. */
+
+/** Less than the poll, which brings after five seconds what no signal has brought. */
+const BEFORE_THE_POLL_MS = 4_000
+const SOON = { timeout: 5_000 }
+
+describe.runIf(canStartRedis)('while Redis is away', () => {
+  let processes: TwoProcesses<NonNullable<TwoProcesses['redis']>>
+  let here: TestConclave
+  let there: TestConclave
+  let alice: GraphQLClient
+  let bob: GraphQLClient
+  beforeAll(async () => {
+    processes = await bootTwoOnRedis()
+    here = processes.here
+    there = processes.there
+    alice = await here.as('alice')
+    bob = await there.as('bob')
+  })
+  afterAll(() => processes.close())
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await processes.redis.start()
+    await processes.untilListening()
+  })
+
+  it('a process starts, says that it cannot listen, serves, and hears once Redis is there', async () => {
+    const id = await createConversation(alice, ['carol'])
+    await processes.redis.kill()
+    const late = await bootConclave({ redisUrl: processes.redis.url, databaseUrl: here.database.url })
+    try {
+      const events = await follow(await late.as('carol'), id)
+      await send(alice, id, 'without Redis')
+      expect(brief(await events.next())).toBe('SENT without Redis')
+      expect(late.logged()).toContain('connection for signals lost')
+      await processes.redis.start()
+      await untilHeard(here, late)
+      const begun = performance.now()
+      await send(alice, id, 'with Redis')
+      expect(brief(await events.next())).toBe('SENT with Redis')
+      expect(performance.now() - begun).toBeLessThan(BEFORE_THE_POLL_MS)
+    } finally {
+      await late.close()
+    }
+  }, 30_000)
+
+  it('and when it comes back, every message arrives once and in order', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const events = await followLive(bob, id)
+    const bodies = Array.from({ length: 120 }, (_, index) => `message ${index}`)
+    for (const [index, body] of bodies.entries()) {
+      if (index === 40) await processes.redis.kill()
+      if (index === 80) await processes.redis.start()
+      await send(alice, id, body)
+    }
+    expect((await events.take(bodies.length)).map(brief)).toEqual(bodies.map((body) => `SENT ${body}`))
+    await send(alice, id, 'the last one')
+    expect(brief(await events.next())).toBe('SENT the last one')
+  }, 30_000)
+
+  it('keys are forgotten all the same, and told of when it is back', async () => {
+    const id = await conversationOpenThere()
+    const forgetAll = vi.spyOn(there.services.keyring, 'forgetAll')
+    const forget = vi.spyOn(there.services.keyring, 'forget')
+    await processes.redis.kill()
+    const admin = await here.as('admin', { scopes: ['keys:admin'] })
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'P7D' })
+    await vi.waitFor(() => expect(forgetAll).toHaveBeenCalled(), SOON)
+    expect((await readBack(bob, id)).map(({ status }) => status)).toEqual(['UNREADABLE'])
+    expect(forget).not.toHaveBeenCalled()
+    await processes.redis.start()
+    await vi.waitFor(() => expect(forget).toHaveBeenCalledWith(id), SOON)
+  }, 20_000)
+
+  /** A conversation whose first message, under a version that is no longer active, is in the other process's cache. */
+  async function conversationOpenThere(): Promise<string> {
+    const id = await createConversation(alice, ['bob'])
+    await send(alice, id, 'under the first version')
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    expect((await readBack(bob, id)).map(({ status }) => status)).toEqual(['READABLE'])
+    return id
+  }
+})
+
+describe.runIf(canStartRedis)('whoever watches Redis', () => {
+  it('sees neither titles nor texts nor names', async () => {
+    const { here, there, redis, close } = await bootTwoOnRedis()
+    try {
+      const watcher = await redis.watch()
+      const dora = await here.as('dora', { name: 'the name of Dora' })
+      const id = await createConversation(dora, ['bob'], { title: 'the title of it' })
+      const events = await follow(await there.as('bob'), id)
+      await send(dora, id, 'the text of it')
+      expect(brief(await events.next())).toBe('SENT the text of it')
+      const seen = watcher.stop()
+      expect(seen).toContain(`conclave:conversation:${id}`)
+      for (const secret of ['the title', 'the text', 'the name']) expect(seen).not.toContain(secret)
+    } finally {
+      await close()
+    }
+  })
+})
+
+/** Settles once one process hears what the other says. */
+async function untilHeard(from: TestConclave, to: TestConclave): Promise<void> {
+  const wake = vi.fn()
+  const leave = to.services.signals.subscribe('activity:heard?', wake)
+  await vi.waitFor(() => {
+    from.services.signals.publish('activity:heard?', 'heard')
+    expect(wake).toHaveBeenCalledWith('heard')
+  }, SOON)
+  leave()
+}

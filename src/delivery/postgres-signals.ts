@@ -1,4 +1,5 @@
-import pg from 'pg'
+import pLimit from 'p-limit'
+import pg, { type QueryConfig } from 'pg'
 import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
@@ -29,6 +30,8 @@ export class PostgresSignals implements Signals {
     () => this.#ask(),
     () => this.#silent()
   )
+  /** The driver wants one statement at a time. */
+  readonly #inTurn = pLimit(1)
   #client: pg.Client | null = null
   #reconnect: NodeJS.Timeout | null = null
   #closed = false
@@ -71,10 +74,16 @@ export class PostgresSignals implements Signals {
   }
 
   async #send(batch: Signal[]): Promise<void> {
-    if (!this.#client) throw new Error('there is no connection')
     const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : `${topic} ${payload}`))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    await this.#client.query({ name: 'notify', text, values: [CHANNEL, texts] })
+    await this.#query({ name: 'notify', text, values: [CHANNEL, texts] })
+  }
+
+  async #query(statement: QueryConfig): Promise<void> {
+    await this.#inTurn(async () => {
+      if (!this.#client) throw new Error('there is no connection')
+      await this.#client.query(statement)
+    })
   }
 
   #receive(text: string): void {
@@ -122,7 +131,7 @@ export class PostgresSignals implements Signals {
   }
 
   #ask(): void {
-    this.#client?.query('select').then(
+    this.#query({ text: 'select' }).then(
       () => this.#heartbeat.answered(),
       () => {}
     )

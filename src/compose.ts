@@ -13,6 +13,7 @@ import { Database } from './database/database.js'
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
 import { ActivityLimit } from './delivery/activity.js'
+import { ConversationFeeds } from './delivery/conversation-feeds.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
@@ -125,6 +126,7 @@ export async function compose(
       sendPace,
       sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
       signals,
+      feeds: new ConversationFeeds({ database, signals, clock, log }),
       activityLimit: new ActivityLimit()
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }

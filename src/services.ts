@@ -5,6 +5,7 @@ import type { Keyring } from './conversation-key/keyring.js'
 import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
+import type { ConversationFeeds } from './delivery/conversation-feeds.js'
 import type { Signals } from './delivery/signals.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
@@ -41,5 +42,6 @@ export interface Services {
   sendPace: SendPace
   sendGroups: SendGroups
   signals: Signals
+  feeds: ConversationFeeds
   activityLimit: ActivityLimit
 }

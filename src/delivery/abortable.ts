@@ -7,7 +7,7 @@
  */
 export function abortable<T>(
   start: (signal: AbortSignal) => AsyncGenerator<T>,
-  release: () => void
+  release: () => void = () => {}
 ): AsyncGenerator<T> {
   const leaving = new AbortController()
   const source = start(leaving.signal)

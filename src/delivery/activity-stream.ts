@@ -5,7 +5,8 @@ import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { type Activity, parseActivity } from './activity.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS, requireUnexpired } from './message-stream.js'
+import { POLL_MS } from './conversation-feeds.js'
+import { requireUnexpired } from './message-stream.js'
 import { readLog } from './read-log.js'
 
 /** Who has said nothing for so long types no more. */

@@ -32,6 +32,7 @@ export class ConversationLog {
   #foundUpTo: number
   #foundAll = false
   #stalled: NodeJS.Timeout | null = null
+  #visibleAfter = 0
 
   constructor(conversationId: string, range: LogRange) {
     this.conversationId = conversationId
@@ -45,6 +46,11 @@ export class ConversationLog {
     return this.#position
   }
 
+  /** Messages up to this sequence are not shown to the member who reads. */
+  get visibleAfter(): number {
+    return this.#visibleAfter
+  }
+
   /** Whether the last read may have left something that was not taken. */
   get hasMore(): boolean {
     return !this.#foundAll || this.#position < this.#foundUpTo
@@ -56,9 +62,17 @@ export class ConversationLog {
     const read = await readLog(services, viewer, this.conversationId, this.#position, BATCH)
     if (read.state !== 'READ') return read.state
     this.#ahead = read.messages
+    this.#visibleAfter = read.visibleAfter
     this.#foundUpTo = read.messages.at(-1)?.change ?? this.#position
     this.#foundAll = read.messages.length < BATCH
     return 'READ'
+  }
+
+  /** Goes on from a later position, up to which somebody else has seen to the events. */
+  moveTo(position: number): void {
+    this.#ahead = []
+    this.#position = position
+    this.#foundAll = false
   }
 
   /** The next event of the last read, and moves behind it; null when there is none, or it was forgotten. */
@@ -82,7 +96,7 @@ export class ConversationLog {
 }
 
 /** What happened, for somebody who has seen everything up to the change `seen`. */
-function eventType(message: Message, seen: number): MessageEvent['type'] {
+export function eventType(message: Message, seen: number): MessageEvent['type'] {
   if (message.deletedAt) return 'DELETED'
   return message.editedAt && message.createdChange <= seen ? 'EDITED' : 'SENT'
 }

@@ -4,10 +4,12 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
+import { POLL_MS } from './conversation-feeds.js'
 import { ConversationLog, type LogRange, type MessageEvent } from './conversation-log.js'
-import { POLL_MS, requirePast, requireUnexpired } from './message-stream.js'
+import { Follower, type LiveConsumer } from './follower.js'
+import { requirePast, requireUnexpired } from './message-stream.js'
 
-type StreamServices = Pick<Services, 'database' | 'signals' | 'clock'>
+type StreamServices = Pick<Services, 'database' | 'signals' | 'feeds' | 'clock'>
 
 /** Where a client goes on in one conversation: the change that it has seen last. */
 export interface ResumePoint {
@@ -20,16 +22,19 @@ export interface ResumePoint {
  * or from now on where it has none; of one that the viewer joins meanwhile from the joining on. A conversation that
  * the viewer leaves, or that is deleted, is followed no longer; a resume point of one is passed over.
  *
+ * @param consumer takes what happens in conversations that have been caught up with; null where all is to come through
+ *   the iterator
  * @throws BadUserInput for two points of one conversation, and for a cursor that lies ahead
  */
 export async function inboxStream(
   services: StreamServices,
   viewer: Viewer,
-  resume: readonly ResumePoint[]
+  resume: readonly ResumePoint[],
+  consumer: LiveConsumer | null
 ): Promise<AsyncIterableIterator<MessageEvent>> {
   const points = new Map(resume.map(({ conversationId, after }) => [conversationId, after]))
   if (points.size < resume.length) throw new BadUserInput('resume', 'Name each conversation once.')
-  const inbox = new Inbox(services, viewer)
+  const inbox = new Inbox(services, viewer, consumer)
   try {
     await inbox.begin(points)
     return abortable(
@@ -45,7 +50,8 @@ export async function inboxStream(
 const MEMBERSHIPS: Statement = {
   name: 'memberships-to-follow',
   text: `
-    select c.id as "conversationId", c.last_change::float8 as "lastChange", m.joined_change::float8 as "joinedChange"
+    select c.id as "conversationId", c.last_change::float8 as "lastChange", m.joined_change::float8 as "joinedChange",
+           m.visible_after as "visibleAfter"
       from members m join conversations c on c.id = m.conversation_id and c.deleted_at is null
      where m.user_id = $1`
 }
@@ -55,20 +61,21 @@ interface Membership {
   lastChange: number
   /** The latest change when the viewer joined. */
   joinedChange: number
+  visibleAfter: number
 }
 
 interface Followed {
   log: ConversationLog
   joinedChange: number
-  /** Whether something may have happened behind the position. */
-  isWoken: boolean
-  unsubscribe: () => void
+  /** While its feed has it: what the feed gives it. Otherwise it is behind, and is read. */
+  follower: Follower | null
 }
 
 /** The conversations of one viewer, a position in each. */
 class Inbox {
   readonly #services: StreamServices
   readonly #viewer: Viewer
+  readonly #consumer: LiveConsumer | null
   readonly #alarm = new Alarm()
   readonly #followed = new Map<string, Followed>()
   readonly #unsubscribe: () => void
@@ -76,9 +83,11 @@ class Inbox {
   #membershipsWoken = false
   #lookedAt = performance.now()
 
-  constructor(services: StreamServices, viewer: Viewer) {
+  constructor(services: StreamServices, viewer: Viewer, consumer: LiveConsumer | null) {
     this.#services = services
     this.#viewer = viewer
+    this.#consumer = consumer
+    // Before the memberships are read: one that changes after that wakes it.
     this.#unsubscribe = services.signals.subscribe(`user:${viewer.id}`, () => {
       this.#membershipsWoken = true
       this.#alarm.ring()
@@ -86,14 +95,13 @@ class Inbox {
   }
 
   async begin(points: Map<string, number>): Promise<void> {
-    for (const membership of await this.#memberships()) {
+    const memberships = await this.#memberships()
+    for (const { conversationId, lastChange } of memberships)
+      requirePast('resume', points.get(conversationId) ?? 0, lastChange)
+    for (const membership of memberships) {
       const { conversationId, lastChange: horizon } = membership
-      const after = points.get(conversationId) ?? horizon
-      requirePast('resume', after, horizon)
-      this.#follow(membership, { after, horizon })
+      this.#follow(membership, { after: points.get(conversationId) ?? horizon, horizon })
     }
-    // Subscribed to by now: what has happened in between is found here, and what happens from now on is signalled.
-    await this.#look()
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<MessageEvent> {
@@ -102,34 +110,54 @@ class Inbox {
       requireUnexpired(this.#services, this.#viewer)
       if (this.#membershipsWoken || performance.now() - this.#lookedAt > POLL_MS) await this.#look()
       // A batch of each in turn: one that is far behind does not hold up the others.
-      for (const followed of this.#woken()) yield* this.#read(followed)
-      if (this.#woken().length === 0 && !this.#membershipsWoken) await this.#alarm.wait(POLL_MS, signal)
+      for (const followed of this.#behind()) yield* this.#catchUp(followed)
+      if (this.#behind().length === 0 && !this.#membershipsWoken) await this.#alarm.wait(POLL_MS, signal)
     }
   }
 
   close(): void {
     this.#unsubscribe()
-    for (const followed of this.#followed.values()) followed.unsubscribe()
-    this.#followed.clear()
+    for (const id of [...this.#followed.keys()]) this.#unfollow(id)
   }
 
-  #woken(): Followed[] {
-    return [...this.#followed.values()].filter(({ isWoken }) => isWoken)
+  #behind(): Followed[] {
+    return [...this.#followed.values()].filter(({ follower }) => !follower)
   }
 
-  async *#read(followed: Followed): AsyncGenerator<MessageEvent> {
+  async *#catchUp(followed: Followed): AsyncGenerator<MessageEvent> {
     const { log } = followed
-    followed.isWoken = false
-    const state = await log.read(this.#services, this.#viewer)
-    if (state !== 'READ') return this.#unfollow(log.conversationId)
-    const readAt = performance.now()
-    for (let event = log.take(); event; event = log.take()) {
-      requireUnexpired(this.#services, this.#viewer)
-      yield event
-      // Taken slowly: something may have happened to the rest, or to the right to it. It is read again.
-      if (followed.isWoken || this.#membershipsWoken || performance.now() - readAt > POLL_MS) break
+    let hasChanged = false
+    const unsubscribe = this.#services.signals.subscribe(`conversation:${log.conversationId}`, () => {
+      hasChanged = true
+    })
+    try {
+      const state = await log.read(this.#services, this.#viewer)
+      if (state !== 'READ') return this.#unfollow(log.conversationId)
+      const readAt = performance.now()
+      for (let event = log.take(); event; event = log.take()) {
+        requireUnexpired(this.#services, this.#viewer)
+        yield event
+        // Taken slowly: something may have happened to the rest, or to the right to it. It is read again.
+        if (hasChanged || this.#membershipsWoken || performance.now() - readAt > POLL_MS) break
+      }
+      if (!log.hasMore) this.#goLive(followed, log.visibleAfter)
+    } finally {
+      unsubscribe()
     }
-    if (log.hasMore) followed.isWoken = true
+  }
+
+  /** Has the feed give it what comes. */
+  #goLive(followed: Followed, visibleAfter: number): void {
+    const { log } = followed
+    if (this.#followed.get(log.conversationId) !== followed) return
+    const follower = new Follower(this.#viewer, visibleAfter, log.position, this.#consumer)
+    followed.follower = follower
+    void this.#services.feeds.follow(log.conversationId, follower).then(() => {
+      // Whether the membership has ended, its own reading finds out.
+      followed.follower = null
+      log.moveTo(follower.position)
+      this.#alarm.ring()
+    })
   }
 
   /** Looks at what the viewer is in now, and at where each of them stands: one statement, however many they are. */
@@ -140,34 +168,24 @@ class Inbox {
     const present = new Set(memberships.map(({ conversationId }) => conversationId))
     for (const id of this.#followed.keys()) if (!present.has(id)) this.#unfollow(id)
     for (const membership of memberships) {
-      const { conversationId, lastChange, joinedChange } = membership
-      const known = this.#followed.get(conversationId)
+      const { conversationId, joinedChange } = membership
       // Out and in again in between: what happened while the viewer was out is not the viewer's.
-      const isNew = known?.joinedChange !== joinedChange
-      const followed = isNew ? this.#follow(membership, { after: joinedChange, horizon: joinedChange }) : known
-      // A new one was not subscribed to when this was read.
-      if (isNew || lastChange > followed.log.position) followed.isWoken = true
+      if (this.#followed.get(conversationId)?.joinedChange === joinedChange) continue
+      this.#follow(membership, { after: joinedChange, horizon: joinedChange })
     }
   }
 
-  #follow({ conversationId, joinedChange }: Membership, range: LogRange): Followed {
+  #follow({ conversationId, joinedChange, lastChange, visibleAfter }: Membership, range: LogRange): void {
     this.#unfollow(conversationId)
-    const followed: Followed = {
-      log: new ConversationLog(conversationId, range),
-      joinedChange,
-      isWoken: false,
-      unsubscribe: this.#services.signals.subscribe(`conversation:${conversationId}`, () => {
-        followed.isWoken = true
-        this.#alarm.ring()
-      })
-    }
+    const followed = { log: new ConversationLog(conversationId, range), joinedChange, follower: null }
     this.#followed.set(conversationId, followed)
-    return followed
+    if (range.after === lastChange) this.#goLive(followed, visibleAfter)
   }
 
   #unfollow(conversationId: string): void {
-    this.#followed.get(conversationId)?.unsubscribe()
+    const followed = this.#followed.get(conversationId)
     this.#followed.delete(conversationId)
+    followed?.follower?.leave('GONE')
   }
 
   async #memberships(): Promise<Membership[]> {

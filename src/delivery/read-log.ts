@@ -11,13 +11,26 @@ const READ: Statement = {
         from conversations c join members m on m.conversation_id = c.id and m.user_id = $2
        where c.id = $1 and c.deleted_at is null
     )
-    select v.last_change::float8 as "lastChange", ${MESSAGE_COLUMNS}
+    select v.last_change::float8 as "lastChange", v.visible_after as "visibleAfter", ${MESSAGE_COLUMNS}
       from viewed v
       left join (
         messages x ${MESSAGE_KEYS}
       ) on x.conversation_id = v.id and x.change > $3 and x.sequence > v.visible_after
      order by x.change
      limit $4`
+}
+
+const READ_TAIL: Statement = {
+  name: 'read-tail-of-log',
+  text: `
+    select ${MESSAGE_COLUMNS}
+      from conversations c
+      left join (
+        messages x ${MESSAGE_KEYS}
+      ) on x.conversation_id = c.id and x.change > $2
+     where c.id = $1 and c.deleted_at is null
+     order by x.change
+     limit $3`
 }
 
 const IS_DELETED: Statement = {
@@ -27,11 +40,13 @@ const IS_DELETED: Statement = {
 
 /** What follows a cursor: each message that changed after it, once, in its present state and in order. */
 export type LogRead =
-  | { state: 'READ'; messages: Message[]; lastChange: number }
+  | { state: 'READ'; messages: Message[]; lastChange: number; visibleAfter: number }
   | { state: 'REMOVED' }
   | { state: 'DELETED' }
 
-type LogRow = { lastChange: number } & (Message | { sequence: null })
+/** A message, or the row that stands for there being none. */
+type MaybeMessage = Message | { sequence: null }
+type LogRow = MaybeMessage & { lastChange: number; visibleAfter: number }
 
 /** @param after change number; @param limit messages at most */
 export async function readLog(
@@ -47,6 +62,25 @@ export async function readLog(
     const deleted = await database.run(IS_DELETED, [conversationId])
     return { state: deleted.length > 0 ? 'DELETED' : 'REMOVED' }
   }
-  const messages = rows.filter((row): row is { lastChange: number } & Message => row.sequence !== null)
-  return { state: 'READ', messages, lastChange: first.lastChange }
+  const { lastChange, visibleAfter } = first
+  return { state: 'READ', messages: rows.filter(isMessage), lastChange, visibleAfter }
+}
+
+/**
+ * The same for nobody in particular: for those whose right to it is known.
+ *
+ * @returns null when the conversation is deleted
+ */
+export async function readTail(
+  { database }: Pick<Services, 'database'>,
+  conversationId: string,
+  after: number,
+  limit: number
+): Promise<Message[] | null> {
+  const rows = await database.run<MaybeMessage>(READ_TAIL, [conversationId, after, limit])
+  return rows.length === 0 ? null : rows.filter(isMessage)
+}
+
+function isMessage<Row extends MaybeMessage>(row: Row): row is Row & Message {
+  return row.sequence !== null
 }

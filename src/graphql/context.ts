@@ -1,5 +1,7 @@
+import type { LiveConsumer } from '../delivery/follower.js'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
+import type { Sight } from '../message/find-messages.js'
 import type { Services } from '../services.js'
 import { createLoaders, type Loaders } from './loaders.js'
 
@@ -9,6 +11,20 @@ export interface Context {
   viewer: Viewer | null
   services: Services
   loaders: Loaders
+  /** What is shown, where it does not depend on the viewer. */
+  sight?: Sight | undefined
+  /** How the transport takes results of a subscription that it has not asked for; none where it does not. */
+  sink?: ResultSink | undefined
+  /** Of a subscription: what takes its events as they happen. */
+  consumer?: LiveConsumer | null
+}
+
+export interface ResultSink {
+  /**
+   * @param result in JSON, its errors as clients see them
+   * @returns false when the client has not taken what was sent before: nothing was sent
+   */
+  take(result: string): boolean
 }
 
 /** @param authorization value of the Authorization header, or of `connectionParams.authorization` */
@@ -18,9 +34,16 @@ export async function createContext(services: Services, authorization: string | 
   return contextOf(services, viewer)
 }
 
-/** @param viewer already authenticated and seen */
-export function contextOf(services: Services, viewer: Viewer | null): Context {
-  return { viewer, services, loaders: createLoaders(services, viewer) }
+/**
+ * @param viewer already authenticated and seen
+ * @param options.sight what is shown of a conversation, whoever the viewer is; without it, what the viewer may see
+ */
+export function contextOf(
+  services: Services,
+  viewer: Viewer | null,
+  { sink, sight }: { sink?: ResultSink; sight?: Sight } = {}
+): Context {
+  return { viewer, services, loaders: createLoaders(services, viewer, sight), sight, sink }
 }
 
 /** @throws Unauthenticated for a request without a token */

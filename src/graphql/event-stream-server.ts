@@ -60,7 +60,7 @@ async function answer(
   const expiry = whenExpired(context.services, context.viewer, end)
   stream.onOver(() => clearTimeout(expiry))
   try {
-    const result = await perform(schema, context, request)
+    const result = await perform(schema, { ...context, sink: stream }, request, format)
     if (isResults(result)) {
       subscribers.add(stream)
       await follow(stream, result, format)
@@ -76,12 +76,13 @@ async function answer(
 async function perform(
   schema: GraphQLSchema,
   context: Context,
-  request: OperationRequest
+  request: OperationRequest,
+  format: Format
 ): Promise<ExecutionResult | Results> {
   const prepared = prepareOperation(schema, context, request)
   if (isRefusal(prepared)) return { errors: prepared }
   const operation = getOperationAST(prepared.document, prepared.operationName)
-  return operation?.operation === 'subscription' ? await subscribeOperation(prepared) : await execute(prepared)
+  return operation?.operation === 'subscription' ? await subscribeOperation(prepared, format) : await execute(prepared)
 }
 
 /** Takes the next event only when the client has room for it. */

@@ -39,6 +39,13 @@ export class EventStream {
     else this.#onOver.push(leave)
   }
 
+  /** @returns false when the client has not taken what was sent before: nothing was sent */
+  take(result: string): boolean {
+    if (this.#over || this.#response.writableNeedDrain) return false
+    this.#response.write(`event: next\ndata: ${result}\n\n`)
+    return true
+  }
+
   /** Settles when there is room for another: whoever awaits it holds one result and no queue, however slow the client. */
   async next(result: object): Promise<void> {
     if (this.#over || this.#response.write(print({ event: 'next', data: result }))) return

@@ -4,7 +4,13 @@ import { findConversations, type ViewedConversation } from '../conversation/view
 import type { User } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { type CountedKey, countMessagesOfKeys } from '../key-life/key-census.js'
-import { findLastMessages, findMessages, type MessageKey } from '../message/find-messages.js'
+import {
+  findLastMessages,
+  findMessages,
+  findMessagesInSight,
+  type MessageKey,
+  type Sight
+} from '../message/find-messages.js'
 import type { Message } from '../message/message.js'
 import type { OpenedMessage } from '../message/message-opener.js'
 import type { Services } from '../services.js'
@@ -23,7 +29,8 @@ export interface Loaders {
   messageCount: DataLoader<CountedKey, number>
 }
 
-export function createLoaders(services: Services, viewer: Viewer | null): Loaders {
+/** @param sight of messages, where it is not to depend on the viewer's membership */
+export function createLoaders(services: Services, viewer: Viewer | null, sight?: Sight): Loaders {
   const forViewer = async <T>(load: (viewer: Viewer) => Promise<T>, nothing: T) =>
     viewer ? await load(viewer) : nothing
   return {
@@ -36,7 +43,9 @@ export function createLoaders(services: Services, viewer: Viewer | null): Loader
       return ids.map((id) => found.get(id) ?? null)
     }),
     message: batched(async (keys) => {
-      const found = await forViewer((viewer) => findMessages(services, viewer, keys), [])
+      const found: Message[] = sight
+        ? await findMessagesInSight(services, sight, keys)
+        : await forViewer((viewer) => findMessages(services, viewer, keys), [])
       return keys.map(
         (key) => found.find((row) => row.id === key.messageId && row.conversationId === key.conversationId) ?? null
       )

@@ -1,32 +1,75 @@
-import { type ExecutionArgs, type ExecutionResult, subscribe } from 'graphql'
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql'
+import type { MessageEvent } from '../delivery/conversation-log.js'
+import type { LiveConsumer } from '../delivery/follower.js'
 import { NotFound } from '../errors.js'
+import { type Context, contextOf } from './context.js'
+import type { formatError } from './format-error.js'
+import { formatResult } from './prepare-operation.js'
+import { shareKeyOf } from './share-key.js'
 
 type Events = AsyncGenerator<ExecutionResult, void, void>
+type Format = (error: GraphQLError) => ReturnType<typeof formatError>
 
 /**
- * `subscribe` of graphql, without the events whose message its viewer has lost sight of between the reading and the
- * answer, by a removal or a deletion: clients would take their error for the end of the whole stream.
+ * `subscribe` of graphql, for transports that can be given results they did not ask for: what happens while somebody
+ * is subscribed is executed and written out once for all who have asked for the same.
+ *
+ * Events are left out whose message its viewer has lost sight of between the reading and the answer, by a removal or a
+ * deletion: clients would take their error for the end of the whole stream.
  */
-export async function subscribeOperation(args: ExecutionArgs): Promise<Events | ExecutionResult> {
-  const result = await subscribe(args)
-  return Symbol.asyncIterator in result ? withoutLost(result) : result
+export async function subscribeOperation(args: ExecutionArgs, format: Format): Promise<Events | ExecutionResult> {
+  const context = args.contextValue as Context
+  const source = await createSourceEventStream({
+    ...args,
+    contextValue: { ...context, consumer: consumerOf(args, format) }
+  })
+  return Symbol.asyncIterator in source ? executed(args, source[Symbol.asyncIterator]()) : source
 }
 
 /** No generator of its own: its `return` would wait for the event that is pending, which may never come. */
-function withoutLost(events: Events): Events {
+function executed(args: ExecutionArgs, source: AsyncIterator<unknown>): Events {
+  const end = { done: true as const, value: undefined }
   return {
     async next() {
       for (;;) {
-        const result = await events.next()
-        if (result.done || !isLost(result.value)) return result
+        const event = await source.next()
+        if (event.done) return end
+        const result = await execute({ ...args, rootValue: event.value })
+        if (!isLost(result)) return { done: false, value: result }
       }
     },
-    return: (value) => events.return(value),
-    throw: (error) => events.throw(error),
+    async return() {
+      await source.return?.()
+      return end
+    },
+    async throw(error) {
+      await source.throw?.(error)
+      return end
+    },
     [Symbol.asyncIterator]() {
       return this
     },
-    [Symbol.asyncDispose]: () => events[Symbol.asyncDispose]()
+    async [Symbol.asyncDispose]() {
+      await source.return?.()
+    }
+  }
+}
+
+/** @returns null where the transport takes only what it asks for */
+function consumerOf(args: ExecutionArgs, format: Format): LiveConsumer | null {
+  const { sink, services, viewer } = args.contextValue as Context
+  if (!sink) return null
+  const shareKey = shareKeyOf(args)
+  return {
+    shareKey: shareKey ?? Symbol('shared with nobody'),
+    async render(event: MessageEvent, visibleAfter: number) {
+      // For several, it must not depend on whether the one in whose name it runs is still a member.
+      const sight = { conversationId: event.message.conversationId, visibleAfter }
+      const contextValue = shareKey === null ? args.contextValue : contextOf(services, viewer, { sight })
+      const result = await execute({ ...args, rootValue: event, contextValue })
+      return isLost(result) ? null : JSON.stringify(formatResult(result, format))
+    },
+    take: (rendered) => sink.take(rendered)
   }
 }
 

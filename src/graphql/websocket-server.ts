@@ -7,7 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
-import { contextOf } from './context.js'
+import { contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
 import { expiredToken, formatResult, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
@@ -21,6 +21,9 @@ type Extra = {
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
+
+/** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
+const MAX_BUFFERED_BYTES = 32 * 1024
 
 type Options = ServerOptions<{ authorization?: string }, ServerExtra & Extra>
 
@@ -39,12 +42,14 @@ export function serveWebSocket(
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const options: Options = {
     schema,
-    subscribe: subscribeOperation,
+    subscribe: (args) => subscribeOperation(args, format),
     onConnect: (context) => admit(services, context),
     onClose: ({ extra }) => clearTimeout(extra.expiry),
     // Errors are answers, and the socket stays.
-    onSubscribe: ({ extra: { viewer } }, _id, payload) =>
-      viewer ? prepareOperation(schema, contextOf(services, viewer), payload) : [expiredToken()],
+    onSubscribe: ({ extra: { viewer, socket } }, id, payload) =>
+      viewer
+        ? prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(socket, id) }), payload)
+        : [expiredToken()],
     onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
@@ -86,6 +91,18 @@ async function authenticated(services: Services, socket: WebSocket, authorizatio
     }
     services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
+  }
+}
+
+/** Frames of one subscription, of which the result is written already. */
+function sinkOf(socket: WebSocket, id: string): ResultSink {
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
+  return {
+    take(result) {
+      if (socket.readyState !== socket.OPEN || socket.bufferedAmount > MAX_BUFFERED_BYTES) return false
+      socket.send(`${head}${result}}`)
+      return true
+    }
   }
 }
 

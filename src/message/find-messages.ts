@@ -14,6 +14,12 @@ export interface MessageKey {
   messageId: string
 }
 
+/** What is shown of a conversation's history: what follows a sequence. */
+export interface Sight {
+  conversationId: string
+  visibleAfter: number
+}
+
 /** `messages x`, as far as the member $1 may see them. */
 const VISIBLE_MESSAGES = `
   messages x
@@ -27,6 +33,13 @@ const FIND: Statement = {
     select ${MESSAGE_COLUMNS}, m.role as "viewerRole"
       from unnest($2::uuid[], $3::uuid[]) as wanted (conversation_id, id)
       join ${VISIBLE_MESSAGES} on x.conversation_id = wanted.conversation_id and x.id = wanted.id`
+}
+
+const FIND_IN_SIGHT: Statement = {
+  name: 'find-messages-in-sight',
+  text: `
+    select ${MESSAGE_COLUMNS} from messages x ${MESSAGE_KEYS}
+     where x.conversation_id = $1 and x.sequence > $2 and x.id = any($3::uuid[])`
 }
 
 // One's own message, also where it was sent before a membership that sees only what followed.
@@ -83,6 +96,16 @@ export async function findMessages(
 ): Promise<ViewedMessage[]> {
   const conversationIds = keys.map((key) => key.conversationId)
   return await database.run(FIND, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
+}
+
+/** Those of the messages of one conversation that lie in a sight of it, whoever has it. */
+export async function findMessagesInSight(
+  { database }: Pick<Services, 'database'>,
+  { conversationId, visibleAfter }: Sight,
+  keys: readonly MessageKey[]
+): Promise<Message[]> {
+  const ids = keys.filter((key) => key.conversationId === conversationId).map(({ messageId }) => messageId)
+  return await database.run(FIND_IN_SIGHT, [conversationId, visibleAfter, ids])
 }
 
 /** @throws NotFound when the viewer may not see the message, whether or not it exists */

@@ -133,7 +133,7 @@ describe('an inbox', () => {
     const viewer = await here.services.authenticate(`Bearer ${await here.token('alice')}`)
     const released = vi.fn()
     const subscribed = vi.spyOn(here.services.signals, 'subscribe').mockImplementation(() => released)
-    const stream = await inboxStream(here.services, viewer, [])
+    const stream = await inboxStream(here.services, viewer, [], null)
     await stream.return?.()
     expect(subscribed.mock.calls.length).toBeGreaterThan(2)
     expect(released).toHaveBeenCalledTimes(subscribed.mock.calls.length)

@@ -142,7 +142,7 @@ describe('a subscription', () => {
     const id = await createConversation(alice, ['bob'])
     const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
     const clock = new TestClock(conclave.clock.now())
-    const stream = await messageStream({ ...conclave.services, clock }, viewer, id, null)
+    const stream = await messageStream({ ...conclave.services, clock }, viewer, id, null, null)
     clock.advance(13 * 60 * 60 * 1000)
     await send(alice, id, 'after the token expired')
     await expect(stream.next()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
@@ -176,7 +176,7 @@ describe('a subscription', () => {
     }
     const read = conclave.services.database.run.bind(conclave.services.database)
     const database = vi.spyOn(conclave.services.database, 'run')
-    const stream = await messageStream({ ...conclave.services, signals }, viewer, id, null)
+    const stream = await messageStream({ ...conclave.services, signals }, viewer, id, null, null)
     database.mockImplementationOnce(async (statement, values) => {
       const rows = await read(statement, values)
       await send(alice, id, 'in between')

@@ -44,7 +44,7 @@ beforeEach(async () => {
       return () => {}
     }
   }
-  events = await messageStream({ ...conclave.services, signals }, viewer, id, 0)
+  events = await messageStream({ ...conclave.services, signals }, viewer, id, 0, null)
   expect(await next()).toBe('SENT one')
 })
 afterEach(async () => {

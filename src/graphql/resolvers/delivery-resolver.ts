@@ -1,4 +1,4 @@
-import { Arg, Field, FieldResolver, ID, InputType, Resolver, Root, Subscription } from 'type-graphql'
+import { Arg, Extensions, Field, FieldResolver, ID, InputType, Resolver, Root, Subscription } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import type { MessageEvent } from '../../delivery/conversation-log.js'
 import { inboxStream } from '../../delivery/inbox-stream.js'
@@ -6,6 +6,7 @@ import { messageStream } from '../../delivery/message-stream.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId } from '../ids.js'
+import { SAME_FOR_ALL } from '../share-key.js'
 import { ConversationType } from '../types/conversation.js'
 import { MessageEventType } from '../types/message.js'
 
@@ -31,9 +32,10 @@ export class DeliveryResolver {
       const viewer = requireViewer(context)
       const id = requireConversationId('conversationId', args.conversationId)
       const after = args.after == null ? null : Number(decodeCursor('event', id, 'after', args.after))
-      return await messageStream(context.services, viewer, id, after)
+      return await messageStream(context.services, viewer, id, after, context.consumer ?? null)
     }
   })
+  @Extensions(SAME_FOR_ALL)
   messageEvents(
     @Root() { type, message }: MessageEvent,
     @Arg('conversationId', () => ID) _conversationId: string,
@@ -50,9 +52,10 @@ export class DeliveryResolver {
         const id = requireConversationId('resume', conversationId)
         return { conversationId: id, after: Number(decodeCursor('event', id, 'resume', after)) }
       })
-      return await inboxStream(context.services, requireViewer(context), points)
+      return await inboxStream(context.services, requireViewer(context), points, context.consumer ?? null)
     }
   })
+  @Extensions(SAME_FOR_ALL)
   inboxEvents(
     @Root() event: MessageEvent,
     @Arg('resume', () => [ResumePoint], { nullable: true, defaultValue: [] }) _resume: ResumePoint[] | null

@@ -1,4 +1,4 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
+import { Arg, Ctx, Extensions, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import { BadUserInput, NotFound } from '../../errors.js'
 import { deleteMessage } from '../../message/delete-message.js'
@@ -11,6 +11,7 @@ import { connectionTypes, requirePageSize, toConnection } from '../connection.js
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { encodeMessageId, requireConversationId, requireMessageId } from '../ids.js'
+import { SAME_FOR_ALL } from '../share-key.js'
 import { ConversationType } from '../types/conversation.js'
 import { MessageStatusEnum } from '../types/enums.js'
 import { MessagePayload, MessageType, SendMessageInput } from '../types/message.js'
@@ -21,33 +22,44 @@ const MessageConnection = connectionTypes('Message', () => MessageType)
 @Resolver(() => MessageType)
 export class MessageResolver {
   @FieldResolver(() => ID)
+  @Extensions(SAME_FOR_ALL)
   id(@Root() message: Message): string {
     return encodeMessageId({ conversationId: message.conversationId, messageId: message.id })
   }
 
   @FieldResolver(() => ConversationType)
-  async conversation(@Root() message: Message, @Ctx() { loaders }: Context): Promise<ConversationType> {
+  @Extensions(SAME_FOR_ALL)
+  async conversation(
+    @Root() message: Message,
+    @Ctx() { loaders, sight }: Context
+  ): Promise<Pick<ConversationType, 'id'>> {
+    // Nothing else of a conversation is the same for all.
+    if (sight) return { id: message.conversationId }
     const conversation = await loaders.conversation.load(message.conversationId)
     if (!conversation) throw new NotFound('conversation')
     return conversation
   }
 
   @FieldResolver(() => UserType, { nullable: true, description: 'Null for a system message.' })
+  @Extensions(SAME_FOR_ALL)
   async sender(@Root() { senderId }: Message, @Ctx() { loaders }: Context): Promise<UserType | null> {
     return senderId === null ? null : await loaders.user.load(senderId)
   }
 
   @FieldResolver(() => String, { nullable: true, description: 'Null unless status is READABLE.' })
+  @Extensions(SAME_FOR_ALL)
   async body(@Root() message: Message, @Ctx() { loaders }: Context): Promise<string | null> {
     return (await loaders.opened.load(message)).body
   }
 
   @FieldResolver(() => MessageStatusEnum)
+  @Extensions(SAME_FOR_ALL)
   async status(@Root() message: Message, @Ctx() { loaders }: Context): Promise<MessageStatus> {
     return (await loaders.opened.load(message)).status
   }
 
   @FieldResolver(() => MessageType, { nullable: true })
+  @Extensions(SAME_FOR_ALL)
   async replyTo(@Root() message: Message, @Ctx() { loaders }: Context): Promise<Message | null> {
     const { conversationId, replyToId } = message
     return replyToId === null ? null : await loaders.message.load({ conversationId, messageId: replyToId })

@@ -1,6 +1,7 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql'
+import { Extensions, Field, ID, InputType, ObjectType } from 'type-graphql'
 import type { HistoryVisibility, MemberRole } from '../../database/entities.js'
 import { DateTime } from '../scalars.js'
+import { SAME_FOR_ALL } from '../share-key.js'
 import { HistoryVisibilityEnum, MemberRoleEnum } from './enums.js'
 import { KeyPolicyInput } from './key-policy.js'
 import { NodeType } from './node.js'
@@ -8,6 +9,7 @@ import { NodeType } from './node.js'
 /** Fields that the row of a viewed conversation has under the same name; the others have resolvers. */
 @ObjectType('Conversation', { implements: NodeType })
 export class ConversationType implements NodeType {
+  @Extensions(SAME_FOR_ALL)
   @Field(() => ID)
   id!: string
 

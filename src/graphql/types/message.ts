@@ -1,31 +1,39 @@
-import { Field, ID, InputType, Int, ObjectType } from 'type-graphql'
+import { Extensions, Field, ID, InputType, Int, ObjectType } from 'type-graphql'
 import type { MessageEvent } from '../../delivery/conversation-log.js'
 import type { Message } from '../../message/message.js'
 import { DateTime } from '../scalars.js'
+import { SAME_FOR_ALL } from '../share-key.js'
 import { MessageEventTypeEnum, MessageKindEnum } from './enums.js'
 import { NodeType } from './node.js'
 
 /** Fields that the row of a message has under the same name; the others have resolvers. */
 @ObjectType('Message', { implements: NodeType })
 export class MessageType implements NodeType {
+  @Extensions(SAME_FOR_ALL)
   @Field(() => ID)
   id!: string
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => Int, { description: '1, 2, 3 … without gaps within a conversation.' })
   sequence!: number
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => MessageKindEnum)
   kind!: Message['kind']
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => Int, { description: 'The key version that its data key is wrapped under today.' })
   keyVersion!: number
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => DateTime)
   createdAt!: Date
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => DateTime, { nullable: true })
   editedAt!: Date | null
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => DateTime, { nullable: true })
   deletedAt!: Date | null
 }
@@ -56,12 +64,15 @@ export class MessagePayload {
 
 @ObjectType('MessageEvent')
 export class MessageEventType {
+  @Extensions(SAME_FOR_ALL)
   @Field(() => String, { description: 'Pass it back as `after` to resume without a gap.' })
   cursor!: string
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => MessageEventTypeEnum)
   type!: MessageEvent['type']
 
+  @Extensions(SAME_FOR_ALL)
   @Field(() => MessageType)
   message!: Message
 }

@@ -1,0 +1,58 @@
+import type { Viewer } from '../identity/viewer.js'
+import type { MessageEvent } from './conversation-log.js'
+
+/**
+ * Takes events as they happen, without asking for them one by one.
+ *
+ * Consumers of one `shareKey` who see the same of a conversation's history get the same bytes, made once for all of them.
+ */
+export interface LiveConsumer {
+  /** What is the same for everybody who has asked for the same; a symbol for one who shares with nobody. */
+  shareKey: string | symbol
+  /**
+   * @param visibleAfter the messages up to this sequence are not shown
+   * @returns what is sent; null for an event that is not
+   */
+  render(event: MessageEvent, visibleAfter: number): Promise<string | null>
+  /** @returns false when there is no room: nothing was taken, and it is read again when there is */
+  take(rendered: string): boolean
+}
+
+/** Why a follower has left its feed. BEHIND: there is more than it was given, and it reads on by itself. */
+export type Departure = 'BEHIND' | 'REMOVED' | 'DELETED' | 'EXPIRED' | 'GONE'
+
+/** A member who has read the log of a conversation up to `position`, and is given what follows. */
+export class Follower {
+  readonly viewer: Viewer
+  readonly visibleAfter: number
+  /** Without one, anything new is a reason to leave, and to read it. */
+  readonly consumer: LiveConsumer | null
+  readonly left: Promise<Departure>
+  /** The change that it was given last. */
+  position: number
+  hasLeft = false
+  readonly #settle: (departure: Departure) => void
+
+  constructor(viewer: Viewer, visibleAfter: number, position: number, consumer: LiveConsumer | null) {
+    const { promise, resolve } = Promise.withResolvers<Departure>()
+    this.viewer = viewer
+    this.visibleAfter = visibleAfter
+    this.position = position
+    this.consumer = consumer
+    this.left = promise
+    this.#settle = resolve
+  }
+
+  leave(departure: Departure): void {
+    this.hasLeft = true
+    this.#settle(departure)
+  }
+
+  /** @param rendered null for an event that is not shown */
+  give(rendered: string | null, change: number, now: Date): void {
+    if (this.hasLeft) return
+    if (this.viewer.expiresAt && this.viewer.expiresAt <= now) this.leave('EXPIRED')
+    else if (rendered !== null && !this.consumer?.take(rendered)) this.leave('BEHIND')
+    else this.position = change
+  }
+}

@@ -244,10 +244,17 @@ function printExamples(): void {
     'ten times as many idle': { conversations: 730_000_000 },
     'a tenth of it used': { used: 3_000_000 },
     '200 processes': { processes: 200 },
-    'cache of 1,000,000': { dataKeyCacheMax: 1_000_000 },
-    'the same, for an hour': { dataKeyCacheMax: 1_000_000, dataKeyCacheTtlMs: 3_600_000 },
-    'the first, sends sticky': { dataKeyCacheMax: 1_000_000, sticky: true },
-    'the second, sends sticky': { dataKeyCacheMax: 1_000_000, dataKeyCacheTtlMs: 3_600_000, sticky: true },
+    'cache of 100,000': { dataKeyCacheMax: 100_000 },
+    '300,000 for an hour': { dataKeyCacheMax: 300_000, dataKeyCacheTtlMs: 3_600_000 },
+    '100,000, sends to one': { dataKeyCacheMax: 100_000, sticky: true },
+    '300,000, hour, sends to one': { dataKeyCacheMax: 300_000, dataKeyCacheTtlMs: 3_600_000, sticky: true },
+    'a twelfth': {
+      conversations: 8_000_000,
+      used: 2_500_000,
+      createdPerDay: 25_000,
+      messagesPerSecond: 4200,
+      processes: 8
+    },
     'a thousandth': { conversations: 100_000, used: 30_000, createdPerDay: 300, messagesPerSecond: 50, processes: 2 }
   }
   const rows = Object.entries(cases).map(([name, change]) => {

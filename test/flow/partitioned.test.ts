@@ -17,7 +17,7 @@ import { documentedSql } from '../support/documented-sql.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { runDueWork } from '../support/worker-run.js'
 
-/** docs/scaling.md is tried: its statements divide a table with messages in it, below an application that goes on. */
+/** docs/scaling.md is tried: its statements divide a table with messages in it, below an application that is started again. */
 
 const LONG = 300_000
 
@@ -41,6 +41,7 @@ beforeAll(async () => {
   bodiesBefore = (await readBack(bob, old)).map(({ body }) => body)
   definedBefore = await definitions()
   for (const block of documentedSql('Partition messages')) await conclave.database.query(block)
+  await conclave.restart()
 }, LONG)
 afterAll(() => conclave.close())
 

@@ -41,7 +41,7 @@ const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE', retry: false }
 /** Out of reach now. */
 const OUT_OF_REACH: OpenedDataKey = { state: 'UNAVAILABLE', retry: true }
 /** Private keys are needed once per data key; data keys once per message. */
-const PRIVATE_KEYS_MAX = 1000
+export const PRIVATE_KEYS_MAX = 1000
 const PURGE_EVERY_MS = 10_000
 
 /**

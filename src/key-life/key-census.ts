@@ -109,7 +109,6 @@ export async function countMessagesOfKeys(
 ): Promise<number[]> {
   const values = [keys.map(({ conversationId }) => conversationId), keys.map(({ version }) => version)]
   const rows = await database.run<CountedKey & { count: number }>(MESSAGES, values)
-  return keys.map(
-    (key) => rows.find((row) => row.conversationId === key.conversationId && row.version === key.version)?.count ?? 0
-  )
+  const counts = new Map(rows.map((row) => [`${row.conversationId} ${row.version}`, row.count]))
+  return keys.map(({ conversationId, version }) => counts.get(`${conversationId} ${version}`) ?? 0)
 }

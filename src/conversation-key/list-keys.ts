@@ -16,7 +16,7 @@ const keysOfMember = (name: string, condition: string): Statement => ({
     select ${KEY_COLUMNS}
       from conversation_keys k
       join members m on m.conversation_id = k.conversation_id and m.user_id = $2
-     where k.conversation_id = any($1::uuid[]) and ${condition}
+     where k.conversation_id = any((select $1)::uuid[]) and ${condition}
      order by k.conversation_id, k.version`
 })
 const LIST = keysOfMember('list-keys', 'true')

@@ -16,7 +16,6 @@ export interface MemberPage {
   after: MemberPosition | null
 }
 
-// The arrays hide behind subqueries: a planner who counts their elements plans anew each time.
 const LIST: Statement = {
   name: 'list-members',
   text: `
@@ -40,7 +39,7 @@ const COUNT: Statement = {
   text: `
     select m.conversation_id as "conversationId", count(*)::integer as count
       from members v join members m on m.conversation_id = v.conversation_id
-     where v.conversation_id = any($1::uuid[]) and v.user_id = $2
+     where v.conversation_id = any((select $1)::uuid[]) and v.user_id = $2
      group by m.conversation_id`
 }
 

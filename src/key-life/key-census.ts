@@ -99,7 +99,7 @@ const MESSAGES: Statement = {
                        where d.conversation_id = wanted.conversation_id and d.key_version = wanted.version), 0)
             + coalesce((select c.data_key_messages from conversations c
                          where c.id = wanted.conversation_id and c.active_key_version = wanted.version), 0))::float8 as count
-      from unnest($1::uuid[], $2::integer[]) as wanted (conversation_id, version)`
+      from unnest((select $1)::uuid[], (select $2)::integer[]) as wanted (conversation_id, version)`
 }
 
 /** Messages that need a version to be read, for each of the versions: from the counts of its data keys. */

@@ -52,8 +52,7 @@ const FIND_LAST: Statement = {
      where c.id = any($2::uuid[]) and c.deleted_at is null`
 }
 
-// The same ranges from either end. Sequences have no gaps, so each page is found without counting. The arrays hide
-// behind subqueries: a planner who counts their elements plans anew each time.
+// The same ranges from either end. Sequences have no gaps, so each page is found without counting.
 const pages = (direction: 'asc' | 'desc'): Statement => ({
   name: `pages-of-messages-${direction}`,
   text: `

@@ -155,11 +155,9 @@ describe('a public key', () => {
   it('is refused when it is not an RSA key', () => {
     for (const { publicKey } of strangePairs()) {
       const der = publicKey.export({ type: 'spki', format: 'der' })
-      for (const read of [importPublicKey, publicKeyPem]) {
-        const error = thrownBy(() => read(der))
-        expect(error).toBeInstanceOf(TypeError)
-        expect(error.message).toBe('a conversation key is an RSA key')
-      }
+      const error = thrownBy(() => importPublicKey(der))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe('a conversation key is an RSA key')
     }
   })
 
@@ -171,11 +169,9 @@ describe('a public key', () => {
     expect(fingerprint(pair.der.publicKey)).toEqual(createHash('sha256').update(pair.der.publicKey).digest())
   })
 
-  it('is shown in PEM, holding the same bytes', () => {
-    const [first, ...rest] = publicKeyPem(pair.der.publicKey).trim().split('\n')
-    expect(first).toBe('-----BEGIN PUBLIC KEY-----')
-    expect(rest.pop()).toBe('-----END PUBLIC KEY-----')
-    expect(Buffer.from(rest.join(''), 'base64')).toEqual(pair.der.publicKey)
+  it.each<ModulusBits>([2048, 3072, 4096])('of %d bits is shown in PEM as OpenSSL writes it', async (modulusBits) => {
+    const { publicKey } = await generateRsaKeyPair(modulusBits)
+    expect(publicKeyPem(publicKey)).toBe(importPublicKey(publicKey).export({ type: 'spki', format: 'pem' }))
   })
 })
 

@@ -1,3 +1,5 @@
+// First: it sets the size of the thread pool, which the first use of the pool fixes.
+import './thread-pool.js'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'

@@ -1,17 +1,17 @@
-import { LockMode } from '@mikro-orm/core'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import pLimit from 'p-limit'
 import { v7 as uuidv7 } from 'uuid'
 import type { Clock } from '../clock.js'
 import type { PrivateKeyContext } from '../crypto/associated-data.js'
 import { fingerprint, generateRsaKeyPair, type ModulusBits } from '../crypto/key-transport.js'
-import type { Database } from '../database/database.js'
+import { type Database, runIn } from '../database/database.js'
 import { type PooledKey, PooledKeyEntity } from '../database/entities.js'
 import { KeyUnavailable } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Wrapping } from '../master-key/master-key.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
+import { RSA_GENERATIONS } from '../thread-pool.js'
 
 /** Any number will do, as long as it stays the same. */
 const POOL_LOCK = 20_264
@@ -21,6 +21,16 @@ export type WrappedKeyPair = Pick<
   PooledKey,
   'keyId' | 'modulusBits' | 'publicKey' | 'wrappedPrivateKey' | 'masterKey' | 'masterKeyVersion' | 'createdAt'
 >
+
+const TAKE = {
+  text: `
+    delete from pooled_keys
+     where key_id = (select key_id from pooled_keys where modulus_bits = $1 and master_key = $2
+                      order by created_at limit 1 for update skip locked)
+    returning key_id as "keyId", modulus_bits as "modulusBits", public_key as "publicKey",
+              wrapped_private_key as "wrappedPrivateKey", master_key as "masterKey",
+              master_key_version as "masterKeyVersion", created_at as "createdAt"`
+}
 
 /**
  * Key pairs for new conversations and new versions. RSA generation costs 50 ms to seconds of CPU,
@@ -33,8 +43,7 @@ export class KeySupply {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #modulusBits: ModulusBits
-  /** Four at once would fill the thread pool and hold up everything else on it. */
-  readonly #generating = pLimit(2)
+  readonly #generating = pLimit(RSA_GENERATIONS)
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; clock: Clock; log: Logger },
@@ -115,13 +124,13 @@ export class KeySupply {
   }
 
   async #takePooled(em: EntityManager): Promise<WrappedKeyPair> {
-    const oldest = await em.findOne(PooledKeyEntity, this.#usable(), {
-      orderBy: { createdAt: 'asc' },
-      lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE
-    })
+    const { modulusBits, masterKey } = this.#usable()
+    const [oldest] = await runIn<Omit<WrappedKeyPair, 'createdAt'> & { createdAt: string }>(em, TAKE, [
+      modulusBits,
+      masterKey
+    ])
     if (!oldest) throw new EmptyPool()
-    await em.nativeDelete(PooledKeyEntity, { keyId: oldest.keyId })
-    return oldest
+    return { ...oldest, createdAt: new Date(oldest.createdAt) }
   }
 
   async #generate(): Promise<WrappedKeyPair> {

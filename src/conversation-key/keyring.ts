@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import pLimit from 'p-limit'
 import { fingerprint, importPrivateKey, unwrapDataKey } from '../crypto/key-transport.js'
 import type { DataKey, PrivateKey } from '../crypto/keys.js'
 import type { Database, Statement } from '../database/database.js'
@@ -7,6 +9,13 @@ import { KeyUnavailable } from '../errors.js'
 import type { Logger } from '../log.js'
 import { isUnreachable, MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
+import { RSA_UNWRAPS } from '../thread-pool.js'
+
+/** Which data key of which conversation. */
+export interface DataKeyPlace {
+  conversationId: string
+  dataKeyId: string
+}
 
 /** A data key, or why there is none. `UNAVAILABLE` is out of reach now or damaged: never told apart to a client. */
 export type OpenedDataKey =
@@ -17,15 +26,15 @@ export type OpenedDataKey =
 const LOAD_DATA_KEYS: Statement = {
   name: 'load-data-keys',
   text: `
-    select d.id as "dataKeyId", d.wrapped_key as "wrappedKey", k.version, k.state, k.key_id as "keyId",
-           k.public_key as "publicKey", k.wrapped_private_key as "wrappedPrivateKey", k.master_key as "masterKey"
-      from data_keys d
-      join conversation_keys k on k.conversation_id = d.conversation_id and k.version = d.key_version
-     where d.conversation_id = $1 and d.id = any($2::uuid[])`
+    select d.conversation_id as "conversationId", d.id as "dataKeyId", d.wrapped_key as "wrappedKey", k.version, k.state,
+           k.key_id as "keyId", k.public_key as "publicKey", k.wrapped_private_key as "wrappedPrivateKey",
+           k.master_key as "masterKey"
+      from unnest((select $1)::uuid[], (select $2)::uuid[]) as wanted (conversation_id, id)
+      join data_keys d on d.conversation_id = wanted.conversation_id and d.id = wanted.id
+      join conversation_keys k on k.conversation_id = d.conversation_id and k.version = d.key_version`
 }
 
-interface StoredDataKey {
-  dataKeyId: string
+interface StoredDataKey extends DataKeyPlace {
   wrappedKey: Buffer | null
   version: number
   state: KeyState
@@ -35,6 +44,8 @@ interface StoredDataKey {
   masterKey: string | null
 }
 
+type OpenableDataKey = StoredDataKey & { wrappedKey: Buffer; wrappedPrivateKey: Buffer; masterKey: string }
+
 const DESTROYED: OpenedDataKey = { state: 'DESTROYED' }
 /** Damaged, waiting for destruction, or not there at all. */
 const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE', retry: false }
@@ -42,6 +53,10 @@ const UNAVAILABLE: OpenedDataKey = { state: 'UNAVAILABLE', retry: false }
 const OUT_OF_REACH: OpenedDataKey = { state: 'UNAVAILABLE', retry: true }
 /** Private keys are needed once per data key; data keys once per message. */
 export const PRIVATE_KEYS_MAX = 1000
+/** In one call to a master key: it has a time limit, and a key service may take them one by one. */
+const UNWRAPPED_AT_ONCE = 100
+/** Parsing one takes 0.09 ms of the event loop, which others get in between. */
+const PARSED_AT_ONCE = 20
 const PURGE_EVERY_MS = 10_000
 
 /**
@@ -55,6 +70,7 @@ export class Keyring {
   readonly #dataKeys: LRUCache<string, Promise<OpenedDataKey>>
   readonly #privateKeys: LRUCache<string, Promise<PrivateKey>>
   readonly #purging: NodeJS.Timeout
+  readonly #unwrapping = pLimit(RSA_UNWRAPS)
   /** Counts what was forgotten: what was read from the database before must not be kept after. */
   #forgotten = 0
 
@@ -81,20 +97,23 @@ export class Keyring {
     this.#privateKeys.purgeStale()
   }
 
-  /** Opens data keys of one conversation, all that are not cached with one statement. */
-  async open(conversationId: string, dataKeyIds: Iterable<string>): Promise<Map<string, OpenedDataKey>> {
+  /**
+   * Opens data keys of any conversations, all that are not cached with one statement.
+   *
+   * @returns in the order given
+   */
+  async open(wanted: readonly DataKeyPlace[]): Promise<OpenedDataKey[]> {
     // Held on to here: the cache may let go of an entry before it is looked at.
     const opening = new Map<string, Promise<OpenedDataKey>>()
-    const missing: string[] = []
-    for (const id of new Set(dataKeyIds)) {
-      const cached = this.#dataKeys.get(cacheKey(conversationId, id))
-      if (cached === undefined) missing.push(id)
+    const missing = new Map<string, DataKeyPlace>()
+    for (const place of wanted) {
+      const id = placeKey(place)
+      const cached = opening.get(id) ?? this.#dataKeys.get(id)
+      if (cached === undefined) missing.set(id, place)
       else opening.set(id, cached)
     }
-    for (const [id, loading] of this.#startLoading(conversationId, missing)) opening.set(id, loading)
-    const opened = new Map<string, OpenedDataKey>()
-    for (const [id, key] of opening) opened.set(id, await key)
-    return opened
+    for (const [id, loading] of this.#startLoading(missing)) opening.set(id, loading)
+    return await Promise.all(wanted.map((place) => opening.get(placeKey(place)) ?? UNAVAILABLE))
   }
 
   /**
@@ -104,18 +123,20 @@ export class Keyring {
    * @throws KeyUnavailable when a master key is out of reach: the work goes on later
    */
   async openForWork(conversationId: string, dataKeyIds: Iterable<string>): Promise<Map<string, DataKey>> {
-    const opened = await this.open(conversationId, dataKeyIds)
-    const keys = new Map<string, DataKey>()
-    for (const [id, key] of opened) {
-      if (key.state === 'OPEN') keys.set(id, key.dataKey)
-      else if (key.state === 'UNAVAILABLE' && key.retry) throw new KeyUnavailable()
-    }
-    return keys
+    const ids = [...new Set(dataKeyIds)]
+    const opened = await this.open(ids.map((dataKeyId) => ({ conversationId, dataKeyId })))
+    if (opened.some((key) => key.state === 'UNAVAILABLE' && key.retry)) throw new KeyUnavailable()
+    return new Map(
+      ids.flatMap((id, index): [string, DataKey][] => {
+        const key = opened[index]
+        return key?.state === 'OPEN' ? [[id, key.dataKey]] : []
+      })
+    )
   }
 
   /** Keeps a data key that this process just made, so that its own messages cost no RSA operation. */
   remember(conversationId: string, dataKeyId: string, dataKey: DataKey): void {
-    this.#dataKeys.set(cacheKey(conversationId, dataKeyId), Promise.resolve({ state: 'OPEN', dataKey }))
+    this.#dataKeys.set(placeKey({ conversationId, dataKeyId }), Promise.resolve({ state: 'OPEN', dataKey }))
   }
 
   /** Forgets what was opened of one conversation. */
@@ -134,22 +155,24 @@ export class Keyring {
     this.#privateKeys.clear()
   }
 
-  #startLoading(conversationId: string, dataKeyIds: string[]): Map<string, Promise<OpenedDataKey>> {
-    if (dataKeyIds.length === 0) return new Map()
+  #startLoading(missing: ReadonlyMap<string, DataKeyPlace>): [string, Promise<OpenedDataKey>][] {
+    if (missing.size === 0) return []
     const since = this.#forgotten
-    const loading = this.#database.lookUp<StoredDataKey>(LOAD_DATA_KEYS, [conversationId, dataKeyIds])
-    const opening = dataKeyIds.map((id) => {
-      const key = loading.then((rows) =>
-        this.#openStored(
-          conversationId,
-          rows.find((row) => row.dataKeyId === id),
-          since
-        )
-      )
-      this.#keep(cacheKey(conversationId, id), key)
-      return [id, key] as const
+    const loading = this.#load([...missing.values()], since)
+    return [...missing.keys()].map((id) => {
+      const key = loading.then(({ stored, privateKeys }) => this.#openStored(stored.get(id), privateKeys))
+      this.#keep(id, key)
+      return [id, key]
     })
-    return new Map(opening)
+  }
+
+  async #load(places: DataKeyPlace[], since: number) {
+    const ids = [places.map(({ conversationId }) => conversationId), places.map(({ dataKeyId }) => dataKeyId)]
+    const rows = await this.#database.lookUp<StoredDataKey>(LOAD_DATA_KEYS, ids)
+    return {
+      stored: new Map(rows.map((row) => [placeKey(row), row])),
+      privateKeys: this.#openPrivateKeys(rows.filter(isOpenable), since)
+    }
   }
 
   /** Only what was opened is worth keeping: the rest is looked at again the next time. */
@@ -159,21 +182,23 @@ export class Keyring {
     key.then(({ state }) => state !== 'OPEN' && forget(), forget)
   }
 
-  async #openStored(conversationId: string, stored: StoredDataKey | undefined, since: number): Promise<OpenedDataKey> {
+  async #openStored(stored: StoredDataKey | undefined, privateKeys: PrivateKeys): Promise<OpenedDataKey> {
     if (!stored) return UNAVAILABLE
     if (stored.state === 'DESTROYED' || !stored.wrappedKey) return DESTROYED
     if (stored.state === 'PENDING_DESTRUCTION') return UNAVAILABLE
     try {
-      const privateKey = await this.#privateKey(conversationId, stored, since)
-      return { state: 'OPEN', dataKey: await unwrapDataKey(privateKey, stored.wrappedKey) }
+      const { wrappedKey } = stored
+      const privateKey = await privateKeys.get(versionKey(stored))
+      if (!privateKey) throw new Error('a key that is not destroyed has a wrapped private key')
+      return { state: 'OPEN', dataKey: await this.#unwrapping(() => unwrapDataKey(privateKey, wrappedKey)) }
     } catch (error) {
-      this.#logFailure(conversationId, stored, error)
+      this.#logFailure(stored, error)
       return mayBeBack(error) ? OUT_OF_REACH : UNAVAILABLE
     }
   }
 
   /** The kind is for the log alone: to a client all of them look the same. */
-  #logFailure(conversationId: string, { dataKeyId, version, masterKey }: StoredDataKey, error: unknown): void {
+  #logFailure({ conversationId, dataKeyId, version, masterKey }: StoredDataKey, error: unknown): void {
     const known = error instanceof MasterKeyError
     const kind = known ? error.kind : 'DAMAGED'
     const reason = known ? error.message : 'stored keys fail authentication'
@@ -183,22 +208,75 @@ export class Keyring {
     )
   }
 
-  #privateKey(conversationId: string, stored: StoredDataKey, since: number): Promise<PrivateKey> {
-    const id = cacheKey(conversationId, String(stored.version))
-    const cached = this.#privateKeys.get(id)
-    if (cached !== undefined) return cached
-    const opening = this.#unwrapPrivateKey(stored)
-    if (since !== this.#forgotten) return opening
-    this.#privateKeys.set(id, opening)
-    opening.catch(() => this.#privateKeys.peek(id) === opening && this.#privateKeys.delete(id))
+  /** The private keys above data keys: those that are not cached are asked of their master keys together. */
+  #openPrivateKeys(rows: readonly OpenableDataKey[], since: number): PrivateKeys {
+    const opening: PrivateKeys = new Map()
+    const missing = new Map<string, OpenableDataKey>()
+    for (const row of rows) {
+      const id = versionKey(row)
+      const cached = this.#privateKeys.get(id)
+      if (cached === undefined) missing.set(id, row)
+      else opening.set(id, cached)
+    }
+    for (const [masterKey, group] of Map.groupBy(missing.values(), (row) => row.masterKey)) {
+      for (const batch of batches(group, UNWRAPPED_AT_ONCE)) {
+        const unwrapping = this.#unwrapPrivateKeys(masterKey, batch)
+        batch.forEach((row, index) => {
+          const key = unwrapping.then((keys) => orThrow(keys[index]))
+          opening.set(versionKey(row), key)
+          this.#keepPrivateKey(versionKey(row), key, since)
+        })
+      }
+    }
     return opening
   }
 
-  async #unwrapPrivateKey({ masterKey, wrappedPrivateKey, keyId, publicKey }: StoredDataKey): Promise<PrivateKey> {
-    if (!masterKey || !wrappedPrivateKey) throw new Error('a key that is not destroyed has a wrapped private key')
-    const context = { keyId, fingerprint: fingerprint(publicKey) }
-    return importPrivateKey(await this.#masterKeys.unwrap(masterKey, { wrapped: wrappedPrivateKey, context }))
+  #keepPrivateKey(id: string, key: Promise<PrivateKey>, since: number): void {
+    if (since === this.#forgotten) this.#privateKeys.set(id, key)
+    key.catch(() => this.#privateKeys.peek(id) === key && this.#privateKeys.delete(id))
   }
+
+  /** @returns in order, each private key or why it could not be opened */
+  async #unwrapPrivateKeys(masterKey: string, rows: readonly OpenableDataKey[]): Promise<(PrivateKey | Error)[]> {
+    const wrapped = rows.map(({ wrappedPrivateKey, keyId, publicKey }) => ({
+      wrapped: wrappedPrivateKey,
+      context: { keyId, fingerprint: fingerprint(publicKey) }
+    }))
+    const unwrapped = await this.#masterKeys.unwrap(masterKey, wrapped)
+    const keys: (PrivateKey | Error)[] = []
+    for (const bytes of unwrapped) {
+      if (keys.length > 0 && keys.length % PARSED_AT_ONCE === 0) await setImmediate()
+      keys.push(bytes instanceof MasterKeyError ? bytes : parsed(bytes))
+    }
+    return keys
+  }
+}
+
+/** By {@link versionKey}. */
+type PrivateKeys = Map<string, Promise<PrivateKey>>
+
+function isOpenable(row: StoredDataKey): row is OpenableDataKey {
+  const { state, wrappedKey, wrappedPrivateKey, masterKey } = row
+  if (state === 'DESTROYED' || state === 'PENDING_DESTRUCTION') return false
+  return wrappedKey !== null && wrappedPrivateKey !== null && masterKey !== null
+}
+
+function parsed(privateKey: Buffer): PrivateKey | Error {
+  try {
+    return importPrivateKey(privateKey)
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function orThrow(key: PrivateKey | Error | undefined): PrivateKey {
+  if (key === undefined) throw new Error('a master key answers for every key that it is given')
+  if (key instanceof Error) throw key
+  return key
+}
+
+function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size)
 }
 
 /** Credentials are put right as outages end: what is refused is no more lost than what is out of reach. */
@@ -208,4 +286,12 @@ function mayBeBack(error: unknown): boolean {
 
 function cacheKey(conversationId: string, rest: string): string {
   return `${conversationId}:${rest}`
+}
+
+function placeKey({ conversationId, dataKeyId }: DataKeyPlace): string {
+  return cacheKey(conversationId, dataKeyId)
+}
+
+function versionKey({ conversationId, version }: Pick<StoredDataKey, 'conversationId' | 'version'>): string {
+  return cacheKey(conversationId, String(version))
 }

@@ -1,41 +1,43 @@
 import type { Statement } from '../database/database.js'
 import type { ConversationKey } from '../database/entities.js'
-import { NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
+
+/** What is shown of a key version `conversation_keys k`: all but the wrapped private key. */
+export const KEY_COLUMNS = `
+  k.conversation_id as "conversationId", k.version, k.key_id as "keyId", k.state, k.modulus_bits as "modulusBits",
+  k.public_key as "publicKey", k.master_key as "masterKey", k.rotation_reason as "rotationReason",
+  k.created_at as "createdAt", k.activated_at as "activatedAt", k.rotates_at as "rotatesAt",
+  k.deactivated_at as "deactivatedAt", k.destroys_at as "destroysAt", k.destroyed_at as "destroyedAt"`
 
 const keysOfMember = (name: string, condition: string): Statement => ({
   name,
   text: `
-    select k.conversation_id as "conversationId", k.version, k.key_id as "keyId", k.state,
-           k.modulus_bits as "modulusBits", k.public_key as "publicKey",
-           k.wrapped_private_key as "wrappedPrivateKey", k.master_key as "masterKey",
-           k.rotation_reason as "rotationReason", k.created_at as "createdAt", k.activated_at as "activatedAt",
-           k.rotates_at as "rotatesAt", k.deactivated_at as "deactivatedAt", k.destroys_at as "destroysAt", k.destroyed_at as "destroyedAt"
+    select ${KEY_COLUMNS}
       from conversation_keys k
       join members m on m.conversation_id = k.conversation_id and m.user_id = $2
-     where k.conversation_id = $1 and ${condition}
-     order by k.version`
+     where k.conversation_id = any((select $1)::uuid[]) and ${condition}
+     order by k.conversation_id, k.version`
 })
 const LIST = keysOfMember('list-keys', 'true')
-const ACTIVE = keysOfMember('active-key', "k.state = 'ACTIVE'")
+const ACTIVE = keysOfMember('active-keys', "k.state = 'ACTIVE'")
 
-/** Key versions of a conversation that the viewer is in, ascending. */
+/** Key versions of those of the conversations that the viewer is in: ascending, by conversation. */
 export async function listKeys(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
-  conversationId: string
-): Promise<ConversationKey[]> {
-  return await database.run(LIST, [conversationId, viewer.id])
+  conversationIds: readonly string[]
+): Promise<Map<string, ConversationKey[]>> {
+  const keys = await database.run<ConversationKey>(LIST, [conversationIds, viewer.id])
+  return Map.groupBy(keys, (key) => key.conversationId)
 }
 
-/** @throws NotFound when the viewer is no longer in the conversation */
-export async function activeKey(
+/** The active key version of those of the conversations that the viewer is in. */
+export async function activeKeys(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
-  conversationId: string
-): Promise<ConversationKey> {
-  const [key] = await database.run<ConversationKey>(ACTIVE, [conversationId, viewer.id])
-  if (!key) throw new NotFound('conversation')
-  return key
+  conversationIds: readonly string[]
+): Promise<Map<string, ConversationKey>> {
+  const keys = await database.run<ConversationKey>(ACTIVE, [conversationIds, viewer.id])
+  return new Map(keys.map((key) => [key.conversationId, key]))
 }

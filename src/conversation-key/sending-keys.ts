@@ -217,7 +217,7 @@ export class SendingKeys {
   }
 
   async #open(conversationId: string, { dataKeyId, keyVersion }: ActiveDataKey): Promise<SendingKey | null> {
-    const opened = (await this.#keyring.open(conversationId, [dataKeyId])).get(dataKeyId)
+    const [opened] = await this.#keyring.open([{ conversationId, dataKeyId }])
     return opened?.state === 'OPEN' ? { dataKeyId, keyVersion, dataKey: opened.dataKey } : null
   }
 

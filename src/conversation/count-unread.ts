@@ -17,7 +17,7 @@ const COUNT: Statement = {
             and x.sequence > greatest(m.last_read_sequence, m.visible_after)
             and x.kind = 'TEXT' and x.sender_id <> m.user_id and x.deleted_at is null
           limit ${UNREAD_MAX}) counted) unread
-     where m.user_id = $1 and m.conversation_id = any($2::uuid[])`
+     where m.user_id = $1 and m.conversation_id = any((select $2)::uuid[])`
 }
 
 /** Messages that others sent after the viewer's read mark, and did not delete, by conversation. */

@@ -9,41 +9,67 @@ export interface MemberPosition {
   userId: string
 }
 
-const VIEWER_IS_MEMBER = 'exists (select from members v where v.conversation_id = $1 and v.user_id = $2)'
+/** A page of the members of one conversation. */
+export interface MemberPage {
+  conversationId: string
+  limit: number
+  after: MemberPosition | null
+}
 
 const LIST: Statement = {
   name: 'list-members',
   text: `
-    select m.conversation_id as "conversationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt",
-           m.visible_after as "visibleAfter", m.last_read_sequence as "lastReadSequence"
-      from members m
-     where m.conversation_id = $1 and ${VIEWER_IS_MEMBER}
-       and ($3::timestamptz is null or (m.joined_at, m.user_id) > ($3, $4))
-     order by m.joined_at, m.user_id
-     limit $5`
+    select wanted.place::integer, m.*
+      from unnest((select $2)::uuid[], (select $3)::timestamptz[], (select $4)::text[], (select $5)::integer[])
+             with ordinality as wanted (conversation_id, joined_at, user_id, size, place)
+      join members v on v.conversation_id = wanted.conversation_id and v.user_id = $1
+     cross join lateral (
+       select m.conversation_id as "conversationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt",
+              m.visible_after as "visibleAfter", m.last_read_sequence as "lastReadSequence"
+         from members m
+        where m.conversation_id = wanted.conversation_id
+          and (wanted.joined_at is null or (m.joined_at, m.user_id) > (wanted.joined_at, wanted.user_id))
+        order by m.joined_at, m.user_id
+        limit wanted.size) m
+     order by wanted.place, m."joinedAt", m."userId"`
 }
 
 const COUNT: Statement = {
   name: 'count-members',
-  text: `select count(*)::integer as count from members m where m.conversation_id = $1 and ${VIEWER_IS_MEMBER}`
+  text: `
+    select m.conversation_id as "conversationId", count(*)::integer as count
+      from members v join members m on m.conversation_id = v.conversation_id
+     where v.conversation_id = any((select $1)::uuid[]) and v.user_id = $2
+     group by m.conversation_id`
 }
 
-/** Members of a conversation in the order in which they joined; none for a viewer who is not among them. */
+/**
+ * Members of conversations in the order in which they joined; none for a viewer who is not among them.
+ *
+ * @returns in the order of the pages
+ */
 export async function listMembers(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
-  conversationId: string,
-  limit: number,
-  after: MemberPosition | null
-): Promise<Member[]> {
-  return await database.run(LIST, [conversationId, viewer.id, after?.joinedAt ?? null, after?.userId ?? null, limit])
+  pages: readonly MemberPage[]
+): Promise<Member[][]> {
+  const values = [
+    viewer.id,
+    pages.map(({ conversationId }) => conversationId),
+    pages.map(({ after }) => after?.joinedAt ?? null),
+    pages.map(({ after }) => after?.userId ?? null),
+    pages.map(({ limit }) => limit)
+  ]
+  const found = Map.groupBy(await database.run<Member & { place: number }>(LIST, values), ({ place }) => place)
+  return pages.map((_, index) => found.get(index + 1) ?? [])
 }
 
+/** How many members those of the conversations have that the viewer is in. */
 export async function countMembers(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
-  conversationId: string
-): Promise<number> {
-  const [row] = await database.run<{ count: number }>(COUNT, [conversationId, viewer.id])
-  return row?.count ?? 0
+  conversationIds: readonly string[]
+): Promise<Map<string, number>> {
+  const rows = await database.run<{ conversationId: string; count: number }>(COUNT, [conversationIds, viewer.id])
+  return new Map(rows.map((row) => [row.conversationId, row.count]))
 }

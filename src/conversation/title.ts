@@ -1,9 +1,11 @@
+import type { OpenedDataKey } from '../conversation-key/keyring.js'
 import { titleAssociatedData } from '../crypto/associated-data.js'
 import { decryptContent, encryptContent } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
 import type { Conversation } from '../database/entities.js'
-import { BadUserInput, KeyDestroyed, KeyUnavailable } from '../errors.js'
+import { BadUserInput, ConclaveError, KeyDestroyed, KeyUnavailable } from '../errors.js'
+import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
 
 const MAX_TITLE_BYTES = 1024
@@ -38,22 +40,56 @@ export function encryptTitle(
   }
 }
 
+type Titled = TitleColumns & { id: string }
+
 /** @throws KeyDestroyed or KeyUnavailable when the title cannot be opened */
 export async function openTitle(
-  { keyring, log }: Pick<Services, 'keyring' | 'log'>,
-  conversation: TitleColumns & { id: string }
+  services: Pick<Services, 'keyring' | 'log'>,
+  conversation: Titled
 ): Promise<string | null> {
-  const { id, title, titleDataKeyId, titleRevision } = conversation
-  if (!title || !titleDataKeyId) return null
-  const opened = (await keyring.open(id, [titleDataKeyId])).get(titleDataKeyId)
-  if (opened?.state === 'DESTROYED') throw new KeyDestroyed()
-  if (opened?.state !== 'OPEN') throw new KeyUnavailable()
+  const [title = null] = await openTitles(services, [conversation])
+  if (title instanceof ConclaveError) throw title
+  return title
+}
+
+/**
+ * Opens the titles of any conversations with one key look-up for all of them.
+ *
+ * @returns in order, each title, or KeyDestroyed or KeyUnavailable for one that cannot be opened
+ */
+export async function openTitles(
+  { keyring, log }: Pick<Services, 'keyring' | 'log'>,
+  conversations: readonly Titled[]
+): Promise<(string | null | ConclaveError)[]> {
+  const titled = conversations.filter(hasTitle)
+  const keys = await keyring.open(
+    titled.map(({ id, titleDataKeyId }) => ({ conversationId: id, dataKeyId: titleDataKeyId }))
+  )
+  const titles = new Map<Titled, string | ConclaveError>(
+    titled.map((conversation, index) => [conversation, openOne(log, conversation, keys[index])])
+  )
+  return conversations.map((conversation) => titles.get(conversation) ?? null)
+}
+
+type TitledConversation = Titled & { title: Buffer; titleDataKeyId: string }
+
+function hasTitle(conversation: Titled): conversation is TitledConversation {
+  return conversation.title !== null && conversation.titleDataKeyId !== null
+}
+
+function openOne(
+  log: Logger,
+  { id: conversationId, title, titleDataKeyId: dataKeyId, titleRevision: revision }: TitledConversation,
+  key: OpenedDataKey | undefined
+): string | ConclaveError {
+  if (key?.state === 'DESTROYED') return new KeyDestroyed()
+  if (key?.state !== 'OPEN') return new KeyUnavailable()
   try {
-    const context = { conversationId: id, dataKeyId: titleDataKeyId, revision: titleRevision }
-    return decryptContent(opened.dataKey, title, titleAssociatedData(context)).toString('utf8')
+    const context = titleAssociatedData({ conversationId, dataKeyId, revision })
+    return decryptContent(key.dataKey, title, context).toString('utf8')
   } catch (error) {
     if (!(error instanceof DecryptionError)) throw error
-    log.error({ conversationId: id, dataKeyId: titleDataKeyId }, 'title fails authentication')
-    throw new KeyUnavailable()
+    log.error({ conversationId, dataKeyId }, 'title fails authentication')
+    return new KeyUnavailable()
   }
 }

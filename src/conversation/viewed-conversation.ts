@@ -34,7 +34,7 @@ const FIND: Statement = {
   text: `
     select ${COLUMNS}
       from members m join conversations c on c.id = m.conversation_id
-     where m.user_id = $1 and m.conversation_id = any($2::uuid[]) and c.deleted_at is null`
+     where m.user_id = $1 and m.conversation_id = any((select $2)::uuid[]) and c.deleted_at is null`
 }
 
 const LIST: Statement = {

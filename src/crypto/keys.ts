@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes, type webcrypto } from 'node:crypto'
 
 declare const brand: unique symbol
 
@@ -6,8 +6,8 @@ declare const brand: unique symbol
 export type DataKey = KeyObject & { readonly [brand]: 'DataKey' }
 /** Public half of a conversation key version: wraps data keys. */
 export type PublicKey = KeyObject & { readonly [brand]: 'PublicKey' }
-/** Private half of a conversation key version: unwraps data keys. */
-export type PrivateKey = KeyObject & { readonly [brand]: 'PrivateKey' }
+/** Private half of a conversation key version: unwraps data keys, and cannot be exported. */
+export type PrivateKey = webcrypto.CryptoKey & { readonly [brand]: 'PrivateKey' }
 /** 256-bit secret from which the `local:` master key derives its wrapping keys (a KEK). */
 export type MasterSecret = KeyObject & { readonly [brand]: 'MasterSecret' }
 

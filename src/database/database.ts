@@ -5,7 +5,12 @@ import pg from 'pg'
 import type { Logger } from '../log.js'
 import { entities } from './entities.js'
 
-/** A statement of a hot path: prepared once per connection, under its name; planned anew each time without one. */
+/**
+ * A statement of a hot path: prepared once per connection, under its name; planned anew each time without one.
+ *
+ * Arrays hide behind subqueries, `(select $1)::uuid[]`, where that is faster: a planner who counts their elements finds
+ * each time that the plan for just these is cheaper than the general one, and plans anew for longer than reading takes.
+ */
 export interface Statement {
   name?: string
   text: string

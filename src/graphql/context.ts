@@ -10,7 +10,7 @@ export interface Context {
   /** Null for a request without a token. */
   viewer: Viewer | null
   services: Services
-  loaders: Loaders
+  readonly loaders: Loaders
   /** What is shown, where it does not depend on the viewer. */
   sight?: Sight | undefined
   /** How the transport takes results of a subscription that it has not asked for; none where it does not. */
@@ -43,7 +43,18 @@ export function contextOf(
   viewer: Viewer | null,
   { sink, sight }: { sink?: ResultSink; sight?: Sight } = {}
 ): Context {
-  return { viewer, services, loaders: createLoaders(services, viewer, sight), sight, sink }
+  let loaders: Loaders | undefined
+  return {
+    viewer,
+    services,
+    // Most subscriptions never use their own.
+    get loaders() {
+      loaders ??= sight ? createLoaders(services, null, sight) : createLoaders(services, viewer)
+      return loaders
+    },
+    sight,
+    sink
+  }
 }
 
 /** @throws Unauthenticated for a request without a token */

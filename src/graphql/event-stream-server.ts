@@ -60,7 +60,8 @@ async function answer(
   const expiry = whenExpired(context.services, context.viewer, end)
   stream.onOver(() => clearTimeout(expiry))
   try {
-    const result = await perform(schema, { ...context, sink: stream }, request, format)
+    context.sink = stream
+    const result = await perform(schema, context, request, format)
     if (isResults(result)) {
       subscribers.add(stream)
       await follow(stream, result, format)

@@ -19,10 +19,8 @@ type Format = (error: GraphQLError) => ReturnType<typeof formatError>
  */
 export async function subscribeOperation(args: ExecutionArgs, format: Format): Promise<Events | ExecutionResult> {
   const context = args.contextValue as Context
-  const source = await createSourceEventStream({
-    ...args,
-    contextValue: { ...context, consumer: consumerOf(args, format) }
-  })
+  context.consumer = consumerOf(args, format)
+  const source = await createSourceEventStream(args)
   return Symbol.asyncIterator in source ? executed(args, source[Symbol.asyncIterator]()) : source
 }
 

@@ -1,9 +1,18 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
-import type { Database } from '../database/database.js'
+import { type Database, runIn, type Statement } from '../database/database.js'
 import { type User, UserEntity } from '../database/entities.js'
 import type { Viewer } from './viewer.js'
+
+/** A user as others see them. */
+export type NamedUser = Pick<User, 'id' | 'name'>
+
+const FIND: Statement = { name: 'find-users', text: 'select id, name from users where id = any($1::text[])' }
+
+const ENSURE = {
+  text: 'insert into users (id, name, created_at) select id, id, $2 from unnest($1::text[]) as id on conflict do nothing'
+}
 
 /** Users appear on first sight of their token, or when somebody names them as a member. */
 export class Users {
@@ -28,12 +37,12 @@ export class Users {
   /** Makes sure that users with these ids exist; their name is their id until they come with a token. */
   async ensure(em: EntityManager, ids: string[]): Promise<void> {
     // In one order everywhere, so that two transactions that name the same users cannot deadlock.
-    const users = [...ids].sort().map((id) => ({ id, name: id, createdAt: this.#clock.now() }))
-    if (users.length > 0) await em.upsertMany(UserEntity, users, { onConflictAction: 'ignore' })
+    if (ids.length > 0) await runIn(em, ENSURE, [[...ids].sort(), this.#clock.now()])
   }
 
-  async find(ids: readonly string[]): Promise<Map<string, User>> {
-    const users = await this.#database.entities().find(UserEntity, { id: { $in: [...ids] } })
+  /** Users by id, those that there are. */
+  async find(ids: Iterable<string>): Promise<Map<string, NamedUser>> {
+    const users = await this.#database.run<NamedUser>(FIND, [[...new Set(ids)]])
     return new Map(users.map((user) => [user.id, user]))
   }
 

@@ -99,7 +99,7 @@ const MESSAGES: Statement = {
                        where d.conversation_id = wanted.conversation_id and d.key_version = wanted.version), 0)
             + coalesce((select c.data_key_messages from conversations c
                          where c.id = wanted.conversation_id and c.active_key_version = wanted.version), 0))::float8 as count
-      from unnest($1::uuid[], $2::integer[]) as wanted (conversation_id, version)`
+      from unnest((select $1)::uuid[], (select $2)::integer[]) as wanted (conversation_id, version)`
 }
 
 /** Messages that need a version to be read, for each of the versions: from the counts of its data keys. */
@@ -109,7 +109,6 @@ export async function countMessagesOfKeys(
 ): Promise<number[]> {
   const values = [keys.map(({ conversationId }) => conversationId), keys.map(({ version }) => version)]
   const rows = await database.run<CountedKey & { count: number }>(MESSAGES, values)
-  return keys.map(
-    (key) => rows.find((row) => row.conversationId === key.conversationId && row.version === key.version)?.count ?? 0
-  )
+  const counts = new Map(rows.map((row) => [`${row.conversationId} ${row.version}`, row.count]))
+  return keys.map(({ conversationId, version }) => counts.get(`${conversationId} ${version}`) ?? 0)
 }

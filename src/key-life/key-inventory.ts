@@ -1,3 +1,4 @@
+import { KEY_COLUMNS } from '../conversation-key/list-keys.js'
 import type { Database, Statement } from '../database/database.js'
 import type { ConversationKey, KeyState } from '../database/entities.js'
 
@@ -13,12 +14,6 @@ export interface InventoryPosition {
   conversationId: string
   version: number
 }
-
-const KEY_COLUMNS = `
-  k.conversation_id as "conversationId", k.version, k.key_id as "keyId", k.state, k.modulus_bits as "modulusBits",
-  k.public_key as "publicKey", k.master_key as "masterKey", k.rotation_reason as "rotationReason",
-  k.created_at as "createdAt", k.activated_at as "activatedAt", k.rotates_at as "rotatesAt",
-  k.deactivated_at as "deactivatedAt", k.destroys_at as "destroysAt", k.destroyed_at as "destroyedAt"`
 
 // What is overdue is what the worker looks for, in the indexes that it reads.
 const OVERDUE = `

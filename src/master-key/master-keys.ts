@@ -29,13 +29,15 @@ export class MasterKeys {
   }
 
   /**
-   * @returns DER PKCS#8, which the caller overwrites after use
-   * @throws MasterKeyError of whatever kind
+   * @returns in order, DER PKCS#8, which the caller overwrites after use, or why a key cannot be unwrapped
+   * @throws MasterKeyError where none of them can be
    */
-  async unwrap(uri: string, key: WrappedPrivateKey, options?: CallOptions): Promise<Buffer> {
-    const [unwrapped] = await this.get(uri).unwrap([key], options)
-    if (unwrapped instanceof Buffer) return unwrapped
-    throw unwrapped ?? new MasterKeyError('UNREACHABLE', uri, 'gave no answer for a key')
+  async unwrap(
+    uri: string,
+    keys: readonly WrappedPrivateKey[],
+    options?: CallOptions
+  ): Promise<(Buffer | MasterKeyError)[]> {
+    return await this.get(uri).unwrap(keys, options)
   }
 
   async close(): Promise<void> {

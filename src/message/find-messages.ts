@@ -65,21 +65,27 @@ const FIND_LAST: Statement = {
      where c.id = any($2::uuid[]) and c.deleted_at is null`
 }
 
-// The same range from either end. Sequences have no gaps, so the page is found without counting.
-const page = (direction: 'asc' | 'desc'): Statement => ({
-  name: `page-of-messages-${direction}`,
+// The same ranges from either end. Sequences have no gaps, so each page is found without counting.
+const pages = (direction: 'asc' | 'desc'): Statement => ({
+  name: `pages-of-messages-${direction}`,
   text: `
-    select ${MESSAGE_COLUMNS} from ${VISIBLE_MESSAGES}
-     where x.conversation_id = $2 and x.sequence > $3 and x.sequence < $4
-     order by x.sequence ${direction}
-     limit $5`
+    select wanted.place::integer, page.*
+      from unnest((select $2)::uuid[], (select $3)::integer[], (select $4)::integer[], (select $5)::integer[])
+             with ordinality as wanted (conversation_id, after, before, size, place)
+     cross join lateral (
+       select ${MESSAGE_COLUMNS} from ${VISIBLE_MESSAGES}
+        where x.conversation_id = wanted.conversation_id and x.sequence > wanted.after and x.sequence < wanted.before
+        order by x.sequence ${direction}
+        limit wanted.size) page`
 })
-const FIRST_OF_RANGE = page('asc')
-const LAST_OF_RANGE = page('desc')
+const FIRST_OF_RANGES = pages('asc')
+const LAST_OF_RANGES = pages('desc')
 
 const MAX_SEQUENCE = 2 ** 31 - 1
 
+/** A part of the messages of one conversation. */
 export interface SequenceRange {
+  conversationId: string
   /** Exclusive. */
   after: number | null
   /** Exclusive. */
@@ -139,14 +145,39 @@ export async function findLastMessages(
   return new Map(rows.map((row) => [row.conversationId, row]))
 }
 
-/** A range of a conversation's messages that the viewer may see, ascending by sequence. */
-export async function readRange(
+/**
+ * Ranges of messages that the viewer may see, each ascending by sequence.
+ *
+ * @returns in the order given
+ */
+export async function readRanges(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
-  conversationId: string,
-  { after, before, limit, from }: SequenceRange
-): Promise<Message[]> {
-  const values = [viewer.id, conversationId, after ?? 0, before ?? MAX_SEQUENCE, limit]
-  const rows = await database.run<Message>(from === 'START' ? FIRST_OF_RANGE : LAST_OF_RANGE, values)
-  return from === 'START' ? rows : rows.reverse()
+  ranges: readonly SequenceRange[]
+): Promise<Message[][]> {
+  const read = new Map<SequenceRange, Message[]>()
+  const readFrom = async (statement: Statement, part: readonly SequenceRange[]) => {
+    if (part.length === 0) return
+    const rows = await database.run<Message & { place: number }>(statement, [viewer.id, ...columnsOf(part)])
+    const found = Map.groupBy(rows, ({ place }) => place)
+    part.forEach((range, index) => {
+      const page = found.get(index + 1) ?? []
+      read.set(
+        range,
+        page.sort((a, b) => a.sequence - b.sequence)
+      )
+    })
+  }
+  const { START = [], END = [] } = Object.groupBy(ranges, ({ from }) => from)
+  await Promise.all([readFrom(FIRST_OF_RANGES, START), readFrom(LAST_OF_RANGES, END)])
+  return ranges.map((range) => read.get(range) ?? [])
+}
+
+function columnsOf(ranges: readonly SequenceRange[]): unknown[] {
+  return [
+    ranges.map(({ conversationId }) => conversationId),
+    ranges.map(({ after }) => after ?? 0),
+    ranges.map(({ before }) => before ?? MAX_SEQUENCE),
+    ranges.map(({ limit }) => limit)
+  ]
 }

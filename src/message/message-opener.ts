@@ -15,7 +15,11 @@ export type OpenedMessage =
 // For messages that their reader was found to be allowed to see.
 const REREAD: Statement = {
   name: 'reread-messages',
-  text: `select ${MESSAGE_COLUMNS} from messages x ${MESSAGE_KEYS} where x.conversation_id = $1 and x.id = any($2::uuid[])`
+  text: `
+    select ${MESSAGE_COLUMNS}
+      from unnest($1::uuid[], $2::uuid[]) as wanted (conversation_id, id)
+      join messages x on x.conversation_id = wanted.conversation_id and x.id = wanted.id
+      ${MESSAGE_KEYS}`
 }
 
 const closed = (status: Exclude<MessageStatus, 'READABLE'>): OpenedMessage => ({ status, body: null })
@@ -34,42 +38,43 @@ export class MessageOpener {
     this.#log = deps.log
   }
 
-  /** Opens messages of any conversations, in the order given, with one key look-up per conversation. */
+  /** Opens messages of any conversations, in the order given, with one key look-up for all of them. */
   async open(messages: readonly Message[]): Promise<OpenedMessage[]> {
     const waiting = messages.filter((message) => !this.#opened.has(message))
-    const byConversation = Map.groupBy(waiting, (message) => message.conversationId)
-    await Promise.all([...byConversation].map(([id, group]) => this.#openGroup(id, group)))
+    if (waiting.length > 0) await this.#openAll(waiting)
     return messages.map((message) => this.#opened.get(message) ?? closed('UNREADABLE'))
   }
 
-  async #openGroup(conversationId: string, messages: Message[]): Promise<void> {
-    const opened = await this.#tryGroup(conversationId, messages)
+  async #openAll(messages: Message[]): Promise<void> {
+    const opened = await this.#tryAll(messages)
     // Between the reading of a row and its opening, a re-encryption may have moved the message on and destroyed
     // the key that it lay under: the row is read again before anybody is told that it is gone.
     const closedNow = messages.filter((message, index) => message.envelope && opened[index]?.status !== 'READABLE')
-    const moved = await this.#readMoved(conversationId, closedNow)
-    const reopened = await this.#tryGroup(conversationId, [...moved.values()])
+    const moved = await this.#readMoved(closedNow)
+    const reopened = await this.#tryAll([...moved.values()])
     const again = new Map([...moved.keys()].map((message, index) => [message, reopened[index]]))
     messages.forEach((message, index) => {
       this.#opened.set(message, again.get(message) ?? opened[index] ?? closed('UNREADABLE'))
     })
   }
 
-  async #tryGroup(conversationId: string, messages: Message[]): Promise<OpenedMessage[]> {
-    const needed = messages.filter((message) => message.envelope).map((message) => message.dataKeyId)
-    const keys = await this.#keyring.open(conversationId, needed)
-    return messages.map((message) => this.#openOne(message, keys.get(message.dataKeyId)))
+  async #tryAll(messages: Message[]): Promise<OpenedMessage[]> {
+    const sealed = messages.filter((message) => message.envelope)
+    const keys = await this.#keyring.open(sealed)
+    const byMessage = new Map(sealed.map((message, index) => [message, keys[index]]))
+    return messages.map((message) => this.#openOne(message, byMessage.get(message)))
   }
 
   /** Those of the messages that lie under another data key by now, as they are now. */
-  async #readMoved(conversationId: string, messages: Message[]): Promise<Map<Message, Message>> {
+  async #readMoved(messages: Message[]): Promise<Map<Message, Message>> {
     if (messages.length === 0) return new Map()
-    const rows = await this.#database.lookUp<Message>(REREAD, [conversationId, messages.map(({ id }) => id)])
-    const pairs = messages.map((message) => [message, rows.find(({ id }) => id === message.id)] as const)
+    const ids = [messages.map(({ conversationId }) => conversationId), messages.map(({ id }) => id)]
+    const rows = new Map((await this.#database.lookUp<Message>(REREAD, ids)).map((row) => [row.id, row]))
     return new Map(
-      pairs.filter(
-        (pair): pair is [Message, Message] => pair[1] !== undefined && pair[1].dataKeyId !== pair[0].dataKeyId
-      )
+      messages.flatMap((message): [Message, Message][] => {
+        const row = rows.get(message.id)
+        return row && row.dataKeyId !== message.dataKeyId ? [[message, row]] : []
+      })
     )
   }
 

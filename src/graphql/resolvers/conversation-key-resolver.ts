@@ -1,10 +1,10 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import { hasScope } from '../../conversation-key/key-rights.js'
-import { activeKey, listKeys } from '../../conversation-key/list-keys.js'
 import { rotateKey } from '../../conversation-key/rotate-key.js'
 import { ALGORITHM, fingerprint, publicKeyPem } from '../../crypto/key-transport.js'
 import type { ConversationKey } from '../../database/entities.js'
+import { NotFound } from '../../errors.js'
 import { type Context, requireViewer } from '../context.js'
 import { requireConversationId } from '../ids.js'
 import { ConversationType } from '../types/conversation.js'
@@ -56,12 +56,14 @@ export class ConversationKeyResolver {
 @Resolver(() => ConversationType)
 export class ConversationKeysResolver {
   @FieldResolver(() => ConversationKeyType)
-  async activeKey(@Root() { id }: ViewedConversation, @Ctx() context: Context): Promise<ConversationKey> {
-    return await activeKey(context.services, requireViewer(context), id)
+  async activeKey(@Root() { id }: ViewedConversation, @Ctx() { loaders }: Context): Promise<ConversationKey> {
+    const key = await loaders.activeKey.load(id)
+    if (!key) throw new NotFound('conversation')
+    return key
   }
 
   @FieldResolver(() => [ConversationKeyType], { description: 'Ascending by version.' })
-  async keys(@Root() { id }: ViewedConversation, @Ctx() context: Context): Promise<ConversationKey[]> {
-    return await listKeys(context.services, requireViewer(context), id)
+  async keys(@Root() { id }: ViewedConversation, @Ctx() { loaders }: Context): Promise<ConversationKey[]> {
+    return await loaders.keys.load(id)
   }
 }

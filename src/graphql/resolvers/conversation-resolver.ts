@@ -3,9 +3,7 @@ import { addMembers, leaveConversation, removeMember, setMemberRole } from '../.
 import { UNREAD_MAX } from '../../conversation/count-unread.js'
 import { createConversation } from '../../conversation/create-conversation.js'
 import { markRead } from '../../conversation/mark-read.js'
-import { countMembers, listMembers } from '../../conversation/members.js'
 import { renameConversation } from '../../conversation/rename-conversation.js'
-import { openTitle } from '../../conversation/title.js'
 import {
   countConversations,
   listConversations,
@@ -57,25 +55,24 @@ export class ConversationResolver {
   }
 
   @FieldResolver(() => String, { nullable: true, description: 'Stored encrypted, like a message body.' })
-  async title(@Root() conversation: ViewedConversation, @Ctx() { services }: Context): Promise<string | null> {
-    return await openTitle(services, conversation)
+  async title(@Root() conversation: ViewedConversation, @Ctx() { loaders }: Context): Promise<string | null> {
+    return await loaders.title.load(conversation)
   }
 
   @FieldResolver(() => MemberConnection)
   async members(
     @Root() { id }: ViewedConversation,
-    @Ctx() context: Context,
+    @Ctx() { loaders }: Context,
     @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
     @Arg('after', () => String, { nullable: true }) after: string | null
   ): Promise<InstanceType<typeof MemberConnection>> {
-    const viewer = requireViewer(context)
     const size = requirePageSize('first', first ?? 50)
     const [joinedAt, ...userId] = after == null ? [] : decodeCursor('member', id, 'after', after).split(' ')
     const position = joinedAt ? { joinedAt: new Date(joinedAt), userId: userId.join(' ') } : null
-    const found = await listMembers(context.services, viewer, id, size + 1, position)
+    const found = await loaders.members.load({ conversationId: id, limit: size + 1, after: position })
     const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position !== null }
     const cursorOf = (member: Member) => encodeCursor('member', id, `${member.joinedAt.toISOString()} ${member.userId}`)
-    return MemberConnection.of(toConnection(page, cursorOf, () => countMembers(context.services, viewer, id)))
+    return MemberConnection.of(toConnection(page, cursorOf, () => loaders.memberCount.load(id)))
   }
 
   @FieldResolver(() => Int, {

@@ -3,7 +3,6 @@ import type { ViewedConversation } from '../../conversation/viewed-conversation.
 import { BadUserInput, NotFound } from '../../errors.js'
 import { deleteMessage } from '../../message/delete-message.js'
 import { editMessage } from '../../message/edit-message.js'
-import { readRange } from '../../message/find-messages.js'
 import type { Message } from '../../message/message.js'
 import type { MessageStatus } from '../../message/message-opener.js'
 import { sendMessage } from '../../message/send-message.js'
@@ -106,23 +105,22 @@ export class MessageResolver {
 export class ConversationMessagesResolver {
   @FieldResolver(() => MessageConnection, { description: 'Ascending by sequence. Give `first` or `last`.' })
   async messages(
-    @Root() conversation: ViewedConversation,
-    @Ctx() context: Context,
+    @Root() { id, visibleAfter, lastSequence }: ViewedConversation,
+    @Ctx() { loaders }: Context,
     @Arg('first', () => Int, { nullable: true }) first: number | null,
     @Arg('after', () => String, { nullable: true }) after: string | null,
     @Arg('last', () => Int, { nullable: true }) last: number | null,
     @Arg('before', () => String, { nullable: true }) before: string | null
   ): Promise<InstanceType<typeof MessageConnection>> {
-    const { id, visibleAfter, lastSequence } = conversation
     const sequenceOf = (field: string, cursor: string | null) =>
       cursor == null ? null : Number(decodeCursor('message', id, field, cursor))
     const { size, from } = requireOneOf(first, last)
-    const range = { after: sequenceOf('after', after), before: sequenceOf('before', before), limit: size, from }
-    const nodes = await readRange(context.services, requireViewer(context), id, range)
+    const position = { after: sequenceOf('after', after), before: sequenceOf('before', before) }
+    const nodes = await loaders.messages.load({ conversationId: id, ...position, limit: size, from })
     const page = {
       nodes,
-      hasPreviousPage: (nodes[0]?.sequence ?? (range.after ?? 0) + 1) > visibleAfter + 1,
-      hasNextPage: (nodes.at(-1)?.sequence ?? (range.before ?? lastSequence + 1) - 1) < lastSequence
+      hasPreviousPage: (nodes[0]?.sequence ?? (position.after ?? 0) + 1) > visibleAfter + 1,
+      hasNextPage: (nodes.at(-1)?.sequence ?? (position.before ?? lastSequence + 1) - 1) < lastSequence
     }
     const cursorOf = (message: Message) => encodeCursor('message', id, String(message.sequence))
     return MessageConnection.of(toConnection(page, cursorOf, async () => lastSequence - visibleAfter))

@@ -1,11 +1,11 @@
 import { createUnionType, Field, Int, ObjectType } from 'type-graphql'
-import type { User } from '../../database/entities.js'
+import type { NamedUser } from '../../identity/users.js'
 import { UserType } from './user.js'
 
 @ObjectType()
 export class TypingActivity {
   @Field(() => UserType)
-  user!: User
+  user!: NamedUser
 
   @Field(() => Boolean, { description: 'It becomes false by itself after six seconds in which nobody said otherwise.' })
   typing!: boolean
@@ -14,7 +14,7 @@ export class TypingActivity {
 @ObjectType()
 export class ReadActivity {
   @Field(() => UserType)
-  user!: User
+  user!: NamedUser
 
   @Field(() => Int)
   sequence!: number

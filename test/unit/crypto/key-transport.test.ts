@@ -86,14 +86,6 @@ describe('unwrapping a data key', () => {
     expectDecryptionError(await rejectionOf(unwrapDataKey(pair.privateKey, wrapped)))
   })
 
-  it('refuses a private key that is not an RSA key', async () => {
-    const wrapped = wrapDataKey(pair.publicKey, generateDataKey())
-    for (const { privateKey } of strangePairs()) {
-      const imported = importPrivateKey(privateKey.export({ type: 'pkcs8', format: 'der' }))
-      expectDecryptionError(await rejectionOf(unwrapDataKey(imported, wrapped)), `${privateKey.asymmetricKeyType}`)
-    }
-  })
-
   it.each<ModulusBits>([2048, 3072, 4096])('gives the data key back at %d bits', async (modulusBits) => {
     const { publicKey, privateKey } = modulusBits === 2048 ? pair : await generatePair(modulusBits)
     const bytes = randomBytes(32)
@@ -130,11 +122,24 @@ describe('importing a private key', () => {
     }
   })
 
-  it('leaves zeros where the key was', () => {
+  it('refuses one that is not an RSA key, and overwrites it all the same', () => {
+    for (const { privateKey } of strangePairs()) {
+      const der = privateKey.export({ type: 'pkcs8', format: 'der' })
+      expectDecryptionError(
+        thrownBy(() => importPrivateKey(der)),
+        `${privateKey.asymmetricKeyType}`
+      )
+      expect(der).toEqual(Buffer.alloc(der.length))
+    }
+  })
+
+  it('leaves zeros where the key was, and a key that unwraps and cannot be exported', async () => {
     const der = Buffer.from(pair.der.privateKey)
     const imported = importPrivateKey(der)
     expect(der).toEqual(Buffer.alloc(pair.der.privateKey.length))
-    expect(imported.export({ type: 'pkcs8', format: 'der' })).toEqual(pair.der.privateKey)
+    expect(imported).toMatchObject({ type: 'private', extractable: false, usages: ['decrypt'] })
+    const wrapped = wrapDataKey(pair.publicKey, generateDataKey())
+    await expect(unwrapDataKey(imported, wrapped)).resolves.toBeDefined()
   })
 })
 
@@ -155,11 +160,9 @@ describe('a public key', () => {
   it('is refused when it is not an RSA key', () => {
     for (const { publicKey } of strangePairs()) {
       const der = publicKey.export({ type: 'spki', format: 'der' })
-      for (const read of [importPublicKey, publicKeyPem]) {
-        const error = thrownBy(() => read(der))
-        expect(error).toBeInstanceOf(TypeError)
-        expect(error.message).toBe('a conversation key is an RSA key')
-      }
+      const error = thrownBy(() => importPublicKey(der))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe('a conversation key is an RSA key')
     }
   })
 
@@ -171,11 +174,9 @@ describe('a public key', () => {
     expect(fingerprint(pair.der.publicKey)).toEqual(createHash('sha256').update(pair.der.publicKey).digest())
   })
 
-  it('is shown in PEM, holding the same bytes', () => {
-    const [first, ...rest] = publicKeyPem(pair.der.publicKey).trim().split('\n')
-    expect(first).toBe('-----BEGIN PUBLIC KEY-----')
-    expect(rest.pop()).toBe('-----END PUBLIC KEY-----')
-    expect(Buffer.from(rest.join(''), 'base64')).toEqual(pair.der.publicKey)
+  it.each<ModulusBits>([2048, 3072, 4096])('of %d bits is shown in PEM as OpenSSL writes it', async (modulusBits) => {
+    const { publicKey } = await generateRsaKeyPair(modulusBits)
+    expect(publicKeyPem(publicKey)).toBe(importPublicKey(publicKey).export({ type: 'spki', format: 'pem' }))
   })
 })
 

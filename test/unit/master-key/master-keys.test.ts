@@ -16,7 +16,7 @@ const older = newKey('older')
 describe('the master keys of a process', () => {
   it('cannot unwrap under a master key that the process was not given', async () => {
     const wrapped = await wrapWith(older)
-    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:older', wrapped))
+    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:older', [wrapped]))
     expect(error).toBeInstanceOf(MasterKeyError)
     expect(error).toMatchObject({
       kind: 'UNREACHABLE',
@@ -27,14 +27,14 @@ describe('the master keys of a process', () => {
 
   it('do not try one master key after the other', async () => {
     const wrapped = await wrapWith(old)
-    const error = await rejectionOf(new MasterKeys(current, [old]).unwrap('local:current', wrapped))
+    const [error] = await new MasterKeys(current, [old]).unwrap('local:current', [wrapped])
     expect(error).toMatchObject({ kind: 'WRONG_KEY', uri: 'local:current' })
   })
 
   it('unwrap under the current one and under all that are retiring', async () => {
     const keys = new MasterKeys(current, [old, older])
     for (const key of [current, old, older]) {
-      expect(await keys.unwrap(key.uri, await wrapWith(key))).toEqual(privateKey)
+      expect(await keys.unwrap(key.uri, [await wrapWith(key)])).toEqual([privateKey])
     }
   })
 
@@ -46,7 +46,7 @@ describe('the master keys of a process', () => {
 
   it('prefer the current one where a retiring one has the same name', async () => {
     const keys = new MasterKeys(current, [newKey('current')])
-    expect(await keys.unwrap('local:current', await wrapWith(current))).toEqual(privateKey)
+    expect(await keys.unwrap('local:current', [await wrapWith(current)])).toEqual([privateKey])
   })
 })
 

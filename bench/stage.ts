@@ -29,23 +29,33 @@ export class Stage {
   readonly #stopServer: () => Promise<void>
   /** Folder for what processes print and write; removed in the end. */
   readonly folder: string
+  readonly #profileFolder: string | null
   readonly #databases = new Set<string>()
   readonly #children = new Set<ChildProgram>()
   readonly #seeded = new Map<string, Promise<Seeded<unknown>>>()
 
-  private constructor(serverUrl: string, folder: string, stopServer: () => Promise<void>) {
+  private constructor(
+    serverUrl: string,
+    folder: string,
+    profileFolder: string | null,
+    stopServer: () => Promise<void>
+  ) {
     this.#serverUrl = serverUrl
     this.folder = folder
+    this.#profileFolder = profileFolder
     this.#stopServer = stopServer
   }
 
-  /** @param databaseUrl of a user that may create databases, on a server to measure; null: a PostgreSQL of its own */
-  static async open(databaseUrl: string | null): Promise<Stage> {
+  /**
+   * @param databaseUrl of a user that may create databases, on a server to measure; null: a PostgreSQL of its own
+   * @param profileFolder takes a CPU profile of each API process; null: none is made
+   */
+  static async open(databaseUrl: string | null, profileFolder: string | null): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), 'conclave-bench-'))
     await chmod(folder, 0o711)
-    if (databaseUrl) return new Stage(databaseUrl, folder, async () => {})
+    if (databaseUrl) return new Stage(databaseUrl, folder, profileFolder, async () => {})
     const postgres = await startEmbeddedPostgres(folder, randomBytes(16).toString('hex'))
-    return new Stage(postgres.url, folder, () => postgres.stop())
+    return new Stage(postgres.url, folder, profileFolder, () => postgres.stop())
   }
 
   /** The version of PostgreSQL, such as `18.1`. */
@@ -150,6 +160,7 @@ export class Stage {
     const child = new ChildProgram(new URL('../src/main.js', import.meta.url), this.folder, {
       ...options,
       args: ['api'],
+      nodeArgs: [...(options.nodeArgs ?? []), ...profileArgs(this.#profileFolder)],
       imports: ['hooks/report-to-parent.js', ...(options.imports ?? [])],
       env: this.environment(database, options.env)
     })
@@ -171,6 +182,10 @@ export class Stage {
     await this.#stopServer()
     await rm(this.folder, { recursive: true, force: true })
   }
+}
+
+function profileArgs(folder: string | null): string[] {
+  return folder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
 }
 
 export type ApiProcess = ChildProgram & {

@@ -7,7 +7,7 @@ import type { BenchDatabase, Stage } from '../stage.js'
 
 export const CONVERSATIONS = 1000
 export const AT_ONCE = 32
-export const ROUND_MS = 1_500
+export const ROUND_MS = 1_000
 
 /** A database with the conversations that are sent to, and their ids. */
 export async function conversationsToSendTo(stage: Stage): Promise<{ database: BenchDatabase; ids: string[] }> {

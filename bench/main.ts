@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { CannotRun, type Case } from './case.js'
 import { cases } from './cases.js'
 import { writeReadme } from './readme.js'
@@ -20,6 +21,7 @@ async function main(args: string[]): Promise<void> {
   const names = args.filter((arg) => !FLAGS.includes(arg))
   const isProfiled = args.includes('--profile')
   const chosen = choose(names)
+  rmSync(PROFILES, { recursive: true, force: true })
   const stage = await Stage.open(process.env.DATABASE_URL ?? null, isProfiled ? PROFILES : null)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void stage.close().finally(() => process.exit(1)))
@@ -55,6 +57,7 @@ async function runCase(one: Case, stage: Stage): Promise<CaseResult> {
   const description = { name, measured, beside, unit, goal }
   try {
     tell(`${name}: preparing`)
+    stage.caseName = name
     const prepared = await one.prepare(stage)
     try {
       const figures = await measureRounds(one, prepared, (round) => tell(`${name}: round ${round}`))

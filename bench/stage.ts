@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
 import { migrate } from '../src/database/migrate.js'
@@ -30,6 +30,9 @@ export class Stage {
   /** Folder for what processes print and write; removed in the end. */
   readonly folder: string
   readonly #profileFolder: string | null
+  #profiles = 0
+  /** For the names of profiles. */
+  caseName = ''
   readonly #databases = new Set<string>()
   readonly #children = new Set<ChildProgram>()
   readonly #seeded = new Map<string, Promise<Seeded<unknown>>>()
@@ -160,13 +163,20 @@ export class Stage {
     const child = new ChildProgram(new URL('../src/main.js', import.meta.url), this.folder, {
       ...options,
       args: ['api'],
-      nodeArgs: [...(options.nodeArgs ?? []), ...profileArgs(this.#profileFolder)],
+      nodeArgs: [...(options.nodeArgs ?? []), ...this.#profileArgs(options.imports ?? [])],
       imports: ['hooks/report-to-parent.js', ...(options.imports ?? [])],
       env: this.environment(database, options.env)
     })
     await this.#start(child)
     const url = await child.printed(/GraphQL +(http:\/\/[^/]+\/graphql)/)
     return Object.assign(child, { url: url.replace('localhost', '127.0.0.1') })
+  }
+
+  #profileArgs(imports: string[]): string[] {
+    if (this.#profileFolder === null) return []
+    const hooks = imports.map((path) => basename(path, '.js')).join('-') || 'as-built'
+    const name = `${this.caseName}-${++this.#profiles}-${hooks}.cpuprofile`
+    return ['--cpu-prof', `--cpu-prof-dir=${this.#profileFolder}`, `--cpu-prof-name=${name}`]
   }
 
   async #start(child: ChildProgram): Promise<ChildProgram> {
@@ -182,10 +192,6 @@ export class Stage {
     await this.#stopServer()
     await rm(this.folder, { recursive: true, force: true })
   }
-}
-
-function profileArgs(folder: string | null): string[] {
-  return folder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
 }
 
 export type ApiProcess = ChildProgram & {

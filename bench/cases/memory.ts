@@ -1,4 +1,5 @@
 import type { Case } from '../case.js'
+import type { MemoryInUse } from '../hooks/report-to-parent.js'
 import { EVENTS, type Request, sendRequest, tokenOf } from '../operations.js'
 import { ownerOf, seedConversations } from '../seeding/conversations.js'
 import type { ApiProcess, BenchDatabase, Stage } from '../stage.js'
@@ -15,7 +16,7 @@ export const memory: Case = {
   beside: null,
   unit: 'KB',
   goal: { ratio: 'AT_MOST', value: 30 },
-  rounds: { atMost: 3, warmUp: false },
+  rounds: { atMost: 2, warmUp: false },
   async prepare(stage) {
     const seeded = await stage.seeded('a hundred conversations of a hundred', (database) =>
       seedConversations(stage, database, CONVERSATIONS, (conversation) =>
@@ -23,23 +24,37 @@ export const memory: Case = {
       )
     )
     const database = await seeded.clone()
+    let inUse: MemoryInUse | null = null
     return {
-      measured: () => measureOnce(stage, database, seeded.seed),
+      async measured() {
+        inUse = await measureOnce(stage, database, seeded.seed)
+        return kilobytes(inUse.residentBytes)
+      },
       beside: async () => 1,
+      notes: () => (inUse ? [`heap ${short(inUse.heapBytes)} KB, buffers ${short(inUse.externalBytes)} KB`] : []),
       close: () => database.drop()
     }
   }
 }
 
-/** In a process of its own each time: memory that was taken once is seldom given back. */
-async function measureOnce(stage: Stage, database: BenchDatabase, ids: string[]): Promise<number> {
+/** In a process of its own each time: memory that was taken once is seldom given back. @returns of one subscriber */
+async function measureOnce(stage: Stage, database: BenchDatabase, ids: string[]): Promise<MemoryInUse> {
   const api = await stage.api(database, { nodeArgs: ['--expose-gc'] })
   await withSubscribers(stage, api, ids, BEFORE, async () => {})
-  const before = await residentBytes(api)
-  const after = await withSubscribers(stage, api, ids, MEMBERS, () => residentBytes(api))
+  const inUse = () => api.call<MemoryInUse>('memoryInUse')
+  const before = await inUse()
+  const after = await withSubscribers(stage, api, ids, MEMBERS, inUse)
   await api.close()
-  return (after - before) / (CONVERSATIONS * MEMBERS) / 1000
+  const each = (name: keyof MemoryInUse) => (after[name] - before[name]) / (CONVERSATIONS * MEMBERS)
+  return {
+    residentBytes: each('residentBytes'),
+    heapBytes: each('heapBytes'),
+    externalBytes: each('externalBytes')
+  }
 }
+
+const kilobytes = (bytes: number) => bytes / 1000
+const short = (bytes: number) => kilobytes(bytes).toFixed(1)
 
 /** With so many in each conversation, every one of which has received a message. */
 async function withSubscribers<T>(
@@ -63,8 +78,4 @@ async function withSubscribers<T>(
   const result = await work()
   await child.close()
   return result
-}
-
-async function residentBytes(api: ApiProcess): Promise<number> {
-  return await api.call<number>('residentBytes')
 }

@@ -16,6 +16,8 @@ import { ActivityLimit } from './delivery/activity.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
+import { DocumentStore } from './graphql/document-store.js'
+import { PersistedQueries } from './graphql/persisted-queries.js'
 import { createAuthenticate } from './identity/authenticate.js'
 import { Users } from './identity/users.js'
 import { countByMasterKey } from './key-life/key-census.js'
@@ -125,7 +127,9 @@ export async function compose(
       sendPace,
       sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
       signals,
-      activityLimit: new ActivityLimit()
+      activityLimit: new ActivityLimit(),
+      documents: new DocumentStore(),
+      persistedQueries: new PersistedQueries(config.persistedQueries)
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
   } catch (error) {

@@ -6,6 +6,8 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { Signals } from './delivery/signals.js'
+import type { DocumentStore } from './graphql/document-store.js'
+import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
 import type { JobQueue } from './key-life/job-queue.js'
@@ -42,4 +44,6 @@ export interface Services {
   sendGroups: SendGroups
   signals: Signals
   activityLimit: ActivityLimit
+  documents: DocumentStore
+  persistedQueries: PersistedQueries
 }

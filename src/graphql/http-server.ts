@@ -9,6 +9,7 @@ import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
+import type { OperationSource } from './persisted-queries.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
 import { extraRules } from './validation-rules.js'
@@ -39,7 +40,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     introspection: true,
     validationRules: extraRules(config),
     includeStacktraceInErrorResponses: false,
-    persistedQueries: false,
+    documentStore: services.documents.forApollo(),
+    persistedQueries: { cache: services.persistedQueries.forApollo() },
     stopOnTerminationSignals: false,
     formatError: (_, error) => formatError(log, error, config.mode === 'production'),
     plugins: [
@@ -53,7 +55,11 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
   await app.register(fastifyApollo(apollo), {
-    context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
+    context: async (request) => {
+      const context = await createContext(services, request.headers.authorization).catch(asHttpError)
+      requireAllowed(services, request)
+      return context
+    }
   })
   addProbes(app, services)
   const streams = serveEventStreams(app, services, schema)
@@ -76,6 +82,38 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
 function asHttpError(error: unknown): never {
   if (!(error instanceof Unauthenticated)) throw error
   throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } })
+}
+
+/** Refuses, before it is parsed, an operation that may not run here: Apollo has no place of its own for that. */
+function requireAllowed({ persistedQueries }: Services, request: FastifyRequest): void {
+  try {
+    persistedQueries.requireAllowed(sourceOf(request))
+  } catch (error) {
+    if (!(error instanceof BadUserInput)) throw error
+    throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 400 } } })
+  }
+}
+
+/** Read as Apollo reads it. What is no request at all it refuses itself. */
+function sourceOf({ method, url, body }: FastifyRequest): OperationSource {
+  if (method === 'POST') {
+    const { query, extensions } = (body ?? {}) as { query?: unknown; extensions?: unknown }
+    return { query: typeof query === 'string' ? query : null, extensions: asRecord(extensions) }
+  }
+  const parameters = new URL(url, 'http://localhost').searchParams
+  return { query: parameters.get('query'), extensions: asRecord(parseJson(parameters.get('extensions') ?? 'null')) }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function asRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
 }
 
 /** HTTP answers once; left to itself, the engine would execute the field as if it were a query. */

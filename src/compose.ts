@@ -16,6 +16,7 @@ import { ActivityLimit } from './delivery/activity.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
+import { CompilingExecutor } from './graphql/compiling-executor.js'
 import { DocumentStore } from './graphql/document-store.js'
 import { PersistedQueries } from './graphql/persisted-queries.js'
 import { createAuthenticate } from './identity/authenticate.js'
@@ -129,6 +130,7 @@ export async function compose(
       signals,
       activityLimit: new ActivityLimit(),
       documents: new DocumentStore(),
+      executor: new CompilingExecutor(),
       persistedQueries: new PersistedQueries(config.persistedQueries)
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }

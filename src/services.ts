@@ -6,6 +6,7 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { Signals } from './delivery/signals.js'
+import type { CompilingExecutor } from './graphql/compiling-executor.js'
 import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
@@ -45,5 +46,6 @@ export interface Services {
   signals: Signals
   activityLimit: ActivityLimit
   documents: DocumentStore
+  executor: CompilingExecutor
   persistedQueries: PersistedQueries
 }

@@ -67,9 +67,9 @@ export class DocumentStore {
 }
 
 /**
- * What a document takes in memory, roughly, and rather too much than too little: four bytes for each of its tree in JSON
- * (measured: 2.8 to 8), and 64 for each character of its text, since tokens are kept and a comment of two is one.
+ * What a document takes in memory, roughly, and rather too much than too little: eight bytes for each of its tree in JSON,
+ * half of it for the code that may be compiled from it, and 64 for each character of its text, since tokens are kept and a comment of two is one.
  */
 function documentBytes(document: DocumentNode): number {
-  return 4 * JSON.stringify(document).length + 64 * (document.loc?.source.body.length ?? 0)
+  return 8 * JSON.stringify(document).length + 64 * (document.loc?.source.body.length ?? 0)
 }

@@ -66,10 +66,12 @@ export class PersistedQueries {
 
   /** Where Apollo looks texts up, and puts them once their documents are valid. */
   forApollo(): NonNullable<PersistedQueryOptions['cache']> {
+    // It writes `apq:` before each.
+    const idIn = (key: string) => key.slice(key.indexOf(':') + 1)
     return {
-      get: async (id) => (this.#list ?? this.#texts).get(id),
-      set: async (id, text) => void (this.#list ?? this.#texts.set(id, text)),
-      delete: async (id) => this.#texts.delete(id)
+      get: async (key) => (this.#list ?? this.#texts).get(idIn(key)),
+      set: async (key, text) => void (this.#list ?? this.#texts.set(idIn(key), text)),
+      delete: async (key) => this.#texts.delete(idIn(key))
     }
   }
 

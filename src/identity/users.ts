@@ -1,9 +1,15 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
-import type { Database } from '../database/database.js'
+import type { Database, Statement } from '../database/database.js'
 import { type User, UserEntity } from '../database/entities.js'
 import type { Viewer } from './viewer.js'
+
+// Every page of messages names its senders.
+const FIND: Statement = {
+  name: 'find-users',
+  text: 'select id, name, created_at as "createdAt" from users where id = any($1::text[])'
+}
 
 /** Users appear on first sight of their token, or when somebody names them as a member. */
 export class Users {
@@ -33,7 +39,7 @@ export class Users {
   }
 
   async find(ids: readonly string[]): Promise<Map<string, User>> {
-    const users = await this.#database.entities().find(UserEntity, { id: { $in: [...ids] } })
+    const users = await this.#database.run<User>(FIND, [ids])
     return new Map(users.map((user) => [user.id, user]))
   }
 

@@ -17,6 +17,9 @@ import { ConversationFeeds } from './delivery/conversation-feeds.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
+import { CompilingExecutor } from './graphql/compiling-executor.js'
+import { DocumentStore } from './graphql/document-store.js'
+import { PersistedQueries } from './graphql/persisted-queries.js'
 import { createAuthenticate } from './identity/authenticate.js'
 import { Users } from './identity/users.js'
 import { countByMasterKey } from './key-life/key-census.js'
@@ -127,7 +130,10 @@ export async function compose(
       sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
       signals,
       feeds: new ConversationFeeds({ database, signals, clock, log }),
-      activityLimit: new ActivityLimit()
+      activityLimit: new ActivityLimit(),
+      documents: new DocumentStore(),
+      executor: new CompilingExecutor(),
+      persistedQueries: new PersistedQueries(config.persistedQueries)
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
   } catch (error) {

@@ -6,6 +6,7 @@ import { type Duration, durationMs, parseDuration } from './duration.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { type OperationList, readOperationList } from './operation-list.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
@@ -42,6 +43,8 @@ export interface Config {
   /** Private keys that a rewrap moves in a second at most; null for no bound. */
   rewrapPerSecond: number | null
   maxBodyBytes: number
+  /** The only operations that clients may run; null for any. */
+  persistedQueries: OperationList | null
   logLevel: string
 }
 
@@ -155,6 +158,7 @@ const environment = z.object({
   SCAN_EVERY: milliseconds.default(15_000),
   REWRAP_PER_SECOND: wholeNumber(1, 1_000_000).optional(),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
+  PERSISTED_QUERIES: z.string().optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
     .default('info')
@@ -173,14 +177,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const forMasterKeys = { variables: given, production: isProduction(given) }
   const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
   problems.push(...crossChecks(given))
+  const persistedQueries = given.PERSISTED_QUERIES ? readOperationList(given.PERSISTED_QUERIES, problems) : null
   if (parsed.success && !isInOrder(policyOf(parsed.data))) {
     problems.push('KEY_DESTROY_AFTER must not be shorter than KEY_ROTATE_AFTER.')
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError([...new Set(problems)])
-  return toConfig(parsed.data, openMasterKey)
+  return { ...toConfig(parsed.data), openMasterKey, persistedQueries }
 }
 
-function toConfig(env: Environment, openMasterKey: Config['openMasterKey']): Config {
+function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQueries'> {
   return {
     mode: env.NODE_ENV,
     host: env.HOST,
@@ -191,7 +196,6 @@ function toConfig(env: Environment, openMasterKey: Config['openMasterKey']): Con
     databasePoolMax: env.DATABASE_POOL_MAX,
     masterKey: env.MASTER_KEY,
     retiringMasterKeys: env.MASTER_KEYS_RETIRING,
-    openMasterKey,
     masterKeyTimeoutMs: env.MASTER_KEY_TIMEOUT,
     authentication: {
       jwtSecret: env.AUTH_JWT_SECRET ?? null,

@@ -7,6 +7,9 @@ import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
 import type { Signals } from './delivery/signals.js'
+import type { CompilingExecutor } from './graphql/compiling-executor.js'
+import type { DocumentStore } from './graphql/document-store.js'
+import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
 import type { JobQueue } from './key-life/job-queue.js'
@@ -44,4 +47,7 @@ export interface Services {
   signals: Signals
   feeds: ConversationFeeds
   activityLimit: ActivityLimit
+  documents: DocumentStore
+  executor: CompilingExecutor
+  persistedQueries: PersistedQueries
 }

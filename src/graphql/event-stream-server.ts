@@ -15,11 +15,12 @@ type Format = (error: unknown) => ReturnType<typeof formatError>
 /** What can be an operation at all. Whether it is one is for the engine to say, within the stream. */
 const BODY = {
   type: 'object',
-  required: ['query'],
+  anyOf: [{ required: ['query'] }, { required: ['extensions'] }],
   properties: {
     query: { type: 'string' },
     operationName: { type: ['string', 'null'] },
-    variables: { type: ['object', 'null'] }
+    variables: { type: ['object', 'null'] },
+    extensions: { type: ['object', 'null'] }
   }
 }
 

@@ -1,4 +1,9 @@
-import { ApolloServer } from '@apollo/server'
+import {
+  ApolloServer,
+  type GraphQLRequestContextResponseForOperation,
+  type GraphQLResponse,
+  HeaderMap
+} from '@apollo/server'
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -9,10 +14,14 @@ import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
+import type { OperationSource } from './persisted-queries.js'
+import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
 import { extraRules } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
+
+type Format = (error: unknown) => ReturnType<typeof formatError>
 
 export interface HttpServer {
   /** Where it listens, with the port that the system gave where 0 was asked for. */
@@ -34,17 +43,24 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
+  const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
     validationRules: extraRules(config),
     includeStacktraceInErrorResponses: false,
-    persistedQueries: false,
+    documentStore: services.documents.forApollo(),
+    persistedQueries: { cache: services.persistedQueries.forApollo() },
     stopOnTerminationSignals: false,
-    formatError: (_, error) => formatError(log, error, config.mode === 'production'),
+    formatError: (_, error) => format(error),
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      { requestDidStart: async () => ({ didResolveOperation: refuseSubscription }) }
+      {
+        requestDidStart: async () => ({
+          didResolveOperation: refuseSubscription,
+          responseForOperation: (request) => respond(services, format, request)
+        })
+      }
     ]
   })
   await apollo.start()
@@ -53,7 +69,11 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
   await app.register(fastifyApollo(apollo), {
-    context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
+    context: async (request) => {
+      const context = await createContext(services, request.headers.authorization).catch(asHttpError)
+      requireAllowed(services, request)
+      return context
+    }
   })
   addProbes(app, services)
   const streams = serveEventStreams(app, services, schema)
@@ -76,6 +96,53 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
 function asHttpError(error: unknown): never {
   if (!(error instanceof Unauthenticated)) throw error
   throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } })
+}
+
+/** In the place of Apollo's own execution. An operation that does not exist is left to that, and to its words. */
+async function respond(
+  { executor }: Services,
+  format: Format,
+  { schema, document, operation, request, contextValue }: GraphQLRequestContextResponseForOperation<Context>
+): Promise<GraphQLResponse | null> {
+  if (!operation) return null
+  const { operationName = null, variables = null } = request
+  const names = { operationName, variableValues: variables }
+  const { data, errors } = await executor.execute({ schema, document, contextValue, ...names })
+  const status = data === undefined ? 400 : undefined
+  const singleResult = formatResult({ data, errors }, format)
+  return { http: { headers: new HeaderMap(), ...(status ? { status } : {}) }, body: { kind: 'single', singleResult } }
+}
+
+/** Refuses, before it is parsed, an operation that may not run here: Apollo has no place of its own for that. */
+function requireAllowed({ persistedQueries }: Services, request: FastifyRequest): void {
+  try {
+    persistedQueries.requireAllowed(sourceOf(request))
+  } catch (error) {
+    if (!(error instanceof BadUserInput)) throw error
+    throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 400 } } })
+  }
+}
+
+/** Read as Apollo reads it. What is no request at all it refuses itself. */
+function sourceOf({ method, url, body }: FastifyRequest): OperationSource {
+  if (method === 'POST') {
+    const { query, extensions } = (body ?? {}) as { query?: unknown; extensions?: unknown }
+    return { query: typeof query === 'string' ? query : null, extensions: asRecord(extensions) }
+  }
+  const parameters = new URL(url, 'http://localhost').searchParams
+  return { query: parameters.get('query'), extensions: asRecord(parseJson(parameters.get('extensions') ?? 'null')) }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function asRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
 }
 
 /** HTTP answers once; left to itself, the engine would execute the field as if it were a query. */

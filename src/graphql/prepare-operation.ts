@@ -4,44 +4,41 @@ import {
   type FormattedExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
-  type GraphQLSchema,
-  parse,
-  specifiedRules,
-  validate
+  type GraphQLSchema
 } from 'graphql'
-import { Unauthenticated } from '../errors.js'
+import { BadUserInput, Unauthenticated } from '../errors.js'
 import type { Context } from './context.js'
-import { extraRules } from './validation-rules.js'
+import type { OperationSource } from './persisted-queries.js'
 
 /** An operation as clients send it, over any transport. */
-export interface OperationRequest {
-  query: string
+export interface OperationRequest extends OperationSource {
   operationName?: string | null | undefined
   variables?: Record<string, unknown> | null | undefined
 }
 
 /**
- * Parses and checks an operation as Apollo does over HTTP, for the transports that do not pass through it.
+ * Finds, parses and checks an operation as Apollo does over HTTP, for the transports that do not pass through it.
  *
  * @returns what to execute, or the errors that answer the request
  */
 export function prepareOperation(
   schema: GraphQLSchema,
   context: Context,
-  { query, operationName, variables }: OperationRequest
+  request: OperationRequest
 ): ExecutionArgs | readonly GraphQLError[] {
-  const { config, clock } = context.services
+  const { config, clock, documents, persistedQueries } = context.services
   const expiresAt = context.viewer?.expiresAt
   // The timer may be late: no operation begins under a token that has run out.
   if (expiresAt && expiresAt <= clock.now()) return [expiredToken()]
   try {
-    const document = parse(query)
-    const errors = validate(schema, document, [...specifiedRules, ...extraRules(config)])
-    if (errors.length > 0) return errors
-    const names = { operationName: operationName ?? null, variableValues: variables ?? null }
-    return { schema, document, ...names, contextValue: context }
+    const document = documents.prepare(schema, config, persistedQueries.textOf(request))
+    if ('length' in document) return document
+    persistedQueries.keep(request)
+    const { operationName = null, variables = null } = request
+    return { schema, document, operationName, variableValues: variables, contextValue: context }
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
+    if (error instanceof BadUserInput) return [new GraphQLError(error.message, { originalError: error })]
     throw error
   }
 }

@@ -1,0 +1,75 @@
+import { hash } from 'node:crypto'
+import type { DocumentStore as ApolloDocumentStore } from '@apollo/server'
+import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, specifiedRules, validate } from 'graphql'
+import { LRUCache } from 'lru-cache'
+import type { Settings } from '../services.js'
+import { extraRules } from './validation-rules.js'
+
+/** Of memory, as {@link documentBytes} reckons it: several hundred documents such as clients send. */
+const MAX_BYTES = 64 * 1024 * 1024
+/** Of one document: a larger one is parsed each time, and pushes nothing out. */
+const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
+
+/**
+ * The documents that were parsed and found valid, one store for all transports of a process. What fails is not kept: it
+ * is found to fail again at the cost of one parsing, and takes no room from what is good.
+ */
+export class DocumentStore {
+  readonly #documents: LRUCache<string, DocumentNode>
+
+  constructor(maxBytes = MAX_BYTES) {
+    this.#documents = new LRUCache({
+      maxSize: maxBytes,
+      maxEntrySize: Math.min(maxBytes, MAX_DOCUMENT_BYTES),
+      sizeCalculation: documentBytes
+    })
+  }
+
+  /**
+   * Parses and validates what is not known yet.
+   *
+   * @param schema the same every time
+   * @returns the document, or what is wrong with it
+   */
+  prepare(
+    schema: GraphQLSchema,
+    config: Pick<Settings, 'mode'>,
+    query: string
+  ): DocumentNode | readonly [GraphQLError, ...GraphQLError[]] {
+    const key = hash('sha256', query)
+    const known = this.#documents.get(key)
+    if (known) return known
+    try {
+      const document = parse(query)
+      const [first, ...more] = validate(schema, document, [...specifiedRules, ...extraRules(config)])
+      if (first) return [first, ...more]
+      this.#documents.set(key, document)
+      return document
+    } catch (error) {
+      if (error instanceof GraphQLError) return [error]
+      throw error
+    }
+  }
+
+  /**
+   * The same documents as Apollo looks them up and puts them there, once they are valid. It names them by the SHA-256 of
+   * their text, behind a hash of the schema.
+   */
+  forApollo(): ApolloDocumentStore {
+    const documents = this.#documents
+    const textHash = (key: string) => key.slice(key.lastIndexOf(':') + 1)
+    return {
+      get: async (key) => documents.get(textHash(key)),
+      set: async (key, document) => void documents.set(textHash(key), document),
+      delete: async (key) => documents.delete(textHash(key))
+    }
+  }
+}
+
+/**
+ * What a document takes in memory, roughly, and rather too much than too little: eight bytes for each of its tree in JSON,
+ * half of it for the code that may be compiled from it, and 64 for each character of its text, since tokens are kept and a comment of two is one.
+ */
+function documentBytes(document: DocumentNode): number {
+  return 8 * JSON.stringify(document).length + 64 * (document.loc?.source.body.length ?? 0)
+}

@@ -4,7 +4,10 @@ import {
   type GraphQLResponse,
   HeaderMap
 } from '@apollo/server'
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled
+} from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type OperationDefinitionNode } from 'graphql'
@@ -55,6 +58,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     formatError: (_, error) => format(error),
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
+      // It would look at every field that is resolved; nothing here is for caches on the way.
+      ApolloServerPluginCacheControlDisabled(),
       {
         requestDidStart: async () => ({
           didResolveOperation: refuseSubscription,
@@ -65,6 +70,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await apollo.start()
   app.setErrorHandler(refuseRequest)
+  app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())

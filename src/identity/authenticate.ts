@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import type { AuthenticationConfig } from '../config.js'
 import { Unauthenticated } from '../errors.js'
@@ -11,6 +13,13 @@ export type Authenticate = (authorization: string) => Promise<Viewer>
 /** The latest instant that a Date holds (ECMA-262, section 21.4.1.1). */
 const LAST_INSTANT_MS = 8.64e15
 
+/**
+ * How long a token is not verified again: a tenth of a send's time goes into that. A key that was withdrawn from the
+ * JWKS is honoured for so much longer than the JWKS itself is kept.
+ */
+const VERIFIED_MS = 60_000
+const VERIFIED_MAX = 10_000
+
 const SHARED_SECRET_ALGORITHMS = ['HS256']
 const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
 
@@ -21,16 +30,22 @@ const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
  */
 export function createAuthenticate(config: AuthenticationConfig, clock: Clock): Authenticate {
   const verify = createVerify(config)
+  const verified = new LRUCache<string, Viewer>({ max: VERIFIED_MAX, ttl: VERIFIED_MS })
   return async (authorization) => {
     const token = /^Bearer +([^ ]+)$/i.exec(authorization)?.[1]
     if (!token) throw new Unauthenticated('The Authorization header must be "Bearer " and a token.')
+    const digest = hash('sha256', token, 'base64')
+    const known = verified.get(digest)
+    if (known && (!known.expiresAt || known.expiresAt > clock.now())) return known
     const payload = await verify(token, {
       currentDate: clock.now(),
       requiredClaims: ['sub'],
       ...(config.issuer ? { issuer: config.issuer } : {}),
       ...(config.audience ? { audience: config.audience } : {})
     })
-    return toViewer(payload)
+    const viewer = toViewer(payload)
+    verified.set(digest, viewer)
+    return viewer
   }
 }
 

@@ -14,7 +14,7 @@ export type OpenedDataKey =
   | { state: 'DESTROYED' }
   | { state: 'UNAVAILABLE'; retry: boolean }
 
-const LOAD_DATA_KEYS: Statement = {
+export const LOAD_DATA_KEYS: Statement = {
   name: 'load-data-keys',
   text: `
     select d.id as "dataKeyId", d.wrapped_key as "wrappedKey", k.version, k.state, k.key_id as "keyId",

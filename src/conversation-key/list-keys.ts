@@ -17,8 +17,8 @@ const keysOfMember = (name: string, condition: string): Statement => ({
      where k.conversation_id = $1 and ${condition}
      order by k.version`
 })
-const LIST = keysOfMember('list-keys', 'true')
-const ACTIVE = keysOfMember('active-key', "k.state = 'ACTIVE'")
+export const LIST_KEYS = keysOfMember('list-keys', 'true')
+export const ACTIVE_KEY = keysOfMember('active-key', "k.state = 'ACTIVE'")
 
 /** Key versions of a conversation that the viewer is in, ascending. */
 export async function listKeys(
@@ -26,7 +26,7 @@ export async function listKeys(
   viewer: Viewer,
   conversationId: string
 ): Promise<ConversationKey[]> {
-  return await database.run(LIST, [conversationId, viewer.id])
+  return await database.run(LIST_KEYS, [conversationId, viewer.id])
 }
 
 /** @throws NotFound when the viewer is no longer in the conversation */
@@ -35,7 +35,7 @@ export async function activeKey(
   viewer: Viewer,
   conversationId: string
 ): Promise<ConversationKey> {
-  const [key] = await database.run<ConversationKey>(ACTIVE, [conversationId, viewer.id])
+  const [key] = await database.run<ConversationKey>(ACTIVE_KEY, [conversationId, viewer.id])
   if (!key) throw new NotFound('conversation')
   return key
 }

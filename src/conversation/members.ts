@@ -11,19 +11,20 @@ export interface MemberPosition {
 
 const VIEWER_IS_MEMBER = 'exists (select from members v where v.conversation_id = $1 and v.user_id = $2)'
 
-const LIST: Statement = {
+// Where the page begins is one place of the index, also for the first page: whoever is in it comes in order.
+export const LIST_MEMBERS: Statement = {
   name: 'list-members',
   text: `
     select m.conversation_id as "conversationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt",
            m.visible_after as "visibleAfter", m.last_read_sequence as "lastReadSequence"
       from members m
      where m.conversation_id = $1 and ${VIEWER_IS_MEMBER}
-       and ($3::timestamptz is null or (m.joined_at, m.user_id) > ($3, $4))
+       and (m.joined_at, m.user_id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4, ''))
      order by m.joined_at, m.user_id
      limit $5`
 }
 
-const COUNT: Statement = {
+export const COUNT_MEMBERS: Statement = {
   name: 'count-members',
   text: `select count(*)::integer as count from members m where m.conversation_id = $1 and ${VIEWER_IS_MEMBER}`
 }
@@ -36,7 +37,13 @@ export async function listMembers(
   limit: number,
   after: MemberPosition | null
 ): Promise<Member[]> {
-  return await database.run(LIST, [conversationId, viewer.id, after?.joinedAt ?? null, after?.userId ?? null, limit])
+  return await database.run(LIST_MEMBERS, [
+    conversationId,
+    viewer.id,
+    after?.joinedAt ?? null,
+    after?.userId ?? null,
+    limit
+  ])
 }
 
 export async function countMembers(
@@ -44,6 +51,6 @@ export async function countMembers(
   viewer: Viewer,
   conversationId: string
 ): Promise<number> {
-  const [row] = await database.run<{ count: number }>(COUNT, [conversationId, viewer.id])
+  const [row] = await database.run<{ count: number }>(COUNT_MEMBERS, [conversationId, viewer.id])
   return row?.count ?? 0
 }

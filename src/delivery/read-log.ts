@@ -3,7 +3,9 @@ import type { Viewer } from '../identity/viewer.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 
-const READ: Statement = {
+// The batch is cut off where the log is read, in the order of its index: around the join below, the planner would read
+// and sort all that follows the cursor, once for each batch. What comes in no certain order is put in order below.
+export const READ_LOG: Statement = {
   name: 'read-log',
   text: `
     with viewed as (
@@ -14,13 +16,15 @@ const READ: Statement = {
     select v.last_change::float8 as "lastChange", ${MESSAGE_COLUMNS}
       from viewed v
       left join (
-        messages x ${MESSAGE_KEYS}
-      ) on x.conversation_id = v.id and x.change > $3 and x.sequence > v.visible_after
-     order by x.change
-     limit $4`
+        lateral (
+          select * from messages
+           where conversation_id = $1 and change > $3 and sequence > v.visible_after
+           order by change limit $4) x
+        ${MESSAGE_KEYS}
+      ) on true`
 }
 
-const IS_DELETED: Statement = {
+export const IS_DELETED: Statement = {
   name: 'is-conversation-deleted',
   text: 'select from conversations where id = $1 and deleted_at is not null'
 }
@@ -41,12 +45,13 @@ export async function readLog(
   after: number,
   limit: number
 ): Promise<LogRead> {
-  const rows = await database.run<LogRow>(READ, [conversationId, viewer.id, after, limit])
+  const rows = await database.run<LogRow>(READ_LOG, [conversationId, viewer.id, after, limit])
   const [first] = rows
   if (!first) {
     const deleted = await database.run(IS_DELETED, [conversationId])
     return { state: deleted.length > 0 ? 'DELETED' : 'REMOVED' }
   }
   const messages = rows.filter((row): row is { lastChange: number } & Message => row.sequence !== null)
+  messages.sort((a, b) => a.change - b.change)
   return { state: 'READ', messages, lastChange: first.lastChange }
 }

@@ -21,7 +21,7 @@ const VISIBLE_MESSAGES = `
   join conversations c on c.id = x.conversation_id and c.deleted_at is null
   ${MESSAGE_KEYS}`
 
-const FIND: Statement = {
+export const FIND_MESSAGES: Statement = {
   name: 'find-messages',
   text: `
     select ${MESSAGE_COLUMNS}, m.role as "viewerRole"
@@ -30,7 +30,7 @@ const FIND: Statement = {
 }
 
 // One's own message, also where it was sent before a membership that sees only what followed.
-const FIND_BY_CLIENT_ID: Statement = {
+export const FIND_BY_CLIENT_ID: Statement = {
   name: 'find-message-by-client-id',
   text: `
     select ${MESSAGE_COLUMNS}
@@ -41,7 +41,7 @@ const FIND_BY_CLIENT_ID: Statement = {
      where x.conversation_id = $2 and x.sender_id = $1 and x.client_message_id = $3`
 }
 
-const FIND_LAST: Statement = {
+export const FIND_LAST_MESSAGES: Statement = {
   name: 'find-last-messages',
   text: `
     select ${MESSAGE_COLUMNS}
@@ -61,8 +61,8 @@ const page = (direction: 'asc' | 'desc'): Statement => ({
      order by x.sequence ${direction}
      limit $5`
 })
-const FIRST_OF_RANGE = page('asc')
-const LAST_OF_RANGE = page('desc')
+export const FIRST_OF_RANGE = page('asc')
+export const LAST_OF_RANGE = page('desc')
 
 const MAX_SEQUENCE = 2 ** 31 - 1
 
@@ -82,7 +82,7 @@ export async function findMessages(
   keys: readonly MessageKey[]
 ): Promise<ViewedMessage[]> {
   const conversationIds = keys.map((key) => key.conversationId)
-  return await database.run(FIND, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
+  return await database.run(FIND_MESSAGES, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
 }
 
 /** @throws NotFound when the viewer may not see the message, whether or not it exists */
@@ -112,7 +112,7 @@ export async function findLastMessages(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, Message>> {
-  const rows = await database.run<Message>(FIND_LAST, [viewer.id, conversationIds])
+  const rows = await database.run<Message>(FIND_LAST_MESSAGES, [viewer.id, conversationIds])
   return new Map(rows.map((row) => [row.conversationId, row]))
 }
 

@@ -13,7 +13,7 @@ export type OpenedMessage =
   | { status: Exclude<MessageStatus, 'READABLE'>; body: null }
 
 // For messages that their reader was found to be allowed to see.
-const REREAD: Statement = {
+export const REREAD_MESSAGES: Statement = {
   name: 'reread-messages',
   text: `select ${MESSAGE_COLUMNS} from messages x ${MESSAGE_KEYS} where x.conversation_id = $1 and x.id = any($2::uuid[])`
 }
@@ -64,7 +64,7 @@ export class MessageOpener {
   /** Those of the messages that lie under another data key by now, as they are now. */
   async #readMoved(conversationId: string, messages: Message[]): Promise<Map<Message, Message>> {
     if (messages.length === 0) return new Map()
-    const rows = await this.#database.lookUp<Message>(REREAD, [conversationId, messages.map(({ id }) => id)])
+    const rows = await this.#database.lookUp<Message>(REREAD_MESSAGES, [conversationId, messages.map(({ id }) => id)])
     const pairs = messages.map((message) => [message, rows.find(({ id }) => id === message.id)] as const)
     return new Map(
       pairs.filter(

@@ -1,0 +1,85 @@
+/**
+ * Rows by the million, written by the database itself. They are whole and belong together; what is encrypted in them
+ * is filling of the right size, which nothing opens.
+ */
+
+/** Id of the nth of these conversations, which is that of its data key as well, in SQL. */
+export const bulkId = (n: string) => `md5('conversation ' || ${n})::uuid`
+/** Members of it, in SQL: the owner, whom it has alone, and somebody who is in ten of them. */
+const ownerId = (n: string) => `'bulk-owner-' || ${n}`
+const memberId = (n: string) => `'bulk-member-' || ${n} / 10`
+
+const filling = (bytes: number) => `decode(repeat('5a', ${bytes}), 'hex')`
+
+/** Of a key pair of 2048 bits, as it is stored. */
+export const PAIR_BYTES = { publicKey: 294, wrappedPrivateKey: 1280 }
+/** Header, nonce and tag of an envelope, around a body of 300 bytes. */
+const ENVELOPE_BYTES = 330
+
+/**
+ * Neither foreign keys nor triggers are looked at: what is written here holds to them, and with them it would take
+ * minutes. Takes a superuser, and the text alone as one query.
+ */
+export const inBulk = (...statements: string[]) => `
+  begin;
+  set local session_replication_role = replica;
+  set local synchronous_commit = off;
+  ${statements.join(';\n')};
+  commit`
+
+/**
+ * Conversations with a key, a data key and two members each.
+ *
+ * @param used so many of them, the first, have sent under their key; the keys of all are past their time
+ * @param pairBytes what a key pair takes
+ */
+export function bulkConversations(count: number, { used = count, pairBytes = PAIR_BYTES } = {}): string[] {
+  const numbers = `generate_series(1, ${count}) n`
+  const past = "now() - interval '1 day'"
+  return [
+    `insert into users (id, name, created_at)
+     select id, id, now() from (
+       select ${ownerId('n')} as id from ${numbers} union select ${memberId('n')} from ${numbers}) u`,
+    // Each is due at a time of its own, in no order.
+    `insert into conversations (id, history_visibility, active_key_version, data_key_id, data_key_expires_at, key_used,
+                                key_messages, key_rotates_at, created_at, last_activity_at)
+     select ${bulkId('n')}, 'FULL', 1, ${bulkId('n')}, now() + interval '1 day', n <= ${used},
+            (n <= ${used})::integer, ${past} - n * 7919 % 100000 * interval '1 second', ${past}, ${past}
+       from ${numbers}`,
+    `insert into conversation_keys (conversation_id, version, key_id, state, modulus_bits, public_key, wrapped_private_key,
+                                    master_key, rotation_reason, created_at, activated_at, rotates_at)
+     select ${bulkId('n')}, 1, ${bulkId('n')}, 'ACTIVE', 2048, ${filling(pairBytes.publicKey)},
+            ${filling(pairBytes.wrappedPrivateKey)}, 'local:bench', 'CREATED', ${past}, ${past}, ${past}
+       from ${numbers}`,
+    `insert into data_keys (conversation_id, id, key_version, wrapped_key, created_at)
+     select ${bulkId('n')}, ${bulkId('n')}, 1, ${filling(258)}, ${past} from ${numbers}`,
+    `insert into members (conversation_id, user_id, role, joined_at, visible_after)
+     select ${bulkId('n')}, ${ownerId('n')}, 'OWNER', ${past}, 0 from ${numbers}
+      union all select ${bulkId('n')}, ${memberId('n')}, 'MEMBER', ${past}, 0 from ${numbers}`
+  ]
+}
+
+/**
+ * Messages `first` to `last` of every conversation that was made so, in the order in which they come where many talk
+ * at the same time: the messages of one conversation lie far apart.
+ */
+export function bulkMessages(first: number, last: number): string {
+  return `
+    do $$ begin
+      for s in ${first}..${last} loop
+        insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id, envelope,
+                              created_change, change, created_at)
+        select m.conversation_id, s, gen_random_uuid(), 'TEXT', m.user_id, gen_random_uuid(), m.conversation_id,
+               ${filling(ENVELOPE_BYTES)}, s, s, now()
+          from members m where m.role = 'OWNER' and m.user_id like 'bulk-owner-%';
+      end loop;
+    end $$`
+}
+
+/** What the conversations count of their messages. */
+export function countBulkMessages(last: number): string {
+  return `
+    update conversations c
+       set last_sequence = ${last}, last_change = ${last}, data_key_uses = ${last}, data_key_messages = ${last}
+      from members m where m.conversation_id = c.id and m.role = 'OWNER' and m.user_id like 'bulk-owner-%'`
+}

@@ -16,6 +16,9 @@ import type { MasterKeys } from '../master-key/master-keys.js'
 /** Any number will do, as long as it stays the same. */
 const POOL_LOCK = 20_264
 
+/** Key pairs that a process generates at a time. Four would fill the thread pool and hold up everything else on it. */
+export const GENERATING_AT_ONCE = 2
+
 /** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
 export type WrappedKeyPair = Pick<
   PooledKey,
@@ -33,8 +36,7 @@ export class KeySupply {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #modulusBits: ModulusBits
-  /** Four at once would fill the thread pool and hold up everything else on it. */
-  readonly #generating = pLimit(2)
+  readonly #generating = pLimit(GENERATING_AT_ONCE)
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; clock: Clock; log: Logger },

@@ -5,6 +5,7 @@ import { Migration0004MasterKeyVersion } from './0004-master-key-version.js'
 import { Migration0005Rewrap } from './0005-rewrap.js'
 import { Migration0006JoinedChange } from './0006-joined-change.js'
 import { Migration0007DueInOrder } from './0007-due-in-order.js'
+import { Migration0008KeyEventsInBulk } from './0008-key-events-in-bulk.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
 export const migrations = [
@@ -14,5 +15,6 @@ export const migrations = [
   { name: '0004-master-key-version', class: Migration0004MasterKeyVersion },
   { name: '0005-rewrap', class: Migration0005Rewrap },
   { name: '0006-joined-change', class: Migration0006JoinedChange },
-  { name: '0007-due-in-order', class: Migration0007DueInOrder }
+  { name: '0007-due-in-order', class: Migration0007DueInOrder },
+  { name: '0008-key-events-in-bulk', class: Migration0008KeyEventsInBulk }
 ]

@@ -3,8 +3,8 @@
  * is filling of the right size, which nothing opens.
  */
 
-/** Id of the nth of these conversations, which is that of its data key as well, in SQL. */
-export const bulkId = (n: string) => `md5('conversation ' || ${n})::uuid`
+/** Id of the nth of these conversations, which is that of its data key as well, in SQL: ascending, as real ones are. */
+const bulkId = (n: string) => `('00000000-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`
 /** Members of it, in SQL: the owner, whom it has alone, and somebody who is in ten of them. */
 const ownerId = (n: string) => `'bulk-owner-' || ${n}`
 const memberId = (n: string) => `'bulk-member-' || ${n} / 10`
@@ -12,7 +12,8 @@ const memberId = (n: string) => `'bulk-member-' || ${n} / 10`
 const filling = (bytes: number) => `decode(repeat('5a', ${bytes}), 'hex')`
 
 /** Of a key pair of 2048 bits, as it is stored. */
-export const PAIR_BYTES = { publicKey: 294, wrappedPrivateKey: 1280 }
+const PAIR_BYTES = { publicKey: 294, wrappedPrivateKey: 1280 }
+const WRAPPED_DATA_KEY_BYTES = 258
 /** Header, nonce and tag of an envelope, around a body of 300 bytes. */
 const ENVELOPE_BYTES = 330
 
@@ -27,24 +28,26 @@ export const inBulk = (...statements: string[]) => `
   ${statements.join(';\n')};
   commit`
 
-/**
- * Conversations with a key, a data key and two members each.
- *
- * @param used so many of them, the first, have sent under their key; the keys of all are past their time
- * @param pairBytes what a key pair takes
- */
-export function bulkConversations(count: number, { used = count, pairBytes = PAIR_BYTES } = {}): string[] {
+interface BulkConversations {
+  /** So many of them, the first, have sent a message under their key; the keys of all are past their time. */
+  used: number
+  /** What a key pair takes. */
+  pairBytes: typeof PAIR_BYTES
+}
+
+/** Conversations with a key each, and those that are used with a data key. */
+export function bulkConversations(count: number, options: Partial<BulkConversations> = {}): string[] {
+  const { used = count, pairBytes = PAIR_BYTES } = options
   const numbers = `generate_series(1, ${count}) n`
-  const past = "now() - interval '1 day'"
+  // As the program writes instants: to the millisecond.
+  const past = "date_trunc('milliseconds', now()) - interval '1 day'"
   return [
-    `insert into users (id, name, created_at)
-     select id, id, now() from (
-       select ${ownerId('n')} as id from ${numbers} union select ${memberId('n')} from ${numbers}) u`,
     // Each is due at a time of its own, in no order.
     `insert into conversations (id, history_visibility, active_key_version, data_key_id, data_key_expires_at, key_used,
-                                key_messages, key_rotates_at, created_at, last_activity_at)
-     select ${bulkId('n')}, 'FULL', 1, ${bulkId('n')}, now() + interval '1 day', n <= ${used},
-            (n <= ${used})::integer, ${past} - n * 7919 % 100000 * interval '1 second', ${past}, ${past}
+                                key_messages, data_key_messages, key_rotates_at, created_at, last_activity_at)
+     select ${bulkId('n')}, 'FULL', 1, case when n <= ${used} then ${bulkId('n')} end,
+            case when n <= ${used} then now() + interval '1 day' end, n <= ${used}, (n <= ${used})::integer,
+            (n <= ${used})::integer, ${past} - n::bigint * 7919 % 100000 * interval '1 second', ${past}, ${past}
        from ${numbers}`,
     `insert into conversation_keys (conversation_id, version, key_id, state, modulus_bits, public_key, wrapped_private_key,
                                     master_key, rotation_reason, created_at, activated_at, rotates_at)
@@ -52,10 +55,21 @@ export function bulkConversations(count: number, { used = count, pairBytes = PAI
             ${filling(pairBytes.wrappedPrivateKey)}, 'local:bench', 'CREATED', ${past}, ${past}, ${past}
        from ${numbers}`,
     `insert into data_keys (conversation_id, id, key_version, wrapped_key, created_at)
-     select ${bulkId('n')}, ${bulkId('n')}, 1, ${filling(258)}, ${past} from ${numbers}`,
+     select ${bulkId('n')}, ${bulkId('n')}, 1, ${filling(WRAPPED_DATA_KEY_BYTES)}, ${past}
+       from generate_series(1, ${used}) n`
+  ]
+}
+
+/** Two members for each of so many conversations. */
+export function bulkMembers(count: number): string[] {
+  const numbers = `generate_series(1, ${count}) n`
+  const member = (id: string, role: string) => `select ${bulkId('n')}, ${id}, '${role}', now(), 0 from ${numbers}`
+  return [
+    `insert into users (id, name, created_at)
+     select id, id, now() from (
+       select ${ownerId('n')} as id from ${numbers} union select ${memberId('n')} from ${numbers}) u`,
     `insert into members (conversation_id, user_id, role, joined_at, visible_after)
-     select ${bulkId('n')}, ${ownerId('n')}, 'OWNER', ${past}, 0 from ${numbers}
-      union all select ${bulkId('n')}, ${memberId('n')}, 'MEMBER', ${past}, 0 from ${numbers}`
+     ${member(ownerId('n'), 'OWNER')} union all ${member(memberId('n'), 'MEMBER')}`
   ]
 }
 

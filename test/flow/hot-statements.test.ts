@@ -2,7 +2,13 @@ import { globSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type HotStatement, hotStatements } from '../../bench/hot-statements.js'
 import { planFaults } from '../../bench/plan-faults.js'
-import { bulkConversations, bulkMessages, countBulkMessages, inBulk } from '../../bench/seeding/bulk-rows.js'
+import {
+  bulkConversations,
+  bulkMembers,
+  bulkMessages,
+  countBulkMessages,
+  inBulk
+} from '../../bench/seeding/bulk-rows.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 /**
@@ -32,6 +38,7 @@ beforeAll(async () => {
   await database.query(
     inBulk(
       ...bulkConversations(CONVERSATIONS),
+      ...bulkMembers(CONVERSATIONS),
       bulkMessages(1, MESSAGES_EACH),
       countBulkMessages(MESSAGES_EACH),
       `insert into key_events

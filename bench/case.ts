@@ -11,7 +11,7 @@ export interface Case {
   unit: '/s' | 'ms' | 'KB'
   /** Of the median ratio, measured over beside; without a `beside` of the figure itself. Null: `misses` alone decides. */
   goal: { ratio: 'AT_LEAST' | 'AT_MOST'; value: number } | null
-  /** At most so many, and whether a round that does not count goes before them. Default: 9, with one. */
+  /** At most so many, and whether a round that does not count goes before them. Default: 12, with one. */
   rounds?: { atMost: number; warmUp: boolean }
   /**
    * Seeds databases and starts processes; its seconds are not part of the rounds.

@@ -1,19 +1,28 @@
+import { rmSync } from 'node:fs'
 import { CannotRun, type Case } from './case.js'
 import { cases } from './cases.js'
 import { writeReadme } from './readme.js'
 import { type CaseResult, missesOf, type Results, textTable, writeResults } from './results.js'
 import { measureRounds } from './rounds.js'
 import { describeRun } from './run-description.js'
+import { selfTimes } from './self-times.js'
 import { Stage } from './stage.js'
 
+const FLAGS = ['--check', '--profile']
+const PROFILES = '.bench-profiles'
+
 /**
- * `npm run bench [-- [--check] [case …]]` measures all cases, or those that are named. A run of all of them is
- * written to bench/results.json and into README.md. With `--check` it exits 1 when one misses its goal or did not run.
+ * `npm run bench [-- [--check] [--profile] [case …]]` measures all cases, or those that are named. A run of all of them
+ * is written to bench/results.json and into README.md. With `--check` it exits 1 when one misses its goal or did not run.
+ * With `--profile` it leaves CPU profiles of the API processes behind, says where they spent their time, and writes no
+ * results: profiling costs time itself.
  */
 async function main(args: string[]): Promise<void> {
-  const names = args.filter((arg) => arg !== '--check')
+  const names = args.filter((arg) => !FLAGS.includes(arg))
+  const isProfiled = args.includes('--profile')
   const chosen = choose(names)
-  const stage = await Stage.open(process.env.DATABASE_URL ?? null)
+  rmSync(PROFILES, { recursive: true, force: true })
+  const stage = await Stage.open(process.env.DATABASE_URL ?? null, isProfiled ? PROFILES : null)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void stage.close().finally(() => process.exit(1)))
   }
@@ -22,7 +31,7 @@ async function main(args: string[]): Promise<void> {
     const results: Results = { ...run, cases: [] }
     for (const one of chosen) results.cases.push(await runCase(one, stage))
     console.log(`\n${textTable(results)}`)
-    if (names.length === 0) {
+    if (names.length === 0 && !isProfiled) {
       writeResults(results)
       writeReadme(results)
     }
@@ -32,6 +41,7 @@ async function main(args: string[]): Promise<void> {
   } finally {
     await stage.close()
   }
+  if (isProfiled) console.log(selfTimes(PROFILES))
 }
 
 function choose(names: string[]): Case[] {
@@ -47,6 +57,7 @@ async function runCase(one: Case, stage: Stage): Promise<CaseResult> {
   const description = { name, measured, beside, unit, goal }
   try {
     tell(`${name}: preparing`)
+    stage.caseName = name
     const prepared = await one.prepare(stage)
     try {
       const figures = await measureRounds(one, prepared, (round) => tell(`${name}: round ${round}`))

@@ -11,7 +11,7 @@ export interface Figures {
 
 /** Of measuring, for one case. A round that has begun is finished: the case stays below a minute. */
 const MEASURING_MS = 20_000
-const DEFAULT_ROUNDS = { atMost: 9, warmUp: true }
+const DEFAULT_ROUNDS = { atMost: 12, warmUp: true }
 
 /** Measures both sides by turns, so that whatever else the machine does concerns both of them alike. */
 export async function measureRounds(

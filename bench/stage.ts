@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
 import { migrate } from '../src/database/migrate.js'
@@ -29,23 +29,36 @@ export class Stage {
   readonly #stopServer: () => Promise<void>
   /** Folder for what processes print and write; removed in the end. */
   readonly folder: string
+  readonly #profileFolder: string | null
+  #profiles = 0
+  /** For the names of profiles. */
+  caseName = ''
   readonly #databases = new Set<string>()
   readonly #children = new Set<ChildProgram>()
   readonly #seeded = new Map<string, Promise<Seeded<unknown>>>()
 
-  private constructor(serverUrl: string, folder: string, stopServer: () => Promise<void>) {
+  private constructor(
+    serverUrl: string,
+    folder: string,
+    profileFolder: string | null,
+    stopServer: () => Promise<void>
+  ) {
     this.#serverUrl = serverUrl
     this.folder = folder
+    this.#profileFolder = profileFolder
     this.#stopServer = stopServer
   }
 
-  /** @param databaseUrl of a user that may create databases, on a server to measure; null: a PostgreSQL of its own */
-  static async open(databaseUrl: string | null): Promise<Stage> {
+  /**
+   * @param databaseUrl of a user that may create databases, on a server to measure; null: a PostgreSQL of its own
+   * @param profileFolder takes a CPU profile of each API process; null: none is made
+   */
+  static async open(databaseUrl: string | null, profileFolder: string | null): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), 'conclave-bench-'))
     await chmod(folder, 0o711)
-    if (databaseUrl) return new Stage(databaseUrl, folder, async () => {})
+    if (databaseUrl) return new Stage(databaseUrl, folder, profileFolder, async () => {})
     const postgres = await startEmbeddedPostgres(folder, randomBytes(16).toString('hex'))
-    return new Stage(postgres.url, folder, () => postgres.stop())
+    return new Stage(postgres.url, folder, profileFolder, () => postgres.stop())
   }
 
   /** The version of PostgreSQL, such as `18.1`. */
@@ -150,12 +163,20 @@ export class Stage {
     const child = new ChildProgram(new URL('../src/main.js', import.meta.url), this.folder, {
       ...options,
       args: ['api'],
+      nodeArgs: [...(options.nodeArgs ?? []), ...this.#profileArgs(options.imports ?? [])],
       imports: ['hooks/report-to-parent.js', ...(options.imports ?? [])],
       env: this.environment(database, options.env)
     })
     await this.#start(child)
     const url = await child.printed(/GraphQL +(http:\/\/[^/]+\/graphql)/)
     return Object.assign(child, { url: url.replace('localhost', '127.0.0.1') })
+  }
+
+  #profileArgs(imports: string[]): string[] {
+    if (this.#profileFolder === null) return []
+    const hooks = imports.map((path) => basename(path, '.js')).join('-') || 'as-built'
+    const name = `${this.caseName}-${++this.#profiles}-${hooks}.cpuprofile`
+    return ['--cpu-prof', `--cpu-prof-dir=${this.#profileFolder}`, `--cpu-prof-name=${name}`]
   }
 
   async #start(child: ChildProgram): Promise<ChildProgram> {

@@ -8,7 +8,7 @@ import type { BenchDatabase, Stage } from '../stage.js'
 
 const SENDERS = 64
 const senderIds = Array.from({ length: SENDERS }, (_, index) => `sender-${index}`)
-const ROUND_MS = 1_500
+const ROUND_MS = 1_000
 const HTTP_ROUNDS = 3
 const HTTP_ROUND_MS = 1_000
 const ONE_BY_ONE = ['hooks/statement-per-message.js']

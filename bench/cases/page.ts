@@ -2,7 +2,7 @@ import type { Case } from '../case.js'
 import { openPaging, type PageCipher } from '../seeding/pages.js'
 
 const AT_ONCE = 8
-const ROUND_MS = 1_500
+const ROUND_MS = 1_000
 
 export const page = pageBeside('RSA', {
   name: 'page',

@@ -1,6 +1,7 @@
 import type { Case } from './case.js'
 import { coldPage } from './cases/cold-page.js'
 import { create } from './cases/create.js'
+import { depth } from './cases/depth.js'
 import { fanOut } from './cases/fan-out.js'
 import { hot } from './cases/hot.js'
 import { idle } from './cases/idle.js'
@@ -24,5 +25,6 @@ export const cases: Case[] = [
   rotate,
   idle,
   rewrap,
+  depth,
   memory
 ]

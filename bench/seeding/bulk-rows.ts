@@ -74,26 +74,39 @@ export function bulkMembers(count: number): string[] {
 }
 
 /**
- * Messages `first` to `last` of every conversation that was made so, in the order in which they come where many talk
- * at the same time: the messages of one conversation lie far apart.
+ * Messages `first` to `last` of every conversation, in the order in which they come where many talk at the same time:
+ * the messages of one conversation lie far apart.
  */
 export function bulkMessages(first: number, last: number): string {
   return `
     do $$ begin
       for s in ${first}..${last} loop
-        insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id, envelope,
-                              created_change, change, created_at)
-        select m.conversation_id, s, gen_random_uuid(), 'TEXT', m.user_id, gen_random_uuid(), m.conversation_id,
-               ${filling(ENVELOPE_BYTES)}, s, s, now()
-          from members m where m.role = 'OWNER' and m.user_id like 'bulk-owner-%';
+        ${messageOfEach('s', 'true')};
       end loop;
     end $$`
+}
+
+/** One message of each conversation whose owner `m` meets a condition. */
+export function messageOfEach(sequence: string, condition: string): string {
+  return `
+    insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id, envelope,
+                          created_change, change, created_at)
+    select c.id, ${sequence}, gen_random_uuid(), 'TEXT', m.user_id, gen_random_uuid(), c.data_key_id,
+           ${filling(ENVELOPE_BYTES)}, ${sequence}, ${sequence}, now()
+      from conversations c join members m on m.conversation_id = c.id and m.role = 'OWNER' and ${condition}`
 }
 
 /** What the conversations count of their messages. */
 export function countBulkMessages(last: number): string {
   return `
-    update conversations c
-       set last_sequence = ${last}, last_change = ${last}, data_key_uses = ${last}, data_key_messages = ${last}
-      from members m where m.conversation_id = c.id and m.role = 'OWNER' and m.user_id like 'bulk-owner-%'`
+    update conversations
+       set last_sequence = ${last}, last_change = ${last}, data_key_uses = ${last}, data_key_messages = ${last}`
+}
+
+/** An operation for each of so many conversations, all of them over. */
+export function bulkOperations(count: number): string {
+  return `
+    insert into key_operations (id, kind, state, actor, conversation_id, key_version, created_at, finished_at)
+    select gen_random_uuid(), 'REENCRYPT', 'SUCCEEDED', 'somebody', ${bulkId('n')}, 1, now(), now()
+      from generate_series(1, ${count}) n`
 }

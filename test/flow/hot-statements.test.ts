@@ -6,6 +6,7 @@ import {
   bulkConversations,
   bulkMembers,
   bulkMessages,
+  bulkOperations,
   countBulkMessages,
   inBulk
 } from '../../bench/seeding/bulk-rows.js'
@@ -44,8 +45,7 @@ beforeAll(async () => {
       `insert into key_events
        select n, (n - 1) % 16, now(), 'scheduler', 'key.activated', c.id, 1, null, ''
          from (select id, row_number() over () as n from conversations) c`,
-      `insert into key_operations (id, kind, state, actor, conversation_id, key_version, created_at, finished_at)
-       select gen_random_uuid(), 'REENCRYPT', 'SUCCEEDED', 'somebody', id, 1, now(), now() from conversations`
+      bulkOperations(CONVERSATIONS)
     )
   )
   await database.query('analyze')

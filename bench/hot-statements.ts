@@ -38,7 +38,12 @@ export interface HotStatement {
   statement: Statement
   /** What it may sort, where what is sorted does not grow with what is stored. */
   sorts?: string
+  /** Where it takes only the first of what it finds: values to be planned for, which exist nowhere. */
+  values?: unknown[]
 }
+
+const NOWHERE = '00000000-0000-4000-8000-000000000000'
+const EVERYTHING = [0, 2 ** 31 - 1]
 
 export const hotStatements: HotStatement[] = [
   { statement: STORE_ONE },
@@ -51,10 +56,10 @@ export const hotStatements: HotStatement[] = [
   { statement: FIND_MESSAGES },
   { statement: FIND_BY_CLIENT_ID },
   { statement: FIND_LAST_MESSAGES },
-  { statement: FIRST_OF_RANGE },
-  { statement: LAST_OF_RANGE },
+  { statement: FIRST_OF_RANGE, values: ['nobody', NOWHERE, ...EVERYTHING, 51] },
+  { statement: LAST_OF_RANGE, values: ['nobody', NOWHERE, ...EVERYTHING, 51] },
   { statement: REREAD_MESSAGES },
-  { statement: READ_LOG },
+  { statement: READ_LOG, values: [NOWHERE, 'nobody', 0, 100] },
   { statement: IS_DELETED },
   { statement: MEMBERSHIPS_TO_FOLLOW },
   { statement: FIND_CONVERSATIONS },

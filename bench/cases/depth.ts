@@ -36,7 +36,7 @@ export const depth: Case = {
       async misses() {
         const slow = Object.entries(ratios()).filter(([, ratio]) => ratio > AT_MOST)
         const faults = await Promise.all(
-          hotStatements.map((hot) => planFaults((text) => deepDatabase.query(text), hot))
+          hotStatements.map((hot) => planFaults((text, values) => deepDatabase.query(text, values), hot))
         )
         return [
           ...slow.map(([name, ratio]) => `of ${name} alone the ratio is ${ratio.toFixed(2)}.`),

@@ -25,7 +25,7 @@ export const idle: Case = {
     return {
       measured: () => many.scan(),
       beside: () => few.scan(),
-      misses: () => planFaults((text) => many.database.query(text), { statement: DUE_ROTATIONS }),
+      misses: () => planFaults((text, values) => many.database.query(text, values), { statement: DUE_ROTATIONS }),
       async close() {
         await many.close()
         await few.close()

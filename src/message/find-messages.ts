@@ -18,15 +18,15 @@ export interface MessageKey {
 const VISIBLE_MESSAGES = `
   messages x
   join members m on m.conversation_id = x.conversation_id and m.user_id = $1 and x.sequence > m.visible_after
-  join conversations c on c.id = x.conversation_id and c.deleted_at is null
-  ${MESSAGE_KEYS}`
+  join conversations c on c.id = x.conversation_id and c.deleted_at is null`
 
 export const FIND_MESSAGES: Statement = {
   name: 'find-messages',
   text: `
     select ${MESSAGE_COLUMNS}, m.role as "viewerRole"
       from unnest($2::uuid[], $3::uuid[]) as wanted (conversation_id, id)
-      join ${VISIBLE_MESSAGES} on x.conversation_id = wanted.conversation_id and x.id = wanted.id`
+      join (${VISIBLE_MESSAGES}) on x.conversation_id = wanted.conversation_id and x.id = wanted.id
+      ${MESSAGE_KEYS}`
 }
 
 // One's own message, also where it was sent before a membership that sees only what followed.
@@ -52,14 +52,18 @@ export const FIND_LAST_MESSAGES: Statement = {
      where c.id = any($2::uuid[]) and c.deleted_at is null`
 }
 
-// The same range from either end. Sequences have no gaps, so the page is found without counting.
+// The same range from either end. Sequences have no gaps, so the page is found without counting. It is cut off before
+// its keys are joined: where few data keys are expected, the planner would begin with them, and read and sort all
+// messages under each. What comes in no certain order is put in order below.
 const page = (direction: 'asc' | 'desc'): Statement => ({
   name: `page-of-messages-${direction}`,
   text: `
-    select ${MESSAGE_COLUMNS} from ${VISIBLE_MESSAGES}
-     where x.conversation_id = $2 and x.sequence > $3 and x.sequence < $4
-     order by x.sequence ${direction}
-     limit $5`
+    select ${MESSAGE_COLUMNS} from (
+      select x.* from ${VISIBLE_MESSAGES}
+       where x.conversation_id = $2 and x.sequence > $3 and x.sequence < $4
+       order by x.sequence ${direction}
+       limit $5) x
+      ${MESSAGE_KEYS}`
 })
 export const FIRST_OF_RANGE = page('asc')
 export const LAST_OF_RANGE = page('desc')
@@ -125,5 +129,5 @@ export async function readRange(
 ): Promise<Message[]> {
   const values = [viewer.id, conversationId, after ?? 0, before ?? MAX_SEQUENCE, limit]
   const rows = await database.run<Message>(from === 'START' ? FIRST_OF_RANGE : LAST_OF_RANGE, values)
-  return from === 'START' ? rows : rows.reverse()
+  return rows.sort((a, b) => a.sequence - b.sequence)
 }

@@ -58,7 +58,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const faultsOf = (hot: HotStatement) => planFaults((text) => database.query(text), hot)
+const faultsOf = (hot: HotStatement) => planFaults((text, values) => database.query(text, values), hot)
 
 describe('the plan of a hot statement', () => {
   it('is refused where it reads a table from end to end', async () => {

@@ -36,6 +36,7 @@ export class Stage {
   caseName = ''
   readonly #databases = new Set<string>()
   readonly #children = new Set<ChildProgram>()
+  readonly #releases: (() => Promise<void>)[] = []
   readonly #seeded = new Map<string, Promise<Seeded<unknown>>>()
 
   private constructor(
@@ -190,6 +191,17 @@ export class Stage {
     return child
   }
 
+  /** Has something of a case's own released in any event: by what this returns, or when the stage is closed. */
+  afterwards(release: () => Promise<void>): () => Promise<void> {
+    let released: Promise<void> | undefined
+    const releaseOnce = () => {
+      released ??= release()
+      return released
+    }
+    this.#releases.push(releaseOnce)
+    return releaseOnce
+  }
+
   /** Ends every process, and drops every database. May be called again, also while it does. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -198,6 +210,7 @@ export class Stage {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#children].map((child) => child.close()))
+    for (const release of this.#releases) await release().catch(() => {})
     for (const name of [...this.#databases]) await this.#drop(name).catch(() => {})
     await this.#stopServer()
     await rm(this.folder, { recursive: true, force: true })

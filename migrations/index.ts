@@ -4,6 +4,8 @@ import { Migration0003KeyLifeKept } from './0003-key-life-kept.js'
 import { Migration0004MasterKeyVersion } from './0004-master-key-version.js'
 import { Migration0005Rewrap } from './0005-rewrap.js'
 import { Migration0006JoinedChange } from './0006-joined-change.js'
+import { Migration0007DueInOrder } from './0007-due-in-order.js'
+import { Migration0008KeyEventsInBulk } from './0008-key-events-in-bulk.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
 export const migrations = [
@@ -12,5 +14,7 @@ export const migrations = [
   { name: '0003-key-life-kept', class: Migration0003KeyLifeKept },
   { name: '0004-master-key-version', class: Migration0004MasterKeyVersion },
   { name: '0005-rewrap', class: Migration0005Rewrap },
-  { name: '0006-joined-change', class: Migration0006JoinedChange }
+  { name: '0006-joined-change', class: Migration0006JoinedChange },
+  { name: '0007-due-in-order', class: Migration0007DueInOrder },
+  { name: '0008-key-events-in-bulk', class: Migration0008KeyEventsInBulk }
 ]

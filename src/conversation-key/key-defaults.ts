@@ -36,7 +36,7 @@ export async function registerKeyDefaults(
   })
 }
 
-const BEHIND: Statement = {
+export const BEHIND_DEFAULTS: Statement = {
   name: 'conversations-with-older-defaults',
   text: `
     select id, key_defaults_id as "keyDefaultsId" from conversations
@@ -62,7 +62,7 @@ export async function findBehindDefaults(
   after: BehindDefaults | null
 ): Promise<BehindDefaults[]> {
   const position = [after?.keyDefaultsId ?? -1, after?.id ?? '00000000-0000-0000-0000-000000000000']
-  return await database.run(BEHIND, [keyDefaultsId, ...position, limit])
+  return await database.run(BEHIND_DEFAULTS, [keyDefaultsId, ...position, limit])
 }
 
 /** Applies the deployment's defaults to the keys of a conversation, as far as it has set nothing for itself. */

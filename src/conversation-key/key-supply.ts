@@ -16,6 +16,9 @@ import { RSA_GENERATIONS } from '../thread-pool.js'
 /** Any number will do, as long as it stays the same. */
 const POOL_LOCK = 20_264
 
+/** Key pairs that a process generates at a time. Four would fill the thread pool and hold up everything else on it. */
+export const GENERATING_AT_ONCE = 2
+
 /** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
 export type WrappedKeyPair = Pick<
   PooledKey,

@@ -23,7 +23,7 @@ export type OpenedDataKey =
   | { state: 'DESTROYED' }
   | { state: 'UNAVAILABLE'; retry: boolean }
 
-const LOAD_DATA_KEYS: Statement = {
+export const LOAD_DATA_KEYS: Statement = {
   name: 'load-data-keys',
   text: `
     select d.conversation_id as "conversationId", d.id as "dataKeyId", d.wrapped_key as "wrappedKey", k.version, k.state,

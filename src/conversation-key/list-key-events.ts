@@ -6,13 +6,13 @@ export interface ListedKeyEvent extends KeyEvent {
   position: string
 }
 
-const OF_CONVERSATION: Statement = {
+export const EVENTS_OF_CONVERSATION: Statement = {
   name: 'list-key-events-of-conversation',
   text: `
     select ${KEY_EVENT_COLUMNS} from key_events where conversation_id = $1 and key_events.sequence > $2 order by key_events.sequence limit $3`
 }
 
-const OF_CHAINS: Statement = {
+export const EVENTS_OF_CHAINS: Statement = {
   name: 'list-key-events',
   text: `
     select e.* from unnest($1::integer[], $2::bigint[]) as chain (shard, after)
@@ -40,7 +40,7 @@ export async function listKeyEventsOf(
   after: string | null,
   limit: number
 ): Promise<ListedKeyEvent[]> {
-  const events = await database.run<KeyEvent>(OF_CONVERSATION, [conversationId, Number(after ?? 0), limit])
+  const events = await database.run<KeyEvent>(EVENTS_OF_CONVERSATION, [conversationId, Number(after ?? 0), limit])
   return events.map((event) => ({ ...event, position: String(event.sequence) }))
 }
 
@@ -57,7 +57,7 @@ export async function listKeyEvents(
 ): Promise<ListedKeyEvent[]> {
   const read = after?.split(' ').map(Number) ?? Array<number>(SHARDS).fill(0)
   const from = read.map((count, shard) => sequenceOf(shard, count))
-  const found = await database.run<KeyEvent>(OF_CHAINS, [[...read.keys()], from, limit])
+  const found = await database.run<KeyEvent>(EVENTS_OF_CHAINS, [[...read.keys()], from, limit])
   return merge(found, read, limit)
 }
 

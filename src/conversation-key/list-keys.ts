@@ -19,8 +19,8 @@ const keysOfMember = (name: string, condition: string): Statement => ({
      where k.conversation_id = any((select $1)::uuid[]) and ${condition}
      order by k.conversation_id, k.version`
 })
-const LIST = keysOfMember('list-keys', 'true')
-const ACTIVE = keysOfMember('active-keys', "k.state = 'ACTIVE'")
+export const LIST_KEYS = keysOfMember('list-keys', 'true')
+export const ACTIVE_KEYS = keysOfMember('active-keys', "k.state = 'ACTIVE'")
 
 /** Key versions of those of the conversations that the viewer is in: ascending, by conversation. */
 export async function listKeys(
@@ -28,7 +28,7 @@ export async function listKeys(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, ConversationKey[]>> {
-  const keys = await database.run<ConversationKey>(LIST, [conversationIds, viewer.id])
+  const keys = await database.run<ConversationKey>(LIST_KEYS, [conversationIds, viewer.id])
   return Map.groupBy(keys, (key) => key.conversationId)
 }
 
@@ -38,6 +38,6 @@ export async function activeKeys(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, ConversationKey>> {
-  const keys = await database.run<ConversationKey>(ACTIVE, [conversationIds, viewer.id])
+  const keys = await database.run<ConversationKey>(ACTIVE_KEYS, [conversationIds, viewer.id])
   return new Map(keys.map((key) => [key.conversationId, key]))
 }

@@ -14,12 +14,12 @@ const POSTPONED = 'PT1M'
 
 type RotateServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config'>
 
-const DUE: Statement = {
+export const DUE_ROTATIONS: Statement = {
   name: 'due-rotations',
   text: `
     select id, key_rotates_at as "rotatesAt" from conversations
      where key_used and key_rotates_at is not null and deleted_at is null and key_rotates_at <= $1
-       and ($2::timestamptz is null or (key_rotates_at, id) > ($2, $3::uuid))
+       and (key_rotates_at, id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::uuid, '00000000-0000-0000-0000-000000000000'))
      order by key_rotates_at, id limit $4`
 }
 
@@ -35,7 +35,7 @@ export async function findDueRotations(
   limit: number,
   after: DueRotation | null
 ): Promise<DueRotation[]> {
-  return await database.run(DUE, [now, after?.rotatesAt ?? null, after?.id ?? null, limit])
+  return await database.run(DUE_ROTATIONS, [now, after?.rotatesAt ?? null, after?.id ?? null, limit])
 }
 
 /**

@@ -52,7 +52,7 @@ export const COUNT_KEY_USES = (uses: string, now: string) => `
                                 and c.key_messages + ${uses} >= c.key_message_limit
                               then least(c.key_rotates_at, ${now}) else c.key_rotates_at end`
 
-const LOAD: Statement = {
+export const LOAD_SENDING_KEY: Statement = {
   name: 'load-sending-key',
   text: `
     select c.data_key_id as "dataKeyId", c.data_key_uses as uses, c.data_key_expires_at as "expiresAt",
@@ -73,7 +73,7 @@ interface SendingState {
 }
 
 // Checked on the locked row: neither another process's data key nor a rotation may come in between.
-const ACTIVATE: Statement = {
+export const ACTIVATE_DATA_KEY: Statement = {
   name: 'activate-data-key',
   text: `
     with before as (
@@ -192,7 +192,7 @@ export class SendingKeys {
 
   async #find(conversationId: string): Promise<ActiveDataKey> {
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
-      const [state] = await this.#database.run<SendingState>(LOAD, [conversationId, this.#clock.now()])
+      const [state] = await this.#database.run<SendingState>(LOAD_SENDING_KEY, [conversationId, this.#clock.now()])
       if (!state) throw new NotFound('conversation')
       if (state.isDue) {
         // The policy holds even when no worker runs: whoever sends rotates first.
@@ -226,7 +226,7 @@ export class SendingKeys {
     const now = this.#clock.now()
     const expiresAt = addDuration(now, this.#limits.maxAge)
     const values = [conversationId, id, state.keyVersion, wrappedKey, expiresAt, state.dataKeyId, now]
-    const activated = await this.#database.run(ACTIVATE, values)
+    const activated = await this.#database.run(ACTIVATE_DATA_KEY, values)
     if (activated.length === 0) return null
     this.#keyring.remember(conversationId, id, dataKey)
     return { dataKeyId: id, keyVersion: state.keyVersion }

@@ -5,7 +5,7 @@ import type { Services } from '../services.js'
 /** Counting stops here, so that a conversation unread for years costs no more than a busy one. */
 export const UNREAD_MAX = 1000
 
-const COUNT: Statement = {
+export const COUNT_UNREAD: Statement = {
   name: 'count-unread',
   text: `
     select m.conversation_id as "conversationId", unread.count
@@ -26,6 +26,6 @@ export async function countUnread(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, number>> {
-  const rows = await database.run<{ conversationId: string; count: number }>(COUNT, [viewer.id, conversationIds])
+  const rows = await database.run<{ conversationId: string; count: number }>(COUNT_UNREAD, [viewer.id, conversationIds])
   return new Map(rows.map((row) => [row.conversationId, row.count]))
 }

@@ -3,7 +3,7 @@ import { BadUserInput, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 
-const MARK: Statement = {
+export const MARK_READ: Statement = {
   name: 'mark-read',
   text: `
     with viewed as (
@@ -26,7 +26,7 @@ export async function markRead(
   sequence: number
 ): Promise<void> {
   if (sequence < 0) throw new BadUserInput('sequence', 'A sequence is 0 or more.')
-  const [viewed] = await database.run<{ lastSequence: number }>(MARK, [conversationId, viewer.id, sequence])
+  const [viewed] = await database.run<{ lastSequence: number }>(MARK_READ, [conversationId, viewer.id, sequence])
   if (!viewed) throw new NotFound('conversation')
   if (sequence > viewed.lastSequence) {
     throw new BadUserInput('sequence', `The last message of the conversation has sequence ${viewed.lastSequence}.`)

@@ -16,7 +16,8 @@ export interface MemberPage {
   after: MemberPosition | null
 }
 
-const LIST: Statement = {
+// Where the page begins is one place of the index, also for the first page: whoever is in it comes in order.
+export const LIST_MEMBERS: Statement = {
   name: 'list-members',
   text: `
     select wanted.place::integer, m.*
@@ -28,13 +29,13 @@ const LIST: Statement = {
               m.visible_after as "visibleAfter", m.last_read_sequence as "lastReadSequence"
          from members m
         where m.conversation_id = wanted.conversation_id
-          and (wanted.joined_at is null or (m.joined_at, m.user_id) > (wanted.joined_at, wanted.user_id))
+          and (m.joined_at, m.user_id) > (coalesce(wanted.joined_at, '-infinity'), coalesce(wanted.user_id, ''))
         order by m.joined_at, m.user_id
         limit wanted.size) m
      order by wanted.place, m."joinedAt", m."userId"`
 }
 
-const COUNT: Statement = {
+export const COUNT_MEMBERS: Statement = {
   name: 'count-members',
   text: `
     select m.conversation_id as "conversationId", count(*)::integer as count
@@ -60,7 +61,7 @@ export async function listMembers(
     pages.map(({ after }) => after?.userId ?? null),
     pages.map(({ limit }) => limit)
   ]
-  const found = Map.groupBy(await database.run<Member & { place: number }>(LIST, values), ({ place }) => place)
+  const found = Map.groupBy(await database.run<Member & { place: number }>(LIST_MEMBERS, values), ({ place }) => place)
   return pages.map((_, index) => found.get(index + 1) ?? [])
 }
 
@@ -70,6 +71,9 @@ export async function countMembers(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, number>> {
-  const rows = await database.run<{ conversationId: string; count: number }>(COUNT, [conversationIds, viewer.id])
+  const rows = await database.run<{ conversationId: string; count: number }>(COUNT_MEMBERS, [
+    conversationIds,
+    viewer.id
+  ])
   return new Map(rows.map((row) => [row.conversationId, row.count]))
 }

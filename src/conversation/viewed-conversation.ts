@@ -29,7 +29,7 @@ const COLUMNS = `
   c.last_activity_at as "lastActivityAt", m.role as "viewerRole", m.visible_after as "visibleAfter",
   m.last_read_sequence as "lastReadSequence", c.key_policy as "keyPolicy"`
 
-const FIND: Statement = {
+export const FIND_CONVERSATIONS: Statement = {
   name: 'find-conversations',
   text: `
     select ${COLUMNS}
@@ -37,7 +37,7 @@ const FIND: Statement = {
      where m.user_id = $1 and m.conversation_id = any((select $2)::uuid[]) and c.deleted_at is null`
 }
 
-const LIST: Statement = {
+export const LIST_CONVERSATIONS: Statement = {
   name: 'list-conversations',
   text: `
     select ${COLUMNS}
@@ -48,7 +48,7 @@ const LIST: Statement = {
      limit $4`
 }
 
-const COUNT: Statement = {
+export const COUNT_CONVERSATIONS: Statement = {
   name: 'count-conversations',
   text: `
     select count(*)::integer as count
@@ -62,7 +62,7 @@ export async function findConversations(
   viewer: Viewer,
   ids: readonly string[]
 ): Promise<Map<string, ViewedConversation>> {
-  const rows = await database.run<ViewedConversation>(FIND, [viewer.id, ids])
+  const rows = await database.run<ViewedConversation>(FIND_CONVERSATIONS, [viewer.id, ids])
   return new Map(rows.map((row) => [row.id, row]))
 }
 
@@ -84,10 +84,10 @@ export async function listConversations(
   limit: number,
   after: { lastActivityAt: Date; id: string } | null
 ): Promise<ViewedConversation[]> {
-  return await database.run(LIST, [viewer.id, after?.lastActivityAt ?? null, after?.id ?? null, limit])
+  return await database.run(LIST_CONVERSATIONS, [viewer.id, after?.lastActivityAt ?? null, after?.id ?? null, limit])
 }
 
 export async function countConversations({ database }: Pick<Services, 'database'>, viewer: Viewer): Promise<number> {
-  const [row] = await database.run<{ count: number }>(COUNT, [viewer.id])
+  const [row] = await database.run<{ count: number }>(COUNT_CONVERSATIONS, [viewer.id])
   return row?.count ?? 0
 }

@@ -8,7 +8,7 @@ import { readTail } from './read-log.js'
 /** Messages of up to MAX_BODY_BYTES that a feed reads at a time, and keeps for a while for those who come late. */
 const BATCH = 50
 
-const FIND_MEMBERS: Statement = {
+export const FIND_MEMBERS: Statement = {
   name: 'find-members',
   text: `
     select user_id as "userId", visible_after as "visibleAfter" from members

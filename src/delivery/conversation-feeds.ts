@@ -8,7 +8,7 @@ export const POLL_MS = 5_000
 /** Feeds that one statement asks about. */
 const POLLED = 1_000
 
-const FIND_ENDS: Statement = {
+export const FIND_ENDS: Statement = {
   name: 'find-ends-of-logs',
   text: `select id, last_change::float8 as "lastChange" from conversations where id = any($1::uuid[]) and deleted_at is null`
 }

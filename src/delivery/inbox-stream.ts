@@ -47,7 +47,7 @@ export async function inboxStream(
   }
 }
 
-const MEMBERSHIPS: Statement = {
+export const MEMBERSHIPS_TO_FOLLOW: Statement = {
   name: 'memberships-to-follow',
   text: `
     select c.id as "conversationId", c.last_change::float8 as "lastChange", m.joined_change::float8 as "joinedChange",
@@ -189,6 +189,6 @@ class Inbox {
   }
 
   async #memberships(): Promise<Membership[]> {
-    return await this.#services.database.run<Membership>(MEMBERSHIPS, [this.#viewer.id])
+    return await this.#services.database.run<Membership>(MEMBERSHIPS_TO_FOLLOW, [this.#viewer.id])
   }
 }

@@ -3,7 +3,9 @@ import type { Viewer } from '../identity/viewer.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 
-const READ: Statement = {
+// The batch is cut off where the log is read, in the order of its index: around the join below, the planner would read
+// and sort all that follows the cursor, once for each batch. What comes in no certain order is put in order below.
+export const READ_LOG: Statement = {
   name: 'read-log',
   text: `
     with viewed as (
@@ -14,26 +16,28 @@ const READ: Statement = {
     select v.last_change::float8 as "lastChange", v.visible_after as "visibleAfter", ${MESSAGE_COLUMNS}
       from viewed v
       left join (
-        messages x ${MESSAGE_KEYS}
-      ) on x.conversation_id = v.id and x.change > $3 and x.sequence > v.visible_after
-     order by x.change
-     limit $4`
+        lateral (
+          select * from messages
+           where conversation_id = $1 and change > $3 and sequence > v.visible_after
+           order by change limit $4) x
+        ${MESSAGE_KEYS}
+      ) on true`
 }
 
-const READ_TAIL: Statement = {
+export const READ_TAIL: Statement = {
   name: 'read-tail-of-log',
   text: `
     select ${MESSAGE_COLUMNS}
       from conversations c
       left join (
-        messages x ${MESSAGE_KEYS}
-      ) on x.conversation_id = c.id and x.change > $2
-     where c.id = $1 and c.deleted_at is null
-     order by x.change
-     limit $3`
+        lateral (
+          select * from messages where conversation_id = $1 and change > $2 order by change limit $3) x
+        ${MESSAGE_KEYS}
+      ) on true
+     where c.id = $1 and c.deleted_at is null`
 }
 
-const IS_DELETED: Statement = {
+export const IS_DELETED: Statement = {
   name: 'is-conversation-deleted',
   text: 'select from conversations where id = $1 and deleted_at is not null'
 }
@@ -56,14 +60,14 @@ export async function readLog(
   after: number,
   limit: number
 ): Promise<LogRead> {
-  const rows = await database.run<LogRow>(READ, [conversationId, viewer.id, after, limit])
+  const rows = await database.run<LogRow>(READ_LOG, [conversationId, viewer.id, after, limit])
   const [first] = rows
   if (!first) {
     const deleted = await database.run(IS_DELETED, [conversationId])
     return { state: deleted.length > 0 ? 'DELETED' : 'REMOVED' }
   }
   const { lastChange, visibleAfter } = first
-  return { state: 'READ', messages: rows.filter(isMessage), lastChange, visibleAfter }
+  return { state: 'READ', messages: inOrder(rows), lastChange, visibleAfter }
 }
 
 /**
@@ -78,9 +82,9 @@ export async function readTail(
   limit: number
 ): Promise<Message[] | null> {
   const rows = await database.run<MaybeMessage>(READ_TAIL, [conversationId, after, limit])
-  return rows.length === 0 ? null : rows.filter(isMessage)
+  return rows.length === 0 ? null : inOrder(rows)
 }
 
-function isMessage<Row extends MaybeMessage>(row: Row): row is Row & Message {
-  return row.sequence !== null
+function inOrder(rows: MaybeMessage[]): Message[] {
+  return rows.filter((row): row is Message => row.sequence !== null).sort((a, b) => a.change - b.change)
 }

@@ -8,7 +8,10 @@ import type { Viewer } from './viewer.js'
 /** A user as others see them. */
 export type NamedUser = Pick<User, 'id' | 'name'>
 
-const FIND: Statement = { name: 'find-users', text: 'select id, name from users where id = any($1::text[])' }
+export const FIND_USERS: Statement = {
+  name: 'find-users',
+  text: 'select id, name from users where id = any($1::text[])'
+}
 
 const ENSURE = {
   text: 'insert into users (id, name, created_at) select id, id, $2 from unnest($1::text[]) as id on conflict do nothing'
@@ -42,7 +45,7 @@ export class Users {
 
   /** Users by id, those that there are. */
   async find(ids: Iterable<string>): Promise<Map<string, NamedUser>> {
-    const users = await this.#database.run<NamedUser>(FIND, [[...new Set(ids)]])
+    const users = await this.#database.run<NamedUser>(FIND_USERS, [[...new Set(ids)]])
     return new Map(users.map((user) => [user.id, user]))
   }
 

@@ -147,12 +147,14 @@ export async function destroyNow(em: EntityManager, key: ConversationKey, end: E
 /** States in which destroysAt is a time to act. */
 const WAITING: readonly KeyState[] = ['DEACTIVATED', 'PENDING_DESTRUCTION']
 
-const DUE: Statement = {
+export const DUE_DESTRUCTIONS: Statement = {
   name: 'due-destructions',
   text: `
     select conversation_id as "conversationId", version, destroys_at as "destroysAt" from conversation_keys
      where state in ('DEACTIVATED', 'PENDING_DESTRUCTION') and destroys_at is not null and destroys_at <= $1
-       and ($2::timestamptz is null or (destroys_at, conversation_id, version) > ($2, $3::uuid, $4::integer))
+       and (destroys_at, conversation_id, version) > (
+             coalesce($2::timestamptz, '-infinity'), coalesce($3::uuid, '00000000-0000-0000-0000-000000000000'),
+             coalesce($4::integer, 0))
      order by destroys_at, conversation_id, version limit $5`
 }
 
@@ -168,7 +170,7 @@ export async function findDueDestructions(
   after: DueDestruction | null
 ): Promise<DueDestruction[]> {
   const position = [after?.destroysAt ?? null, after?.conversationId ?? null, after?.version ?? null]
-  return await database.run(DUE, [now, ...position, limit])
+  return await database.run(DUE_DESTRUCTIONS, [now, ...position, limit])
 }
 
 /** Takes a version that is due one step on: from the end of its use to the grace period, or from there to its end. */

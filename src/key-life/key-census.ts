@@ -91,7 +91,7 @@ export interface CountedKey {
   version: number
 }
 
-const MESSAGES: Statement = {
+export const MESSAGES_OF_KEYS: Statement = {
   name: 'messages-of-keys',
   text: `
     select wanted.conversation_id as "conversationId", wanted.version,
@@ -108,7 +108,7 @@ export async function countMessagesOfKeys(
   keys: readonly CountedKey[]
 ): Promise<number[]> {
   const values = [keys.map(({ conversationId }) => conversationId), keys.map(({ version }) => version)]
-  const rows = await database.run<CountedKey & { count: number }>(MESSAGES, values)
+  const rows = await database.run<CountedKey & { count: number }>(MESSAGES_OF_KEYS, values)
   const counts = new Map(rows.map((row) => [`${row.conversationId} ${row.version}`, row.count]))
   return keys.map(({ conversationId, version }) => counts.get(`${conversationId} ${version}`) ?? 0)
 }

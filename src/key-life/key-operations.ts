@@ -43,9 +43,12 @@ const COLUMNS = `
   position, target, dry_run as "dryRun", error, created_at as "createdAt", started_at as "startedAt",
   paused_at as "pausedAt", next_step_at as "nextStepAt", finished_at as "finishedAt"`
 
-const FIND: Statement = { name: 'find-key-operation', text: `select ${COLUMNS} from key_operations where id = $1` }
+export const FIND_KEY_OPERATION: Statement = {
+  name: 'find-key-operation',
+  text: `select ${COLUMNS} from key_operations where id = $1`
+}
 
-const LIST: Statement = {
+export const LIST_KEY_OPERATIONS: Statement = {
   name: 'list-key-operations',
   text: `
     select ${COLUMNS} from key_operations
@@ -53,13 +56,13 @@ const LIST: Statement = {
      order by created_at desc, id desc limit $2`
 }
 
-const OPEN: Statement = {
+export const OPEN_KEY_OPERATIONS: Statement = {
   name: 'open-key-operations',
   text: `select id, kind from key_operations where state in ('QUEUED', 'RUNNING') and paused_at is null order by created_at limit 100`
 }
 
 export async function findKeyOperation({ database }: { database: Database }, id: string): Promise<KeyOperation | null> {
-  const [row] = await database.run<KeyOperation>(FIND, [id])
+  const [row] = await database.run<KeyOperation>(FIND_KEY_OPERATION, [id])
   return row ?? null
 }
 
@@ -69,10 +72,10 @@ export async function listKeyOperations(
   limit: number,
   after: string | null
 ): Promise<KeyOperation[]> {
-  return await database.run(LIST, [after, limit])
+  return await database.run(LIST_KEY_OPERATIONS, [after, limit])
 }
 
-const OPEN_REWRAP: Statement = {
+export const OPEN_REWRAP: Statement = {
   name: 'open-rewrap',
   text: `select ${COLUMNS} from key_operations where kind = 'REWRAP' and state in ('QUEUED', 'RUNNING')`
 }
@@ -89,7 +92,7 @@ export async function findOpenOperations({
 }: {
   database: Database
 }): Promise<Pick<KeyOperation, 'id' | 'kind'>[]> {
-  return await database.run(OPEN, [])
+  return await database.run(OPEN_KEY_OPERATIONS, [])
 }
 
 export type OperationDraft = Pick<KeyOperation, 'kind' | 'actor' | 'conversationId' | 'keyVersion'> & {

@@ -46,7 +46,7 @@ export async function rewrapBatch(
   const stored = operation.dryRun ? moved.map(({ key }) => key) : await store(em, to, moved)
   if (!operation.dryRun) await appendKeyEvents(em, { ...event, action: 'key.rewrapped', detail }, stored.map(eventOf))
   const unnamed = await notNamedYet(em, operation, failed)
-  await appendKeyEvents(em, { ...event, action: 'key.set-aside', detail }, unnamed.map(eventOf))
+  if (unnamed.length > 0) await appendKeyEvents(em, { ...event, action: 'key.set-aside', detail }, unnamed.map(eventOf))
   return { done: stored.length, failed: failed.length }
 }
 
@@ -74,15 +74,19 @@ function eventOf({ conversationId, version }: { conversationId: string; version:
   return { conversationId, keyVersion: version }
 }
 
+// What was wrapped comes in one piece, before and after: of an array of bytes the driver would write out every digit.
 const STORE = {
   text: `
     with wanted as (
-      select k.conversation_id, k.version, n.after, n.master_key_version
-        from unnest($2::uuid[], $3::integer[], $4::bytea[], $5::bytea[], $6::text[])
-          as n (conversation_id, version, before, after, master_key_version)
+      select k.conversation_id, k.version, n.master_key_version, substr($5::bytea, n.after_start::integer, n.after_bytes) as after
+        from (
+          select *, 1 + sum(before_bytes) over (order by place) - before_bytes as before_start,
+                 1 + sum(after_bytes) over (order by place) - after_bytes as after_start
+            from unnest($2::uuid[], $3::integer[], $6::integer[], $7::integer[], $8::text[]) with ordinality
+              as u (conversation_id, version, before_bytes, after_bytes, master_key_version, place)) n
         join conversation_keys k on k.conversation_id = n.conversation_id and k.version = n.version
-       where k.wrapped_private_key = n.before
-         for update of k skip locked
+       where k.wrapped_private_key = substr($4::bytea, n.before_start::integer, n.before_bytes)
+         for no key update of k skip locked
     )
     update conversation_keys k
        set wrapped_private_key = w.after, master_key = $1, master_key_version = w.master_key_version
@@ -96,12 +100,16 @@ async function store(
   to: string,
   moved: MovedKey[]
 ): Promise<Pick<KeyToRewrap, 'conversationId' | 'version'>[]> {
+  const before = moved.map(({ key }) => key.wrappedPrivateKey)
+  const after = moved.map(({ wrapping }) => wrapping.wrapped)
   return await runIn(em, STORE, [
     to,
     moved.map(({ key }) => key.conversationId),
     moved.map(({ key }) => key.version),
-    moved.map(({ key }) => key.wrappedPrivateKey),
-    moved.map(({ wrapping }) => wrapping.wrapped),
+    Buffer.concat(before),
+    Buffer.concat(after),
+    before.map(({ length }) => length),
+    after.map(({ length }) => length),
     moved.map(({ wrapping }) => wrapping.version)
   ])
 }

@@ -7,7 +7,7 @@ const FRESH_MS = 30_000
 const SLOWED = 1.5
 const PAUSE_MAX_MS = 5000
 
-const SLOWEST: Statement = {
+export const SLOWEST_SEND_PACE: Statement = {
   name: 'slowest-send-pace',
   text: `select max(now_us::float8 / greatest(usual_us, 1)) as slowdown from send_paces where at > $1`
 }
@@ -21,7 +21,7 @@ export async function rewrapPauseMs(
   tookMs: number
 ): Promise<number> {
   const since = new Date(clock.now().getTime() - FRESH_MS)
-  const [row] = await database.lookUp<{ slowdown: number | null }>(SLOWEST, [since])
+  const [row] = await database.lookUp<{ slowdown: number | null }>(SLOWEST_SEND_PACE, [since])
   const slowdown = row?.slowdown ?? 1
   return slowdown < SLOWED ? 0 : Math.min(PAUSE_MAX_MS, 4 * tookMs * (slowdown - 1))
 }

@@ -6,7 +6,7 @@ import type { Services } from '../services.js'
 import { type MessageKey, requireMessage } from './find-messages.js'
 import type { Message } from './message.js'
 
-const DELETE: Statement = {
+export const DELETE_MESSAGE: Statement = {
   name: 'delete-message',
   text: `
     with member as materialized (
@@ -44,7 +44,7 @@ export async function deleteMessage(
   if (message.deletedAt) return message
   const deletedAt = services.clock.now()
   const values = [message.conversationId, viewer.id, message.id, deletedAt, ROLES]
-  const [deleted] = await services.database.run<{ change: number }>(DELETE, values)
+  const [deleted] = await services.database.run<{ change: number }>(DELETE_MESSAGE, values)
   // Somebody else deleted it first, or the right to was lost meanwhile: say what holds now.
   if (!deleted) return await requireDeleted(services, viewer, key)
   services.signals.publish(`conversation:${message.conversationId}`)

@@ -11,7 +11,7 @@ import { requireBody } from './message-body.js'
 
 // As when storing. The last update looks at the revision again on the locked row: of two edits made
 // at once the second finds its revision gone, changes nothing, and is made again.
-const EDIT: Statement = {
+export const EDIT_MESSAGE: Statement = {
   name: 'edit-message',
   text: `
     with member as materialized (
@@ -82,7 +82,7 @@ async function replaceBody(
     editedAt,
     services.config.dataKeyMaxMessages
   ]
-  const [stored] = await services.database.run<{ change: number }>(EDIT, values)
+  const [stored] = await services.database.run<{ change: number }>(EDIT_MESSAGE, values)
   if (!stored) return STALE_KEY
   return { ...message, envelope, dataKeyId, keyVersion, keyState: 'ACTIVE', revision, editedAt, change: stored.change }
 }

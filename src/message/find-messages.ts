@@ -24,18 +24,18 @@ export interface Sight {
 const VISIBLE_MESSAGES = `
   messages x
   join members m on m.conversation_id = x.conversation_id and m.user_id = $1 and x.sequence > m.visible_after
-  join conversations c on c.id = x.conversation_id and c.deleted_at is null
-  ${MESSAGE_KEYS}`
+  join conversations c on c.id = x.conversation_id and c.deleted_at is null`
 
-const FIND: Statement = {
+export const FIND_MESSAGES: Statement = {
   name: 'find-messages',
   text: `
     select ${MESSAGE_COLUMNS}, m.role as "viewerRole"
       from unnest($2::uuid[], $3::uuid[]) as wanted (conversation_id, id)
-      join ${VISIBLE_MESSAGES} on x.conversation_id = wanted.conversation_id and x.id = wanted.id`
+      join (${VISIBLE_MESSAGES}) on x.conversation_id = wanted.conversation_id and x.id = wanted.id
+      ${MESSAGE_KEYS}`
 }
 
-const FIND_IN_SIGHT: Statement = {
+export const FIND_IN_SIGHT: Statement = {
   name: 'find-messages-in-sight',
   text: `
     select ${MESSAGE_COLUMNS} from messages x ${MESSAGE_KEYS}
@@ -43,7 +43,7 @@ const FIND_IN_SIGHT: Statement = {
 }
 
 // One's own message, also where it was sent before a membership that sees only what followed.
-const FIND_BY_CLIENT_ID: Statement = {
+export const FIND_BY_CLIENT_ID: Statement = {
   name: 'find-message-by-client-id',
   text: `
     select ${MESSAGE_COLUMNS}
@@ -54,7 +54,7 @@ const FIND_BY_CLIENT_ID: Statement = {
      where x.conversation_id = $2 and x.sender_id = $1 and x.client_message_id = $3`
 }
 
-const FIND_LAST: Statement = {
+export const FIND_LAST_MESSAGES: Statement = {
   name: 'find-last-messages',
   text: `
     select ${MESSAGE_COLUMNS}
@@ -65,7 +65,9 @@ const FIND_LAST: Statement = {
      where c.id = any($2::uuid[]) and c.deleted_at is null`
 }
 
-// The same ranges from either end. Sequences have no gaps, so each page is found without counting.
+// The same ranges from either end. Sequences have no gaps, so each page is found without counting. It is cut off before
+// its keys are joined: where few data keys are expected, the planner would begin with them, and read and sort all
+// messages under each. What comes in no certain order is put in order below.
 const pages = (direction: 'asc' | 'desc'): Statement => ({
   name: `pages-of-messages-${direction}`,
   text: `
@@ -73,13 +75,15 @@ const pages = (direction: 'asc' | 'desc'): Statement => ({
       from unnest((select $2)::uuid[], (select $3)::integer[], (select $4)::integer[], (select $5)::integer[])
              with ordinality as wanted (conversation_id, after, before, size, place)
      cross join lateral (
-       select ${MESSAGE_COLUMNS} from ${VISIBLE_MESSAGES}
-        where x.conversation_id = wanted.conversation_id and x.sequence > wanted.after and x.sequence < wanted.before
-        order by x.sequence ${direction}
-        limit wanted.size) page`
+       select ${MESSAGE_COLUMNS} from (
+         select x.* from ${VISIBLE_MESSAGES}
+          where x.conversation_id = wanted.conversation_id and x.sequence > wanted.after and x.sequence < wanted.before
+          order by x.sequence ${direction}
+          limit wanted.size) x
+         ${MESSAGE_KEYS}) page`
 })
-const FIRST_OF_RANGES = pages('asc')
-const LAST_OF_RANGES = pages('desc')
+export const FIRST_OF_RANGES = pages('asc')
+export const LAST_OF_RANGES = pages('desc')
 
 const MAX_SEQUENCE = 2 ** 31 - 1
 
@@ -101,7 +105,7 @@ export async function findMessages(
   keys: readonly MessageKey[]
 ): Promise<ViewedMessage[]> {
   const conversationIds = keys.map((key) => key.conversationId)
-  return await database.run(FIND, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
+  return await database.run(FIND_MESSAGES, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
 }
 
 /** Those of the messages of one conversation that lie in a sight of it, whoever has it. */
@@ -141,7 +145,7 @@ export async function findLastMessages(
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, Message>> {
-  const rows = await database.run<Message>(FIND_LAST, [viewer.id, conversationIds])
+  const rows = await database.run<Message>(FIND_LAST_MESSAGES, [viewer.id, conversationIds])
   return new Map(rows.map((row) => [row.conversationId, row]))
 }
 

@@ -13,7 +13,7 @@ export type OpenedMessage =
   | { status: Exclude<MessageStatus, 'READABLE'>; body: null }
 
 // For messages that their reader was found to be allowed to see.
-const REREAD: Statement = {
+export const REREAD_MESSAGES: Statement = {
   name: 'reread-messages',
   text: `
     select ${MESSAGE_COLUMNS}
@@ -69,7 +69,7 @@ export class MessageOpener {
   async #readMoved(messages: Message[]): Promise<Map<Message, Message>> {
     if (messages.length === 0) return new Map()
     const ids = [messages.map(({ conversationId }) => conversationId), messages.map(({ id }) => id)]
-    const rows = new Map((await this.#database.lookUp<Message>(REREAD, ids)).map((row) => [row.id, row]))
+    const rows = new Map((await this.#database.lookUp<Message>(REREAD_MESSAGES, ids)).map((row) => [row.id, row]))
     return new Map(
       messages.flatMap((message): [Message, Message][] => {
         const row = rows.get(message.id)

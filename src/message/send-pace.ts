@@ -7,7 +7,7 @@ const REPORT_MS = 1000
 /** What sends take as a rule is the least that they took, forgotten by a fifth of a percent each second. */
 const FORGET = 1.002
 
-const REPORT: Statement = {
+export const REPORT_SEND_PACE: Statement = {
   name: 'report-send-pace',
   text: `
     with gone as (
@@ -57,7 +57,7 @@ export class SendPace {
     this.#usualMs = Math.min(medianMs, this.#usualMs * FORGET)
     const values = [this.#process, this.#clock.now(), inMicroseconds(medianMs), inMicroseconds(this.#usualMs)]
     await this.#database
-      .run(REPORT, values)
+      .run(REPORT_SEND_PACE, values)
       .catch((error: Error) => this.#log.debug({ reason: error.message }, 'pace of sends could not be told'))
   }
 }

@@ -1,0 +1,67 @@
+import pg from 'pg'
+import type { BenchDatabase } from '../stage.js'
+
+/** Databases by name, on a server that keeps them. */
+export class KeptDatabases {
+  readonly #serverUrl: string
+  readonly #pools = new Set<pg.Pool>()
+
+  constructor(serverUrl: string) {
+    this.#serverUrl = serverUrl
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#administer('select from pg_database where datname = $1', [name])) > 0
+  }
+
+  /** Copies a database and seeds the copy, under another name until it is whole. */
+  async make(name: string, template: string, seed: (database: BenchDatabase) => Promise<void>): Promise<void> {
+    const draft = await this.copy(template, `${name}_draft`)
+    const database = this.open(draft)
+    await seed(database)
+    await database.drop()
+    await this.#administer(`drop database if exists ${name}`)
+    await this.#administer(`alter database ${draft} rename to ${name}`)
+  }
+
+  /** In the place of an earlier copy, if there is one. @returns its name */
+  async copy(template: string, name: string): Promise<string> {
+    await this.#administer(`drop database if exists ${name} with (force)`)
+    await this.#administer(`create database ${name} template ${template} strategy file_copy`)
+    return name
+  }
+
+  /** Dropping it closes its connections, and keeps it. */
+  open(name: string): BenchDatabase {
+    const url = new URL(this.#serverUrl)
+    url.pathname = `/${name}`
+    const pool = new pg.Pool({ connectionString: url.href, max: 4 })
+    pool.on('error', () => {})
+    this.#pools.add(pool)
+    return {
+      url: url.href,
+      query: async (text, values) => (await pool.query(text, values)).rows,
+      drop: () => this.#end(pool)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const pool of this.#pools) await this.#end(pool)
+  }
+
+  async #end(pool: pg.Pool): Promise<void> {
+    if (this.#pools.delete(pool)) await pool.end()
+  }
+
+  async #administer(statement: string, values: unknown[] = []): Promise<number> {
+    const url = new URL(this.#serverUrl)
+    url.pathname = '/postgres'
+    const client = new pg.Client({ connectionString: url.href })
+    await client.connect()
+    try {
+      return (await client.query(statement, values)).rowCount ?? 0
+    } finally {
+      await client.end()
+    }
+  }
+}

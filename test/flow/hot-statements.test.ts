@@ -1,0 +1,95 @@
+import { globSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type HotStatement, hotStatements } from '../../bench/hot-statements.js'
+import { planFaults } from '../../bench/plan-faults.js'
+import {
+  bulkConversations,
+  bulkMembers,
+  bulkMessages,
+  bulkOperations,
+  countBulkMessages,
+  inBulk
+} from '../../bench/seeding/bulk-rows.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+/**
+ * 20,000 messages, of which the planner believes that they are ten million: it goes by the rows per page that the
+ * statistics have, and by their distribution, which was sampled from real ones.
+ */
+const CONVERSATIONS = 2000
+const MESSAGES_EACH = 10
+const TIMES_AS_MANY = 500
+
+/** Run on request of an administrator or an auditor, or seldom; what they count or walk through, they have to. */
+const notHot: Record<string, string> = {
+  'count-due-rotations': 'when somebody asks for all rotations at once',
+  'count-key-events': 'for an auditor',
+  'count-keys-to-rewrap': 'at both ends of a rewrap',
+  'key-event-chain': 'for an auditor who verifies all of it',
+  'key-event-heads': 'sixteen rows',
+  'key-health': 'for an auditor',
+  'keys-of-conversation': 'for an auditor',
+  'master-key-census': 'at the start, and for an auditor'
+}
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.query(
+    inBulk(
+      ...bulkConversations(CONVERSATIONS),
+      ...bulkMembers(CONVERSATIONS),
+      bulkMessages(1, MESSAGES_EACH),
+      countBulkMessages(MESSAGES_EACH),
+      `insert into key_events
+       select n, (n - 1) % 16, now(), 'scheduler', 'key.activated', c.id, 1, null, ''
+         from (select id, row_number() over () as n from conversations) c`,
+      bulkOperations(CONVERSATIONS)
+    )
+  )
+  await database.query('analyze')
+  await database.query(
+    `select pg_restore_relation_stats('schemaname', 'public', 'relname', relname::text, 'relpages', relpages,
+                                      'reltuples', (reltuples * ${TIMES_AS_MANY})::real)
+       from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'i') and reltuples > 0`
+  )
+})
+
+afterAll(() => database.drop())
+
+const faultsOf = (hot: HotStatement) => planFaults((text, values) => database.query(text, values), hot)
+
+describe('the plan of a hot statement', () => {
+  it('is refused where it reads a table from end to end', async () => {
+    const statement = { name: 'all', text: 'select from messages where created_at < $1' }
+    expect(await faultsOf({ statement })).toEqual(['all reads all of messages'])
+  })
+
+  it('is refused where it sorts what it did not say', async () => {
+    const statement = { name: 'latest', text: 'select from messages where conversation_id = $1 order by created_at' }
+    expect(await faultsOf({ statement })).toEqual(['latest sorts by created_at'])
+    expect(await faultsOf({ statement, sorts: 'the messages of a conversation' })).toEqual([])
+  })
+
+  it.for(hotStatements)('neither reads all of a table nor sorts: $statement.name', async (hot) => {
+    expect(await faultsOf(hot)).toEqual([])
+  })
+
+  it('is looked at for every named statement, but for those that are known not to be hot', () => {
+    const source = globSync('src/**/*.ts').map((path) => readFileSync(path, 'utf8'))
+    const names = source.flatMap((text) =>
+      [...text.matchAll(/Statement = \{\s*name: '([^']+)'/g)].map(([, name]) => name)
+    )
+    const hot = hotStatements.map(({ statement }) => statement.name)
+    expect(names.length).toBeGreaterThan(30)
+    expect(names.filter((name) => !hot.includes(name) && !notHot[name ?? ''])).toEqual([])
+  })
+
+  it('is made for ten million messages', async () => {
+    const [row] = await database.query<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
+      'explain (format json) select from messages'
+    )
+    expect(row?.['QUERY PLAN'][0].Plan['Plan Rows']).toBeCloseTo(CONVERSATIONS * MESSAGES_EACH * TIMES_AS_MANY, -5)
+  })
+})

@@ -22,14 +22,23 @@ async function main(args: string[]): Promise<void> {
   const isProfiled = args.includes('--profile')
   const chosen = choose(names)
   rmSync(PROFILES, { recursive: true, force: true })
-  const stage = await Stage.open(process.env.DATABASE_URL ?? null, isProfiled ? PROFILES : null)
+  const opening = Stage.open(process.env.DATABASE_URL ?? null, isProfiled ? PROFILES : null)
+  let isInterrupted = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stage.close().finally(() => process.exit(1)))
+    process.on(signal, () => {
+      isInterrupted = true
+      // What the case is at fails then, and with it the run; before its start the run ends of itself.
+      void opening.then((stage) => stage.close())
+    })
   }
+  const stage = await opening
   try {
     const run = await describeRun(stage)
     const results: Results = { ...run, cases: [] }
-    for (const one of chosen) results.cases.push(await runCase(one, stage))
+    for (const one of chosen) {
+      results.cases.push(await runCase(one, stage))
+      if (isInterrupted) throw new Error('interrupted')
+    }
     console.log(`\n${textTable(results)}`)
     if (names.length === 0 && !isProfiled) {
       writeResults(results)

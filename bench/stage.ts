@@ -31,6 +31,7 @@ export class Stage {
   readonly folder: string
   readonly #profileFolder: string | null
   #profiles = 0
+  #closing: Promise<void> | null = null
   /** For the names of profiles. */
   caseName = ''
   readonly #databases = new Set<string>()
@@ -181,6 +182,10 @@ export class Stage {
   }
 
   async #start(child: ChildProgram): Promise<ChildProgram> {
+    if (this.#closing !== null) {
+      await child.close()
+      throw new Error('the benchmark ends')
+    }
     this.#children.add(child)
     void child.ended.then(() => this.#children.delete(child))
     return child
@@ -197,8 +202,13 @@ export class Stage {
     return releaseOnce
   }
 
-  /** Ends every process, and drops every database. */
-  async close(): Promise<void> {
+  /** Ends every process, and drops every database. May be called again, also while it does. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await Promise.all([...this.#children].map((child) => child.close()))
     for (const release of this.#releases) await release().catch(() => {})
     for (const name of [...this.#databases]) await this.#drop(name).catch(() => {})

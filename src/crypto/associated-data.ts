@@ -38,10 +38,10 @@ export interface PrivateKeyContext {
 
 export function messageAssociatedData(context: MessageContext): Buffer {
   return encodeFields('conclave/message/1', [
-    uuidBytes(context.conversationId),
+    repeatedUuidBytes(context.conversationId),
     uuidBytes(context.messageId),
     sender(context.senderId),
-    uuidBytes(context.dataKeyId),
+    repeatedUuidBytes(context.dataKeyId),
     uint32(context.revision)
   ])
 }
@@ -89,4 +89,17 @@ function uint32(value: number): Buffer {
 function uuidBytes(uuid: Uuid): Buffer {
   if (!UUID.test(uuid)) throw new RangeError('a UUID has 36 characters')
   return Buffer.from(uuid.replaceAll('-', ''), 'hex')
+}
+
+const MAX_REPEATED = 1000
+/** Of conversations and data keys: the messages of a page have them in common. */
+const repeated = new Map<Uuid, Buffer>()
+
+function repeatedUuidBytes(uuid: Uuid): Buffer {
+  const known = repeated.get(uuid)
+  if (known) return known
+  if (repeated.size >= MAX_REPEATED) repeated.clear()
+  const bytes = uuidBytes(uuid)
+  repeated.set(uuid, bytes)
+  return bytes
 }

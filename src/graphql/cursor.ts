@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { BadUserInput } from '../errors.js'
 import { isUserId } from '../identity/user-id.js'
 import { isConversationId } from './ids.js'
@@ -51,5 +51,5 @@ export function decodeCursor(kind: CursorKind, scope: string, field: string, cur
 
 function check(kind: CursorKind, scope: string, position: string): Buffer {
   const parts = [kind, scope, position].map((part) => `${Buffer.byteLength(part)}:${part}`)
-  return createHash('sha256').update(parts.join()).digest().subarray(0, CHECK_BYTES)
+  return hash('sha256', parts.join(), 'buffer').subarray(0, CHECK_BYTES)
 }

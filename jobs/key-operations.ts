@@ -1,17 +1,17 @@
 import { findOpenOperations, type KeyOperationKind } from '../src/key-life/key-operations.js'
 import { purgeConversation } from '../src/key-life/purge-conversation.js'
 import { reencrypt } from '../src/key-life/reencrypt.js'
-import { rewrap } from '../src/key-life/rewrap-private-keys.js'
+import { rewrapSteps } from '../src/key-life/rewrap-private-keys.js'
 import { type ReportProgress, runKeyOperation, type Steps } from '../src/key-life/run-key-operation.js'
 import type { Services } from '../src/services.js'
 import { rotateDueBatch } from './rotate-due.js'
 
-/** One step of each kind of operation. */
-const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
-  REENCRYPT: { take: reencrypt },
-  PURGE: { take: purgeConversation },
-  REWRAP: { take: rewrap },
-  ROTATE_DUE: {
+/** The steps of each kind of operation. */
+const STEPS: Partial<Record<KeyOperationKind, () => Steps>> = {
+  REENCRYPT: () => ({ take: reencrypt }),
+  PURGE: () => ({ take: purgeConversation }),
+  REWRAP: rewrapSteps,
+  ROTATE_DUE: () => ({
     takeApart: async (services, operation, stop) => {
       const [rotatesAt, id] = operation.position?.split(' ') ?? []
       const after = rotatesAt && id ? { rotatesAt: new Date(rotatesAt), id } : null
@@ -23,7 +23,7 @@ const STEPS: Partial<Record<KeyOperationKind, Steps>> = {
       if (operation.failed + failed === 0) return { ...step, outcome: 'SUCCEEDED' }
       return { ...step, outcome: 'FAILED', error: 'Some keys could not be rotated: the log says why. They stay due.' }
     }
-  }
+  })
 }
 
 export async function runOperation(

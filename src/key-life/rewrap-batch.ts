@@ -14,22 +14,39 @@ interface MovedKey {
   wrapping: Wrapping
 }
 
+/** Some keys, and for each of them the new wrapping, or why the old one could not be opened. */
+export interface WrappedBatch {
+  found: KeysToRewrap
+  results: readonly (Wrapping | MasterKeyError)[]
+}
+
 /**
- * Moves some keys to the current master key. A row changes only if it still holds the bytes that were read, and one
- * that somebody else has locked is left for the next run: nothing is waited for while the chains are locked.
+ * Wraps keys under the current master key, and stores nothing.
+ *
+ * @throws MasterKeyError, UntrueWrapping
+ */
+export async function wrapBatch(
+  { masterKeys }: Pick<Services, 'masterKeys'>,
+  found: KeysToRewrap,
+  stop: AbortSignal
+): Promise<WrappedBatch> {
+  const from = masterKeys.get(found.masterKey)
+  return { found, results: await movePrivateKeys(from, masterKeys.current, found.keys.map(wrappedOf), stop) }
+}
+
+/**
+ * Stores what was wrapped anew. A row changes only if it still holds the bytes that were read, and one that somebody
+ * else has locked is left for the next run: nothing is waited for while the chains are locked.
  *
  * @param em of the transaction that notes what was done
- * @throws MasterKeyError, UntrueWrapping; nothing was stored then
  */
-export async function rewrapBatch(
+export async function storeBatch(
   services: Pick<Services, 'masterKeys' | 'clock' | 'log'>,
   em: EntityManager,
   operation: KeyOperation,
-  { masterKey, keys }: KeysToRewrap,
-  stop: AbortSignal
+  { found: { masterKey, keys }, results }: WrappedBatch
 ): Promise<{ done: number; failed: number }> {
   const { masterKeys, clock } = services
-  const results = await movePrivateKeys(masterKeys.get(masterKey), masterKeys.current, keys.map(wrappedOf), stop)
   const moved = keys.flatMap((key, index): MovedKey[] => {
     const result = results[index]
     return result && !(result instanceof MasterKeyError) ? [{ key, wrapping: result }] : []

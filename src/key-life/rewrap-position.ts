@@ -23,7 +23,7 @@ export interface KeysToRewrap {
   /** Behind the last of them. @param size of the next step */
   positionBehind(size: number): string
   /** Counts all that are left under this version of the master key, and goes on behind them. */
-  passOver(): Promise<{ failed: number; position: string }>
+  passOver(em: EntityManager): Promise<{ failed: number; position: string }>
 }
 
 /** Master key, its version, the key last looked at below them; and how many keys the next step takes. */
@@ -70,7 +70,7 @@ export async function findKeysToRewrap(
   let at: Position | null = positionFrom(position)
   while (at) {
     const keys = isTarget(at, target) ? [] : await runIn<KeyToRewrap>(em, KEYS, [...at.slice(0, 4), limit])
-    if (keys.length > 0) return found(em, at, keys)
+    if (keys.length > 0) return found(at, keys)
     at = await nextGroup(em, at)
   }
   return null
@@ -96,14 +96,14 @@ async function nextGroup(em: EntityManager, at: Position): Promise<Position | nu
   return group ? [group.masterKey, group.masterKeyVersion, BEGINNING[2], BEGINNING[3], size] : null
 }
 
-function found(em: EntityManager, at: Position, keys: KeyToRewrap[]): KeysToRewrap {
+function found(at: Position, keys: KeyToRewrap[]): KeysToRewrap {
   const [masterKey, masterKeyVersion, , , sizeBefore] = at
   const last = keys.at(-1)
   return {
     masterKey,
     keys,
     positionBehind: (size) => JSON.stringify([masterKey, masterKeyVersion, last?.conversationId, last?.version, size]),
-    async passOver() {
+    async passOver(em) {
       const [row] = await runIn<{ count: number }>(em, LEFT, at.slice(0, 4))
       const position = JSON.stringify([masterKey, masterKeyVersion, ...END_OF_GROUP, sizeBefore])
       return { failed: row?.count ?? 0, position }

@@ -8,10 +8,11 @@ import type { Services } from '../services.js'
 import { countByMasterKey } from './key-census.js'
 import { type KeyOperation, queueOperation } from './key-operations.js'
 import { UntrueWrapping } from './move-private-keys.js'
-import { rewrapBatch } from './rewrap-batch.js'
+import { RewrapAhead } from './rewrap-ahead.js'
+import { storeBatch, wrapBatch } from './rewrap-batch.js'
 import { rewrapPauseMs } from './rewrap-pace.js'
 import { findKeysToRewrap, type RewrapTarget, STEP_MAX, stepSize } from './rewrap-position.js'
-import type { Step } from './run-key-operation.js'
+import type { Step, Steps } from './run-key-operation.js'
 
 /** A step that takes longer is followed by one of half as many keys: whoever pauses or cancels waits for one. */
 const STEP_MS = 2_000
@@ -61,18 +62,24 @@ async function targetOf({ masterKeys, log }: Pick<Services, 'masterKeys' | 'log'
   }
 }
 
-/** One step: moves some keys, or passes over those of a master key that this process does not have. */
-export async function rewrap(
+/** Steps of one run: each moves some keys, or passes over those of a master key that this process does not have. */
+export function rewrapSteps(): Steps {
+  const ahead = new RewrapAhead()
+  return { take: (services, em, operation, stop) => rewrap(services, em, operation, ahead, stop) }
+}
+
+async function rewrap(
   services: Services,
   em: EntityManager,
   operation: KeyOperation,
+  ahead: RewrapAhead,
   stop: AbortSignal
 ): Promise<Step | null> {
   const { masterKeys, log } = services
   // Queued by a process with another current master key: its workers do it.
   if (operation.target !== masterKeys.current.uri) return null
   try {
-    return await takeStep(services, em, operation, stop)
+    return await takeStep(services, em, operation, ahead, stop)
   } catch (error) {
     const nothing = { done: 0, failed: 0, position: operation.position }
     if (error instanceof UntrueWrapping) {
@@ -89,6 +96,7 @@ async function takeStep(
   services: Services,
   em: EntityManager,
   operation: KeyOperation,
+  ahead: RewrapAhead,
   stop: AbortSignal
 ): Promise<Step> {
   const { masterKeys, config } = services
@@ -97,15 +105,19 @@ async function takeStep(
   const size = Math.min(stepSize(operation.position), Math.max(1, Math.ceil(perSecond ?? STEP_MAX)))
   // Nothing that is taken from the pool while this goes on may lie where the keys are moved away from.
   if (operation.position === null && !operation.dryRun) await emptyPool(em, target, masterKeys.uris)
-  const found = await findKeysToRewrap(em, target, operation.position, size)
+  const startedAt = performance.now()
+  const begun = await ahead.batchAt(operation.position, target)
+  const found = begun ? begun.found : await findKeysToRewrap(em, target, operation.position, size)
   if (!found) return await finish(services, em, operation, target)
   if (!masterKeys.uris.includes(found.masterKey)) {
-    const { failed, position } = await found.passOver()
+    const { failed, position } = await found.passOver(em)
     services.log.error({ masterKey: found.masterKey, keys: failed }, 'rewrap passes over a master key it does not have')
     return { done: 0, failed, position }
   }
-  const startedAt = performance.now()
-  const { done, failed } = await rewrapBatch(services, em, operation, found, stop)
+  const batch = begun ?? (await wrapBatch(services, found, stop))
+  // While the database stores these, the next are wrapped.
+  if (perSecond === null) ahead.begin(services, found.positionBehind(size), target, size, stop)
+  const { done, failed } = await storeBatch(services, em, operation, batch)
   const tookMs = performance.now() - startedAt
   const paceMs = perSecond === null ? 0 : (1000 * found.keys.length) / perSecond - tookMs
   const position = found.positionBehind(nextSize(size, tookMs))

@@ -23,7 +23,7 @@ export interface Step {
   pauseMs?: number
 }
 
-/** How a kind of operation takes its steps. */
+/** How a kind of operation takes its steps, in one run of it. */
 export type Steps =
   /**
    * In the transaction that also notes what was done: nothing is done twice. Null where the operation is for
@@ -45,16 +45,17 @@ export type ReportProgress = (operation: KeyOperation) => Promise<void>
 export async function runKeyOperation(
   services: Services,
   id: string,
-  kinds: Partial<Record<KeyOperationKind, Steps>>,
+  kinds: Partial<Record<KeyOperationKind, () => Steps>>,
   stop: AbortSignal,
   report: ReportProgress = async () => {}
 ): Promise<void> {
   const { signals } = services
+  let steps: Steps | undefined
   while (!stop.aborted) {
     const found = await findKeyOperation(services, id)
     // Of a kind that a newer version has brought: that version's workers know it.
-    const steps = found && kinds[found.kind]
-    if (!steps || found.finishedAt || found.pausedAt) return
+    steps ??= found ? kinds[found.kind]?.() : undefined
+    if (!found || !steps || found.finishedAt || found.pausedAt) return
     if (await waits(services, found, stop)) continue
     const taken = await takeStep(services, found, steps, stop)
     if (taken === 'TOO_EARLY') continue

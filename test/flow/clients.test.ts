@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { DeleteMessageDocument, EditMessageDocument, RemoveMemberDocument } from '../../documents/generated.js'
+import {
+  AddMembersDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
+  RemoveMemberDocument
+} from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { codeBlocks, DocumentedClient } from '../support/documented-client.js'
@@ -23,7 +28,7 @@ afterAll(() => conclave.close())
 const HOUR_MS = 60 * 60 * 1000
 /** Tokens are given for so long. */
 const TOKEN_MS = 12 * HOUR_MS
-const SHARED = ['conclave.mjs', 'socket.mjs', 'fetch.mjs', 'example.mjs']
+const SHARED = ['conclave.mjs', 'socket.mjs', 'fetch.mjs', 'example.mjs', 'inbox-example.mjs']
 const FILES = ['with-graphql-ws.mjs', 'with-apollo-client.mjs', 'with-urql.mjs', 'with-graphql-sse.mjs']
 
 describe('docs/clients.md', () => {
@@ -161,6 +166,24 @@ describe.each(FILES)('%s', (file) => {
     await send(alice, id, 'after the restart')
     await alice.run(EditMessageDocument, { messageId: edited.id, body: 'edited again' })
     expect(await client.events(2)).toEqual(['SENT 7 after the restart', 'EDITED 1 edited again'])
+  })
+
+  it('follows all conversations, and misses nothing of one that was joined while it was away', async () => {
+    const userId = `cindy of ${file}`
+    const cindy = new DocumentedClient(file, address(), await conclave.token(userId))
+    client = cindy
+    const [one, other] = [await createConversation(alice, [userId]), await createConversation(alice, [userId])]
+    cindy.tell('inbox')
+    expect(await cindy.said()).toEqual({ inbox: 2 })
+    await send(alice, one, 'one')
+    expect(await cindy.events(1)).toEqual(['SENT 1 one'])
+    proxy.cut()
+    await alice.run(AddMembersDocument, { conversationId: id, userIds: [userId] })
+    await send(alice, id, 'welcome')
+    proxy.restore()
+    expect(await cindy.events(2)).toEqual([expect.stringMatching(/^SENT 1 alice added/), 'SENT 2 welcome'])
+    await send(alice, other, 'another')
+    expect(await cindy.events(1)).toEqual(['SENT 1 another'])
   })
 
   it('stores a message once that it had to send again, its answer having been lost', async () => {

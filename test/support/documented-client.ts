@@ -32,6 +32,11 @@ const commands = {
       say({ choking: message.body })
       throw new RangeError('not to be taken')
     }),
+  async inbox() {
+    const points = await client.cursors()
+    say({ inbox: points.size })
+    client.followAll(points, (event) => say({ event })).then(() => over(null), over)
+  },
   page: async (id) => say({ page: (await client.page(id)).messages.nodes }),
   send: async (id, body) => say({ sent: await client.send(id, body) }),
   close: async () => client.close(),
@@ -46,6 +51,8 @@ lines.on('close', () => process.exit())
 `
 
 interface Said {
+  /** How many conversations there are. */
+  inbox?: number
   page?: { body: string | null }[]
   event?: { type: string; message: { sequence: number; body: string | null } }
   sent?: { sequence: number; body: string }
@@ -88,7 +95,7 @@ export class DocumentedClient {
     return existsSync(asked) ? readFileSync(asked).length : 0
   }
 
-  tell(...command: [name: 'follow' | 'choke' | 'page' | 'send' | 'close', ...args: string[]]): void {
+  tell(...command: [name: 'follow' | 'inbox' | 'choke' | 'page' | 'send' | 'close', ...args: string[]]): void {
     this.#process.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 

@@ -186,6 +186,26 @@ describe.each(FILES)('%s', (file) => {
     expect(await cindy.events(1)).toEqual(['SENT 1 another'])
   })
 
+  it('shows a conversation as the example does', async () => {
+    await send(alice, id, 'on the page')
+    await connect(file)
+    client.tell('example', 'example.mjs', id)
+    expect((await client.said()).page).toHaveLength(1)
+    expect(await client.said()).toEqual({ drawn: ['on the page'] })
+    expect(await client.said()).toEqual({ drawn: ['on the page', 'Hello!'] })
+  })
+
+  it('shows what happens in all conversations as the example does', async () => {
+    // Somebody with no other conversation.
+    const userId = `dora of ${file}`
+    const own = await createConversation(alice, [userId])
+    client = new DocumentedClient(file, address(), await conclave.token(userId))
+    client.tell('example', 'inbox-example.mjs', own)
+    expect(await client.said()).toEqual({ page: [] })
+    await send(alice, own, 'everywhere')
+    expect(await client.said()).toEqual({ drawn: ['everywhere'] })
+  })
+
   it('stores a message once that it had to send again, its answer having been lost', async () => {
     await follow(file)
     proxy.hangUp()

@@ -37,6 +37,17 @@ const commands = {
     say({ inbox: points.size })
     client.followAll(points, (event) => say({ event })).then(() => over(null), over)
   },
+  // What they leave to the application is global to it.
+  async example(file, id) {
+    const { eventCursor, messages } = await client.page(id)
+    say({ page: messages.nodes })
+    const session = { token }
+    const draw = (messages) => say({ drawn: messages.map(({ body }) => body) })
+    const show = (message) => draw([message])
+    const kept = () => new Map([[id, eventCursor]])
+    Object.assign(globalThis, { connect: () => client, session, id, draw, show, addWhereLacking: show, kept, tell: over })
+    await import('./' + file)
+  },
   page: async (id) => say({ page: (await client.page(id)).messages.nodes }),
   send: async (id, body) => say({ sent: await client.send(id, body) }),
   close: async () => client.close(),
@@ -53,6 +64,8 @@ lines.on('close', () => process.exit())
 interface Said {
   /** How many conversations there are. */
   inbox?: number
+  /** Bodies of the messages that an example shows, in their order. */
+  drawn?: (string | null)[]
   page?: { body: string | null }[]
   event?: { type: string; message: { sequence: number; body: string | null } }
   sent?: { sequence: number; body: string }
@@ -95,7 +108,9 @@ export class DocumentedClient {
     return existsSync(asked) ? readFileSync(asked).length : 0
   }
 
-  tell(...command: [name: 'follow' | 'inbox' | 'choke' | 'page' | 'send' | 'close', ...args: string[]]): void {
+  tell(
+    ...command: [name: 'follow' | 'inbox' | 'example' | 'choke' | 'page' | 'send' | 'close', ...args: string[]]
+  ): void {
     this.#process.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 

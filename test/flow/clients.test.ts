@@ -187,12 +187,14 @@ describe.each(FILES)('%s', (file) => {
   })
 
   it('shows a conversation as the example does', async () => {
-    await send(alice, id, 'on the page')
+    const first = await send(alice, id, 'on the page')
     await connect(file)
     client.tell('example', 'example.mjs', id)
     expect((await client.said()).page).toHaveLength(1)
     expect(await client.said()).toEqual({ drawn: ['on the page'] })
     expect(await client.said()).toEqual({ drawn: ['on the page', 'Hello!'] })
+    await alice.run(EditMessageDocument, { messageId: first.id, body: 'edited' })
+    expect(await client.said()).toEqual({ drawn: ['edited', 'Hello!'] })
   })
 
   it('shows what happens in all conversations as the example does', async () => {
@@ -204,6 +206,14 @@ describe.each(FILES)('%s', (file) => {
     expect(await client.said()).toEqual({ page: [] })
     await send(alice, own, 'everywhere')
     expect(await client.said()).toEqual({ drawn: ['everywhere'] })
+  })
+
+  it('says that a message is too big to be taken at all', async () => {
+    await connect(file)
+    client.tell('send', id, 'x'.repeat(1_000_000))
+    expect(await client.said()).toEqual(
+      over(expect.toBeOneOf([413, 1009, 'BAD_USER_INPUT']), expect.stringMatching(/./))
+    )
   })
 
   it('stores a message once that it had to send again, its answer having been lost', async () => {

@@ -138,7 +138,8 @@ describe.each(FILES)('%s', (file) => {
     const { connections } = proxy
     client.tell('send', id, 'into the void')
     await send(alice, id, 'unheard')
-    await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections), { timeout: 20_000 })
+    // The first new one is not answered either.
+    await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections + 1), { timeout: 20_000 })
     proxy.restore()
     const said = [await client.said(), await client.said(), await client.said()]
     expect(said.filter(({ sent }) => sent)).toEqual([{ sent: expect.objectContaining({ body: 'into the void' }) }])

@@ -9,11 +9,26 @@ if (!query) {
   process.exit(1)
 }
 
+/** Ends with a sentence. */
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
+
+function parse(text, failure) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return fail(failure)
+  }
+}
+
+const body = { query, variables: parse(variables, 'The variables are not JSON.') }
 const response = await fetch(url, {
   method: 'POST',
   headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
-  body: JSON.stringify({ query, variables: JSON.parse(variables) })
-})
-const answer = await response.json()
+  body: JSON.stringify(body)
+}).catch(() => fail(`There is no server at ${url}.`))
+const answer = parse(await response.text(), `What answers at ${url} is not Conclave: HTTP ${response.status}.`)
 console.log(JSON.stringify(answer))
-process.exitCode = answer.errors ? 1 : 0
+process.exitCode = answer.data && !answer.errors ? 0 : 1

@@ -47,6 +47,7 @@ async function listen(after) {
     try {
       for await (const { data, errors } of client.iterate({ query, variables: { conversationId, after: cursor } })) {
         if (errors) throw errors
+        // An application keeps each message under its id: this may be one that it has, or an edited one that it never saw.
         const { type, message } = data.messageEvents
         console.log(`#${message.sequence} ${type} ${message.sender?.name ?? '*'}: ${message.body ?? message.status}`)
         cursor = data.messageEvents.cursor
@@ -69,4 +70,7 @@ try {
   const message = error?.[0]?.message || error?.reason || error?.message || error
   console.error(message === 'fetch failed' ? `There is no server at ${url}.` : message)
   process.exitCode = 1
+} finally {
+  // It would keep a socket open for an attempt that has failed.
+  await client.dispose()
 }

@@ -82,6 +82,7 @@ function welcome(config: Config, url: string, databasePlace: string): string {
     'Conclave is ready.',
     '',
     `  GraphQL    ${url}/graphql  (HTTP)   ${url.replace('http', 'ws')}/graphql  (WebSocket)`,
+    `             ${url}/graphql/stream  (Server-Sent Events)`,
     `  Probes     ${url}/healthz  ${url}/readyz`,
     `  Data       ${databasePlace}`
   ]

@@ -22,6 +22,8 @@ export interface ResumePoint {
  * or from now on where it has none; of one that the viewer joins meanwhile from the joining on. A conversation that
  * the viewer leaves, or that is deleted, is followed no longer; a resume point of one is passed over.
  *
+ * @param fromJoining whether conversations without a resume point come from the joining on as well. A client that has a
+ *   point for every conversation it knows would otherwise miss the beginning of one that it joined while it was away.
  * @param consumer takes what happens in conversations that have been caught up with; null where all is to come through
  *   the iterator
  * @throws BadUserInput for two points of one conversation, and for a cursor that lies ahead
@@ -30,13 +32,14 @@ export async function inboxStream(
   services: StreamServices,
   viewer: Viewer,
   resume: readonly ResumePoint[],
-  consumer: LiveConsumer | null
+  consumer: LiveConsumer | null,
+  fromJoining = false
 ): Promise<AsyncIterableIterator<MessageEvent>> {
   const points = new Map(resume.map(({ conversationId, after }) => [conversationId, after]))
   if (points.size < resume.length) throw new BadUserInput('resume', 'Name each conversation once.')
   const inbox = new Inbox(services, viewer, consumer)
   try {
-    await inbox.begin(points)
+    await inbox.begin(points, fromJoining)
     return abortable(
       (signal) => inbox.events(signal),
       () => inbox.close()
@@ -94,13 +97,14 @@ class Inbox {
     })
   }
 
-  async begin(points: Map<string, number>): Promise<void> {
+  async begin(points: Map<string, number>, fromJoining: boolean): Promise<void> {
     const memberships = await this.#memberships()
     for (const { conversationId, lastChange } of memberships)
       requirePast('resume', points.get(conversationId) ?? 0, lastChange)
     for (const membership of memberships) {
-      const { conversationId, lastChange: horizon } = membership
-      this.#follow(membership, { after: points.get(conversationId) ?? horizon, horizon })
+      const { conversationId, joinedChange, lastChange: horizon } = membership
+      const after = points.get(conversationId) ?? (fromJoining ? joinedChange : horizon)
+      this.#follow(membership, { after, horizon })
     }
   }
 

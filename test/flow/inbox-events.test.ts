@@ -88,6 +88,19 @@ describe('an inbox', () => {
     expect((await events.take(2)).map(bodyOf)).toEqual(['alice added dave', 'in again'])
   })
 
+  it('has what was missed in a conversation that was joined while away, for who asks for that', async () => {
+    const [one] = await twoConversations('ivan')
+    const resume = [{ conversationId: one, after: await eventCursor(alice, one) }]
+    const joined = await createConversation(alice, [])
+    await send(alice, joined, 'before')
+    await alice.run(AddMembersDocument, { conversationId: joined, userIds: ['ivan'] })
+    await send(alice, joined, 'welcome')
+    await send(alice, one, 'meanwhile')
+    const ivan = await there.as('ivan')
+    const from = ivan.subscribe(InboxEventsDocument, { resume, fromJoining: true })
+    expect(bodiesOf(await from.take(3), joined)).toEqual(['alice added ivan', 'welcome'])
+  })
+
   it('goes on after a conversation was deleted', async () => {
     const [one, other] = await twoConversations('erin')
     const events = await openInbox('erin', one)

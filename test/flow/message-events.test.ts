@@ -103,6 +103,19 @@ describe('subscribing', () => {
     expect(received).toEqual(bodies)
   })
 
+  it('calls an edit an edit also where the connection was lost before the message itself was delivered', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const start = await eventCursor(alice, id)
+    const first = await send(alice, id, 'first')
+    await send(alice, id, 'second')
+    await alice.run(EditMessageDocument, { messageId: first.id, body: 'first, edited' })
+    const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after: start })
+    const { messageEvents: second } = await events.next()
+    events.stop()
+    const again = bob.subscribe(MessageEventsDocument, { conversationId: id, after: second.cursor })
+    expect([second.message.body, brief(await again.next())]).toEqual(['second', 'EDITED first, edited'])
+  })
+
   it('catches up over more than one batch of the log', async () => {
     const id = await createConversation(alice, ['bob'])
     const after = await eventCursor(alice, id)

@@ -51,7 +51,7 @@ afterAll(async () => {
 
 describe('npm start', () => {
   it('prints where it serves, where the data lies, and a command that gets a token', async () => {
-    expect(running.output).toContain(`${url}/graphql`)
+    for (const path of ['/graphql ', '/graphql/stream']) expect(running.output).toContain(`${url}${path}`)
     expect(running.output).toContain(program.databaseFolder)
     const command = /npm run -s (token -- .+)/.exec(running.output)?.[1]?.split(' ') ?? []
     const { code, output } = await program.run(['run', '-s', ...command])

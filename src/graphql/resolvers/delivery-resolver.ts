@@ -15,6 +15,11 @@ interface SubscribeArguments {
   after?: string | null
 }
 
+interface InboxArguments {
+  resume?: ResumePoint[] | null
+  fromJoining?: boolean | null
+}
+
 @InputType()
 class ResumePoint {
   @Field(() => ID)
@@ -47,18 +52,26 @@ export class DeliveryResolver {
   @Subscription(() => MessageEventType, {
     description:
       'The same for every conversation the viewer is in: from its resume point on, or from now on where it has none; of one that the viewer joins, from the joining on.',
-    subscribe: async ({ args, context }: { args: { resume?: ResumePoint[] | null }; context: Context }) => {
+    subscribe: async ({ args, context }: { args: InboxArguments; context: Context }) => {
       const points = (args.resume ?? []).map(({ conversationId, after }) => {
         const id = requireConversationId('resume', conversationId)
         return { conversationId: id, after: Number(decodeCursor('event', id, 'resume', after)) }
       })
-      return await inboxStream(context.services, requireViewer(context), points, context.consumer ?? null)
+      const { services, consumer = null } = context
+      return await inboxStream(services, requireViewer(context), points, consumer, args.fromJoining ?? false)
     }
   })
   @Extensions(SAME_FOR_ALL)
   inboxEvents(
     @Root() event: MessageEvent,
-    @Arg('resume', () => [ResumePoint], { nullable: true, defaultValue: [] }) _resume: ResumePoint[] | null
+    @Arg('resume', () => [ResumePoint], { nullable: true, defaultValue: [] }) _resume: ResumePoint[] | null,
+    @Arg('fromJoining', () => Boolean, {
+      nullable: true,
+      defaultValue: false,
+      description:
+        'Whether conversations without a resume point come from the joining on as well: for clients that have a point for every conversation they know, and may have joined others while they were away.'
+    })
+    _fromJoining: boolean | null
   ): MessageEventType {
     return toEvent(event)
   }
@@ -69,7 +82,7 @@ export class DeliveryResolver {
 export class ConversationEventsResolver {
   @FieldResolver(() => String, {
     description:
-      'Cursor of the latest change. Pass it as `after` to messageEvents: what changes after this read is then delivered, whenever the subscription begins.'
+      'Cursor of the latest change. Pass it as `after` to messageEvents: what changes after this read is then delivered, whenever the subscription begins. It is read before the messages that are asked for beside it.'
   })
   eventCursor(@Root() { id, lastChange }: ViewedConversation): string {
     return eventCursor(id, lastChange)

@@ -48,7 +48,7 @@ export class SendMessageInput {
 
   @Field(() => ID, {
     nullable: true,
-    description: 'Makes a retry safe: the same id by the same sender never stores twice.'
+    description: 'Makes a retry safe: within a conversation, the same id by the same sender never stores twice.'
   })
   clientMessageId!: string | null
 
@@ -69,7 +69,10 @@ export class MessageEventType {
   cursor!: string
 
   @Extensions(SAME_FOR_ALL)
-  @Field(() => MessageEventTypeEnum)
+  @Field(() => MessageEventTypeEnum, {
+    description:
+      'What happened since the cursor before. The message may be new to you whatever this says: put it in the place of what you have under its id.'
+  })
   type!: MessageEvent['type']
 
   @Extensions(SAME_FOR_ALL)

@@ -1,0 +1,52 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { RemoveMemberDocument } from '../../documents/generated.js'
+import type { Activity } from '../../src/delivery/activity.js'
+import { activityStream } from '../../src/delivery/activity-stream.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { QuietSignals } from '../support/quiet-signals.js'
+
+/** One stream of activity whose signals and time a test has in its hands. */
+
+let conclave: TestConclave
+let alice: GraphQLClient
+let id: string
+let signals: QuietSignals
+let events: AsyncIterableIterator<Activity>
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  alice = await conclave.as('alice')
+})
+beforeEach(async () => {
+  id = await createConversation(alice, ['bob'])
+  signals = new QuietSignals()
+  const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
+  events = await activityStream({ ...conclave.services, signals }, viewer, id)
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+  await events.return?.()
+})
+afterAll(() => conclave.close())
+
+describe('a stream of activity', () => {
+  it('of a removed member ends although the signal of it is lost, however often something happens', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    expect(await nextRead(1)).toMatchObject({ value: { kind: 'READ', sequence: 1 } })
+    await alice.run(RemoveMemberDocument, { conversationId: id, userId: 'bob' })
+    vi.advanceTimersByTime(3_000)
+    expect(await nextRead(2)).toMatchObject({ value: { sequence: 2 } })
+    vi.advanceTimersByTime(3_000)
+    await expect(nextRead(3)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+})
+
+/** Says that somebody has read up to there, and takes what comes of it. */
+function nextRead(sequence: number): Promise<IteratorResult<Activity>> {
+  const next = events.next()
+  signals.wake(`activity:${id}`, JSON.stringify({ kind: 'READ', userId: 'alice', sequence }))
+  return next
+}

@@ -4,7 +4,7 @@ import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
-import type { Signal, Signals, Topic, Wake } from './signals.js'
+import { SEPARATOR, type Signal, type Signals, type Topic, type Wake } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
@@ -74,7 +74,7 @@ export class PostgresSignals implements Signals {
   }
 
   async #send(batch: Signal[]): Promise<void> {
-    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : `${topic} ${payload}`))
+    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : topic + SEPARATOR + payload))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
     await this.#query({ name: 'notify', text, values: [CHANNEL, texts] })
   }
@@ -87,9 +87,9 @@ export class PostgresSignals implements Signals {
   }
 
   #receive(text: string): void {
-    const space = text.indexOf(' ')
-    if (space < 0) this.#listeners.wake(text as Topic)
-    else this.#listeners.wake(text.slice(0, space) as Topic, text.slice(space + 1))
+    const end = text.indexOf(SEPARATOR)
+    if (end < 0) this.#listeners.wake(text as Topic)
+    else this.#listeners.wake(text.slice(0, end) as Topic, text.slice(end + SEPARATOR.length))
   }
 
   async #connect(): Promise<void> {

@@ -39,6 +39,9 @@ export interface Signals {
   close(): Promise<void>
 }
 
+/** Between a topic and a payload in one text: ids hold spaces, and no control characters. */
+export const SEPARATOR = '\n'
+
 export const ALL_KEYS: KeyTopic = 'keys:*'
 
 export function isKeyTopic(topic: string): topic is KeyTopic {

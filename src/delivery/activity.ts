@@ -1,5 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { z } from 'zod'
 import { NotFound, RateLimited } from '../errors.js'
+import { isUserId } from '../identity/user-id.js'
 import type { Viewer } from '../identity/viewer.js'
 import { memberRole } from '../membership/roles.js'
 import type { Services } from '../services.js'
@@ -63,11 +65,16 @@ function tell({ signals }: Pick<Services, 'signals'>, conversationId: string, ac
   signals.publish(`activity:${conversationId}`, JSON.stringify(activity))
 }
 
-/** @returns null for what no version of this program has sent */
+const ACTIVITY = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('TYPING'), userId: z.string().refine(isUserId), typing: z.boolean() }),
+  z.object({ kind: z.literal('READ'), userId: z.string().refine(isUserId), sequence: z.int32().nonnegative() })
+])
+
+/** @returns null for what no version of this program has sent: whoever gets to the carrier of signals can signal */
 export function parseActivity(payload: string): Activity | null {
-  const { kind, userId, typing, sequence } = JSON.parse(payload) as Partial<Record<string, unknown>>
-  if (typeof userId !== 'string') return null
-  if (kind === 'TYPING' && typeof typing === 'boolean') return { kind, userId, typing }
-  if (kind === 'READ' && typeof sequence === 'number') return { kind, userId, sequence }
-  return null
+  try {
+    return ACTIVITY.safeParse(JSON.parse(payload)).data ?? null
+  } catch {
+    return null
+  }
 }

@@ -24,7 +24,7 @@ const CONNECTION = {
 export class PostgresSignals implements Signals {
   readonly #url: string
   readonly #log: Logger
-  readonly #listeners = new Listeners()
+  readonly #listeners: Listeners
   readonly #outbox: Outbox
   readonly #heartbeat = new Heartbeat(
     () => this.#ask(),
@@ -39,6 +39,7 @@ export class PostgresSignals implements Signals {
   private constructor(url: string, log: Logger) {
     this.#url = url
     this.#log = log
+    this.#listeners = new Listeners(log)
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
   }
 

@@ -22,10 +22,7 @@ const KEYS_CHANNEL = 'conclave:{keys}'
  */
 export class RedisSignals implements Signals {
   readonly #log: Logger
-  readonly #listeners = new Listeners(
-    (topic) => this.#begin(topic),
-    (topic) => this.#end(topic)
-  )
+  readonly #listeners: Listeners
   readonly #outbox: Outbox
   readonly #channels: RedisChannels
   readonly #heartbeat = new Heartbeat(
@@ -43,6 +40,11 @@ export class RedisSignals implements Signals {
 
   constructor(url: string, log: Logger) {
     this.#log = log
+    this.#listeners = new Listeners(
+      log,
+      (topic) => this.#begin(topic),
+      (topic) => this.#end(topic)
+    )
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
     this.#channels = openChannels(url, {
       onPublisherUp: () => this.#outbox.open(),

@@ -33,6 +33,12 @@ afterEach(async () => {
 afterAll(() => conclave.close())
 
 describe('a stream of activity', () => {
+  it('passes over what is no activity', async () => {
+    signals.wake(`activity:${id}`, '{"kind":')
+    signals.wake(`activity:${id}`, '{"kind":"READ","userId":"alice","sequence":"all"}')
+    expect(await nextRead(1)).toMatchObject({ value: { sequence: 1 } })
+  })
+
   it('of a removed member ends although the signal of it is lost, however often something happens', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     expect(await nextRead(1)).toMatchObject({ value: { kind: 'READ', sequence: 1 } })

@@ -1,9 +1,10 @@
 import { Listeners } from '../../src/delivery/listeners.js'
 import type { Signals, Topic } from '../../src/delivery/signals.js'
+import { createLogger } from '../../src/log.js'
 
 /** Signals that go nowhere: a test wakes whom it wants to. */
 export class QuietSignals implements Signals {
-  readonly #listeners = new Listeners()
+  readonly #listeners = new Listeners(createLogger('silent'))
 
   publish(): void {}
 

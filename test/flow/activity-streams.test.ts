@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { RemoveMemberDocument } from '../../documents/generated.js'
+import { DeleteConversationDocument, RemoveMemberDocument } from '../../documents/generated.js'
 import type { Activity } from '../../src/delivery/activity.js'
 import { activityStream } from '../../src/delivery/activity-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { QuietSignals } from '../support/quiet-signals.js'
+import { runDueWork } from '../support/worker-run.js'
 
 /** One stream of activity whose signals and time a test has in its hands. */
 
@@ -47,6 +48,14 @@ describe('a stream of activity', () => {
     expect(await nextRead(2)).toMatchObject({ value: { sequence: 2 } })
     vi.advanceTimersByTime(3_000)
     await expect(nextRead(3)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
+  it('of a deleted conversation completes, also where its rows are gone before it looks', async () => {
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    await runDueWork(conclave)
+    expect(await conclave.database.query('select from conversations where id = $1', [id])).toEqual([])
+    signals.wake('user:bob')
+    expect(await nextRead(1)).toEqual({ done: true, value: undefined })
   })
 })
 

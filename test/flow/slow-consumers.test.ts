@@ -12,6 +12,7 @@ import { messageStream } from '../../src/delivery/message-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { runDueWork } from '../support/worker-run.js'
 
 /** A consumer that has taken the first of several events, while something happens to the rest. */
 
@@ -65,6 +66,14 @@ describe('a consumer that takes events slowly', () => {
 
   it('gets nothing more of a conversation that is deleted meanwhile', async () => {
     await alice.run(DeleteConversationDocument, { conversationId: id })
+    wake()
+    expect(await next()).toBeNull()
+  })
+
+  it('gets no FORBIDDEN where the rows of the deleted conversation are gone before it reads again', async () => {
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    await runDueWork(conclave)
+    expect(await conclave.database.query('select from conversations where id = $1', [id])).toEqual([])
     wake()
     expect(await next()).toBeNull()
   })

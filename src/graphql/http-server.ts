@@ -11,13 +11,14 @@ import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { UnreadAnswers } from './unread-answers.js'
 import { extraRules } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
 
 export interface HttpServer {
   /** Where it listens, with the port that the system gave where 0 was asked for. */
   url: string
-  /** Stops accepting, finishes the requests under way, sends subscribers elsewhere. */
+  /** Stops accepting, finishes what is under way over every transport, sends subscribers elsewhere. */
   close(): Promise<void>
 }
 
@@ -52,6 +53,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
+  const answers = new UnreadAnswers()
+  app.addHook('onRequest', async (_, reply) => answers.add(reply.raw))
   await app.register(fastifyApollo(apollo), {
     context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
   })
@@ -65,8 +68,10 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       isClosing = true
       const closed = app.close()
       streams.close()
+      const cutting = answers.cut()
       await sockets.close()
       await closed
+      clearInterval(cutting)
       await apollo.stop()
     }
   }

@@ -57,8 +57,7 @@ async function answer(
   subscribers: Subscribers
 ): Promise<void> {
   const end = () => stream.complete({ errors: [format(expiredToken())] })
-  const expiry = whenExpired(context.services, context.viewer, end)
-  stream.onOver(() => clearTimeout(expiry))
+  stream.onOver(whenExpired(context.services, context.viewer, end))
   try {
     const result = await perform(schema, { ...context, sink: stream }, request, format)
     if (isResults(result)) {

@@ -17,7 +17,7 @@ import { whenExpired } from './when-expired.js'
 /** What `onConnect` leaves behind for the operations of the same socket. */
 type Extra = {
   viewer?: Viewer
-  expiry?: NodeJS.Timeout | undefined
+  stopExpiry?: () => void
 }
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
@@ -47,7 +47,7 @@ export function serveWebSocket(
     subscribe: (args) => subscribeOperation(args, format),
     onConnect: (context) => admit(services, context),
     onClose({ extra }) {
-      clearTimeout(extra.expiry)
+      extra.stopExpiry?.()
       underWay.gone(extra.socket)
     },
     // Errors are answers, and the socket stays.
@@ -83,7 +83,7 @@ async function admit(
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
   extra.viewer = viewer
   const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
-  extra.expiry = whenExpired(services, viewer, end)
+  extra.stopExpiry = whenExpired(services, viewer, end)
   return true
 }
 

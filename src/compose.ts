@@ -15,6 +15,7 @@ import { migrate } from './database/migrate.js'
 import { ActivityLimit } from './delivery/activity.js'
 import { ConversationFeeds } from './delivery/conversation-feeds.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
+import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
 import { createAuthenticate } from './identity/authenticate.js'
@@ -107,6 +108,7 @@ export async function compose(
       },
       { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
     )
+    const activityLimit = new ActivityLimit()
     const services: Services = {
       config: settings,
       clock,
@@ -127,7 +129,8 @@ export async function compose(
       sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
       signals,
       feeds: new ConversationFeeds({ database, signals, clock, log }),
-      activityLimit: new ActivityLimit()
+      activityLimit,
+      readMarks: new ReadMarks(signals, activityLimit)
     }
     return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
   } catch (error) {

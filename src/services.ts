@@ -6,6 +6,7 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
+import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
@@ -44,4 +45,5 @@ export interface Services {
   signals: Signals
   feeds: ConversationFeeds
   activityLimit: ActivityLimit
+  readMarks: ReadMarks
 }

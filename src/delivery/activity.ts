@@ -47,21 +47,15 @@ export async function setTyping(
   if (!role) throw new NotFound('conversation')
   const waitMs = await services.activityLimit.waitMs(viewer, conversationId)
   if (waitMs > 0) throw new RateLimited(waitMs)
-  tell(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
+  signalActivity(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
 }
 
-/** Tells the others how far the viewer has read; too often, it is left out: the mark itself stands in the table. */
-export async function tellRead(
-  services: Pick<Services, 'signals' | 'activityLimit'>,
-  viewer: Viewer,
+/** Tells every process that shows it to somebody. */
+export function signalActivity(
+  { signals }: Pick<Services, 'signals'>,
   conversationId: string,
-  sequence: number
-): Promise<void> {
-  if ((await services.activityLimit.waitMs(viewer, conversationId)) > 0) return
-  tell(services, conversationId, { kind: 'READ', userId: viewer.id, sequence })
-}
-
-function tell({ signals }: Pick<Services, 'signals'>, conversationId: string, activity: Activity): void {
+  activity: Activity
+): void {
   signals.publish(`activity:${conversationId}`, JSON.stringify(activity))
 }
 

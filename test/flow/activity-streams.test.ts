@@ -1,7 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { DeleteConversationDocument, RemoveMemberDocument } from '../../documents/generated.js'
 import type { Activity } from '../../src/delivery/activity.js'
-import { activityStream } from '../../src/delivery/activity-stream.js'
+import { activityStream, TYPING_MS } from '../../src/delivery/activity-stream.js'
+import { Alarm } from '../../src/delivery/alarm.js'
+import { POLL_MS } from '../../src/delivery/conversation-feeds.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -50,6 +53,27 @@ describe('a stream of activity', () => {
     await expect(nextRead(3)).rejects.toMatchObject({ code: 'FORBIDDEN' })
   })
 
+  it('says by itself that somebody types no more, six seconds after it was said last', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const waits = vi.spyOn(Alarm.prototype, 'wait')
+    const begun = events.next()
+    await untilWaiting(waits, 1)
+    signals.wake(`activity:${id}`, JSON.stringify({ kind: 'TYPING', userId: 'alice', typing: true }))
+    expect((await begun).value).toEqual({ kind: 'TYPING', userId: 'alice', typing: true })
+    const ended = vi.fn()
+    const end = events.next().then(ended)
+    // The poll comes first, and finds nothing.
+    await untilWaiting(waits, 2)
+    pass(POLL_MS + 1)
+    await untilWaiting(waits, 3)
+    pass(TYPING_MS - POLL_MS - 2)
+    await nextTurn()
+    expect(ended).not.toHaveBeenCalled()
+    pass(1)
+    await end
+    expect(ended).toHaveBeenCalledWith({ done: false, value: { kind: 'TYPING', userId: 'alice', typing: false } })
+  })
+
   it('of a deleted conversation completes, also where its rows are gone before it looks', async () => {
     await alice.run(DeleteConversationDocument, { conversationId: id })
     await runDueWork(conclave)
@@ -58,6 +82,16 @@ describe('a stream of activity', () => {
     expect(await nextRead(1)).toEqual({ done: true, value: undefined })
   })
 })
+
+/** On all clocks. */
+function pass(ms: number): void {
+  conclave.clock.advance(ms)
+  vi.advanceTimersByTime(ms)
+}
+
+async function untilWaiting(waits: MockInstance<Alarm['wait']>, times: number): Promise<void> {
+  while (waits.mock.calls.length < times) await nextTurn()
+}
 
 /** Says that somebody has read up to there, and takes what comes of it. */
 function nextRead(sequence: number): Promise<IteratorResult<Activity>> {

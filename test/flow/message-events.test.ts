@@ -10,6 +10,8 @@ import {
 import { messageStream } from '../../src/delivery/message-stream.js'
 import type { Signals } from '../../src/delivery/signals.js'
 import { encodeCursor } from '../../src/graphql/cursor.js'
+import { requireMessageId } from '../../src/graphql/ids.js'
+import { editMessage } from '../../src/message/edit-message.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { brief, createConversation, eventCursor, follow, followLive, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -62,7 +64,9 @@ describe('subscribing', () => {
     )
   })
 
-  it('after reconnecting gives what was missed, each message once and in its present state', async () => {
+  it('after a thousand edits gives what was missed, each message once and in its present state', {
+    timeout: 60_000
+  }, async () => {
     const id = await createConversation(alice, ['bob'])
     const [seen, edited, deleted] = [
       await send(alice, id, 'seen'),
@@ -71,15 +75,14 @@ describe('subscribing', () => {
     ]
     const cursor = await eventCursor(alice, id)
     await alice.run(EditMessageDocument, { messageId: seen.id, body: 'seen, then edited' })
-    for (let edit = 1; edit <= 5; edit++)
-      await alice.run(EditMessageDocument, { messageId: edited.id, body: `edit ${edit}` })
+    await editOften(edited.id, 1000)
     await alice.run(DeleteMessageDocument, { messageId: deleted.id })
     const fresh = await send(alice, id, 'new')
     await alice.run(EditMessageDocument, { messageId: fresh.id, body: 'new, and edited' })
     const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after: cursor })
     expect((await events.take(4)).map(brief)).toEqual([
       'EDITED seen, then edited',
-      'EDITED edit 5',
+      'EDITED edit 1000',
       'DELETED null',
       'SENT new, and edited'
     ])
@@ -103,6 +106,30 @@ describe('subscribing', () => {
     expect(received).toEqual(bodies)
   })
 
+  it('goes on from the cursors of one process in another, back and forth, without a gap or a repetition', async () => {
+    const other = await bootConclave({ databaseUrl: conclave.database.url })
+    try {
+      const id = await createConversation(alice, ['bob'])
+      const readers = [bob, await other.as('bob')]
+      let after = await eventCursor(alice, id)
+      const received: string[] = []
+      for (let link = 0; link < 4; link++) {
+        await send(alice, id, `missed ${link}`)
+        const events = (readers[link % 2] ?? bob).subscribe(MessageEventsDocument, { conversationId: id, after })
+        // One that it catches up with, and one that it follows live, from either process.
+        const missed = await events.next()
+        await send(link % 2 ? alice : await other.as('alice'), id, `live ${link}`)
+        const live = await events.next()
+        events.stop()
+        received.push(brief(missed), brief(live))
+        after = live.messageEvents.cursor
+      }
+      expect(received).toEqual([0, 1, 2, 3].flatMap((link) => [`SENT missed ${link}`, `SENT live ${link}`]))
+    } finally {
+      await other.close()
+    }
+  })
+
   it('catches up over more than one batch of the log', async () => {
     const id = await createConversation(alice, ['bob'])
     const after = await eventCursor(alice, id)
@@ -113,6 +140,13 @@ describe('subscribing', () => {
     )
   })
 })
+
+/** By the use case itself, one after the other. */
+async function editOften(messageId: string, times: number): Promise<void> {
+  const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('alice')}`)
+  const key = requireMessageId('id', messageId)
+  for (let edit = 1; edit <= times; edit++) await editMessage(conclave.services, viewer, key, `edit ${edit}`)
+}
 
 describe('a subscription', () => {
   it('of a member who is removed ends with FORBIDDEN before the next message', async () => {

@@ -3,6 +3,7 @@ import type { Viewer } from '../identity/viewer.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 
+// Limited before its keys are joined: planned as one join, a read would take in all that follows, and sort it.
 const READ: Statement = {
   name: 'read-log',
   text: `
@@ -14,10 +15,12 @@ const READ: Statement = {
     select v.last_change::float8 as "lastChange", v.visible_after as "visibleAfter", ${MESSAGE_COLUMNS}
       from viewed v
       left join (
-        messages x ${MESSAGE_KEYS}
-      ) on x.conversation_id = v.id and x.change > $3 and x.sequence > v.visible_after
-     order by x.change
-     limit $4`
+        lateral (
+          select * from messages where conversation_id = v.id and change > $3 and sequence > v.visible_after
+           order by change limit $4
+        ) x ${MESSAGE_KEYS}
+      ) on true
+     order by x.change`
 }
 
 const READ_TAIL: Statement = {
@@ -26,11 +29,12 @@ const READ_TAIL: Statement = {
     select ${MESSAGE_COLUMNS}
       from conversations c
       left join (
-        messages x ${MESSAGE_KEYS}
-      ) on x.conversation_id = c.id and x.change > $2
+        lateral (
+          select * from messages where conversation_id = c.id and change > $2 order by change limit $3
+        ) x ${MESSAGE_KEYS}
+      ) on true
      where c.id = $1 and c.deleted_at is null
-     order by x.change
-     limit $3`
+     order by x.change`
 }
 
 const IS_THERE: Statement = {

@@ -13,7 +13,7 @@ import { encodeCursor } from '../../src/graphql/cursor.js'
 import { requireMessageId } from '../../src/graphql/ids.js'
 import { editMessage } from '../../src/message/edit-message.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { brief, createConversation, eventCursor, follow, followLive, send } from '../support/chat.js'
+import { brief, createConversation, eventCursor, follow, followLive, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { TestClock } from '../support/test-clock.js'
 
@@ -88,6 +88,25 @@ describe('subscribing', () => {
     ])
     await send(alice, id, 'live')
     expect(brief(await events.next())).toBe('SENT live')
+  })
+
+  it('may begin with the edit of a message that was never given: whoever takes each as it is has them all', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const start = await eventCursor(alice, id)
+    const first = await send(alice, id, 'first')
+    await send(alice, id, 'second')
+    await alice.run(EditMessageDocument, { messageId: first.id, body: 'first, edited' })
+    const known = new Map<string, string | null>()
+    let after = start
+    for (const expected of ['SENT second', 'EDITED first, edited']) {
+      const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after })
+      const event = await events.next()
+      events.stop()
+      expect(brief(event)).toBe(expected)
+      known.set(event.messageEvents.message.id, event.messageEvents.message.body)
+      after = event.messageEvents.cursor
+    }
+    expect(known).toEqual(new Map((await readBack(bob, id)).map((message) => [message.id, message.body])))
   })
 
   it('goes on from any cursor in a chain, without a gap or a repetition', async () => {

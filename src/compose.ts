@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
+import { QueueOutage } from '../jobs/queue-outage.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
 import { registerKeyDefaults } from './conversation-key/key-defaults.js'
@@ -92,7 +93,7 @@ export async function compose(
     const keyDefaultsId =
       purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
     const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
-    const queuePlace = { databaseUrl, redisUrl: config.redisUrl }
+    const queuePlace = { databaseUrl, redisUrl: config.redisUrl, outage: new QueueOutage(log) }
     const jobs = createJobQueue(queuePlace, log)
     opened.push(() => jobs.close())
     // What is secret in the configuration goes to whom it is for, and no further.

@@ -22,6 +22,7 @@ const CONNECTION = {
  * the database wait for one lock.
  */
 export class PostgresSignals implements Signals {
+  readonly carrier = 'PostgreSQL'
   readonly #url: string
   readonly #log: Logger
   readonly #listeners: Listeners
@@ -52,6 +53,10 @@ export class PostgresSignals implements Signals {
       throw error
     }
     return signals
+  }
+
+  get isHearing(): boolean {
+    return this.#client !== null
   }
 
   publish(topic: Topic, payload?: string): void {
@@ -115,7 +120,7 @@ export class PostgresSignals implements Signals {
     if (this.#closed || this.#client !== client) return
     this.#client = null
     this.#outbox.shut()
-    this.#log.warn('connection for signals lost')
+    this.#log.warn('connection for signals lost: until it is back, events come within five seconds instead of at once')
     this.#listeners.wakeAllKeys()
     this.#scheduleReconnect()
   }

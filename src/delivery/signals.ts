@@ -26,6 +26,10 @@ export type Wake = (payload?: string) => void
  * is woken looks at the database, and a signal only says when.
  */
 export interface Signals {
+  /** What carries them. */
+  readonly carrier: 'PostgreSQL' | 'Redis'
+  /** Whether this process hears what is signalled: known within three seconds. */
+  readonly isHearing: boolean
   /** Tells every process, soon; called after the change has committed. */
   publish(topic: Topic, payload?: string): void
   /**

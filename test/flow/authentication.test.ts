@@ -153,7 +153,7 @@ describe('probes', () => {
   it('answer while the server and its database are there', async () => {
     for (const [path, body] of [
       ['/healthz', { status: 'ok' }],
-      ['/readyz', { status: 'ok', database: 'ok', masterKeys: {} }]
+      ['/readyz', { status: 'ok', database: 'ok', masterKeys: { 'local:test': 'ok' } }]
     ] as const) {
       const response = await fetch(conclave.url + path)
       expect([response.status, await response.json()]).toEqual([200, body])

@@ -8,13 +8,13 @@ import {
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { messageStream } from '../../src/delivery/message-stream.js'
-import type { Signals } from '../../src/delivery/signals.js'
 import { encodeCursor } from '../../src/graphql/cursor.js'
 import { requireMessageId } from '../../src/graphql/ids.js'
 import { editMessage } from '../../src/message/edit-message.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { brief, createConversation, eventCursor, follow, followLive, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { QuietSignals } from '../support/quiet-signals.js'
 import { TestClock } from '../support/test-clock.js'
 
 let conclave: TestConclave
@@ -217,23 +217,14 @@ describe('a subscription', () => {
   it('misses nothing that is sent between its read and its wait', { timeout: 4_000 }, async () => {
     const id = await createConversation(alice, ['bob'])
     const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
-    const listeners: (() => void)[] = []
-    const signals: Signals = {
-      publish: () => {},
-      onKeyChange: () => () => {},
-      close: async () => {},
-      subscribe(_, wake) {
-        listeners.push(wake)
-        return () => {}
-      }
-    }
+    const signals = new QuietSignals()
     const read = conclave.services.database.run.bind(conclave.services.database)
     const database = vi.spyOn(conclave.services.database, 'run')
     const stream = await messageStream({ ...conclave.services, signals }, viewer, id, null, null)
     database.mockImplementationOnce(async (statement, values) => {
       const rows = await read(statement, values)
       await send(alice, id, 'in between')
-      for (const wake of listeners) wake()
+      signals.wake(`conversation:${id}`)
       return rows as never[]
     })
     expect((await stream.next()).value).toMatchObject({ type: 'SENT', message: { sequence: 1 } })

@@ -4,6 +4,8 @@ import { createLogger } from '../../src/log.js'
 
 /** Signals that go nowhere: a test wakes whom it wants to. */
 export class QuietSignals implements Signals {
+  readonly carrier = 'PostgreSQL'
+  readonly isHearing = true
   readonly #listeners = new Listeners(createLogger('silent'))
 
   publish(): void {}

@@ -1,3 +1,5 @@
+import './require-node.js'
+
 import { parseArgs } from 'node:util'
 import { systemClock } from './clock.js'
 import { ConfigError, loadConfig } from './config.js'

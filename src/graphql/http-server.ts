@@ -25,6 +25,9 @@ export interface HttpServer {
 /** Bytes of a body in JSON at worst: six for a character that takes one, and the rest of the request. */
 const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
 
+const POST_JSON = 'Send operations as POST requests with content-type application/json: {"query": "{ viewer { id } }"}'
+const FAULT = 'Something went wrong on our side. Try again.'
+
 /**
  * Serves GraphQL at `/graphql` over HTTP and WebSocket, at `/graphql/stream` as event streams, and the probes.
  *
@@ -55,7 +58,15 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
   const answers = new UnreadAnswers()
   app.addHook('onRequest', async (_, reply) => answers.add(reply.raw))
+  // Only JSON, which no page of another origin can have a browser send unasked.
+  app.removeContentTypeParser('text/plain')
+  app.route({
+    method: ['GET', 'PUT', 'DELETE'],
+    url: '/graphql',
+    handler: async (_, reply) => await refuseMethod(reply)
+  })
   await app.register(fastifyApollo(apollo), {
+    method: ['POST', 'OPTIONS'],
     context: async (request) => await createContext(services, request.headers.authorization).catch(asHttpError)
   })
   addProbes(app, services)
@@ -96,9 +107,14 @@ async function refuseSubscription({ operation }: { operation?: OperationDefiniti
 /** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
 async function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const status = error.statusCode ?? 500
-  const message = status < 500 ? error.message : 'Something went wrong on our side. Try again.'
+  const message = status === 415 ? POST_JSON : status < 500 ? error.message : FAULT
   const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
   await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
+}
+
+async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
+  const errors = [{ message: POST_JSON, extensions: { code: 'BAD_USER_INPUT' } }]
+  return await reply.code(405).header('allow', 'POST').send({ errors })
 }
 
 function addProbes(app: FastifyInstance, services: Services): void {

@@ -12,7 +12,7 @@ import type { Statement } from '../src/database/database.js'
 import { FIND_MEMBERS } from '../src/delivery/conversation-feed.js'
 import { FIND_ENDS } from '../src/delivery/conversation-feeds.js'
 import { MEMBERSHIPS_TO_FOLLOW } from '../src/delivery/inbox-stream.js'
-import { IS_DELETED, READ_LOG, READ_TAIL } from '../src/delivery/read-log.js'
+import { IS_THERE, READ_LOG, READ_TAIL } from '../src/delivery/read-log.js'
 import { FIND_USERS } from '../src/identity/users.js'
 import { DUE_DESTRUCTIONS } from '../src/key-life/destroy-key.js'
 import { MESSAGES_OF_KEYS } from '../src/key-life/key-census.js'
@@ -65,7 +65,7 @@ export const hotStatements: HotStatement[] = [
   { statement: REREAD_MESSAGES },
   { statement: READ_LOG, values: [NOWHERE, 'nobody', 0, 100] },
   { statement: READ_TAIL, values: [NOWHERE, 0, 100] },
-  { statement: IS_DELETED },
+  { statement: IS_THERE },
   { statement: FIND_ENDS },
   { statement: FIND_MEMBERS },
   { statement: FIND_USERS },

@@ -66,7 +66,7 @@ export type MemberRole =
   | 'MODERATOR'
   | 'OWNER';
 
-/** What happened since the cursor that was resumed from. The message is always in its present state. */
+/** What happened since the cursor that was resumed from. Every event is the message's present state: treat it as an upsert by id. EDITED and DELETED may be of a message that the client has not been given before, and SENT of one that was edited meanwhile. */
 export type MessageEventType =
   | 'DELETED'
   | 'EDITED'

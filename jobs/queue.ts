@@ -5,6 +5,7 @@ import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
 import { openRedisCluster } from '../src/redis-cluster.js'
 import { parseRedisCluster } from '../src/redis-url.js'
+import type { QueueOutage } from './queue-outage.js'
 
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
 export type QueueName = 'conclave-schedule' | 'conclave-operations'
@@ -25,6 +26,7 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
 export interface QueuePlace {
   databaseUrl: string
   redisUrl: string | null
+  outage: QueueOutage
 }
 
 /** What a worker sees of a job. */
@@ -35,13 +37,13 @@ export interface RunningJob {
 }
 
 /** A queue and the connection below it, which BullMQ leaves open where it did not open it. */
-export function openQueue(name: QueueName, place: QueuePlace, log: Logger): Queue {
+export function openQueue(name: QueueName, place: QueuePlace): Queue {
   const queue = open(
     place,
     (connection) => new Queue(name, connection),
     (connection) => new Queue(name, connection, createPostgresBackend)
   )
-  queue.on('error', (error) => log.warn({ reason: error.message }, 'job queue'))
+  queue.on('error', (error) => place.outage.failed(error))
   return queue
 }
 
@@ -58,14 +60,14 @@ export function openWorker(
     (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }),
     (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
   )
-  worker.on('error', (error) => log.warn({ reason: error.message }, 'worker'))
+  worker.on('error', (error) => place.outage.failed(error))
   worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
   return worker
 }
 
 /** The queue as the processes use it that only announce work. */
 export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
-  const queue = openQueue('conclave-operations', place, log)
+  const queue = openQueue('conclave-operations', place)
   return {
     nudge({ id, kind }) {
       // No job id of its own: the job of a worker that was killed would keep this one out until it has stalled.

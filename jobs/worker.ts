@@ -17,7 +17,7 @@ export interface RunningWorker {
  */
 export function startWorker(services: Services, place: QueuePlace): RunningWorker {
   const { log } = services
-  const queue = openQueue('conclave-schedule', place, log)
+  const queue = openQueue('conclave-schedule', place)
   const stopping = new AbortController()
   const runOnce = onceAtATime((job) => runScheduled(services, job, stopping.signal))
   const workers = [

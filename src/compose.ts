@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
+import { QueueOutage } from '../jobs/queue-outage.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
 import { registerKeyDefaults } from './conversation-key/key-defaults.js'
@@ -15,6 +16,7 @@ import { migrate } from './database/migrate.js'
 import { ActivityLimit } from './delivery/activity.js'
 import { ConversationFeeds } from './delivery/conversation-feeds.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
+import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
 import { CompilingExecutor } from './graphql/compiling-executor.js'
@@ -94,7 +96,7 @@ export async function compose(
     const keyDefaultsId =
       purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
     const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
-    const queuePlace = { databaseUrl, redisUrl: config.redisUrl }
+    const queuePlace = { databaseUrl, redisUrl: config.redisUrl, outage: new QueueOutage(log) }
     const jobs = createJobQueue(queuePlace, log)
     opened.push(() => jobs.close())
     // What is secret in the configuration goes to whom it is for, and no further.
@@ -110,6 +112,7 @@ export async function compose(
       },
       { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
     )
+    const activityLimit = new ActivityLimit()
     const services: Services = {
       config: settings,
       clock,
@@ -130,7 +133,8 @@ export async function compose(
       sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
       signals,
       feeds: new ConversationFeeds({ database, signals, clock, log }),
-      activityLimit: new ActivityLimit(),
+      activityLimit,
+      readMarks: new ReadMarks(signals, activityLimit),
       documents: new DocumentStore(),
       executor: new CompilingExecutor(),
       persistedQueries: new PersistedQueries(config.persistedQueries)

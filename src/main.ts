@@ -1,4 +1,5 @@
-// First: it sets the size of the thread pool, which the first use of the pool fixes.
+import './require-node.js'
+// Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
@@ -14,10 +15,8 @@ const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
 const SHUTDOWN_MS = 10_000
 const ECHO_MS = 500
-const NODE_MAJOR = 24
 
 async function main(args: string[]): Promise<void> {
-  requireNode()
   const parts = partsOf(args)
   const config = loadConfig(process.env)
   const log = createLogger(config.logLevel)
@@ -44,15 +43,6 @@ async function main(args: string[]): Promise<void> {
   } finally {
     await releaseAll(releases, log)
   }
-}
-
-/** Another Node than the one that npm installs with the project lacks what reading needs. */
-function requireNode(): void {
-  const [major = 0] = process.versions.node.split('.').map(Number)
-  if (major < NODE_MAJOR)
-    throw new StartError(
-      `This is Node ${process.versions.node}; Node ${NODE_MAJOR} or later is needed. npm ci installs it with the project, unless install scripts were refused.`
-    )
 }
 
 function partsOf(args: string[]): Part[] {

@@ -1,3 +1,5 @@
+import './require-node.js'
+
 import { userInfo } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'

@@ -6,6 +6,7 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
+import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
 import type { CompilingExecutor } from './graphql/compiling-executor.js'
 import type { DocumentStore } from './graphql/document-store.js'
@@ -50,4 +51,5 @@ export interface Services {
   documents: DocumentStore
   executor: CompilingExecutor
   persistedQueries: PersistedQueries
+  readMarks: ReadMarks
 }

@@ -1,12 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { ConversationEntity } from '../database/entities.js'
 import { ConclaveError, Forbidden, NotFound } from '../errors.js'
+import type { KeyScope } from '../identity/scopes.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockMembers, memberRole } from '../membership/roles.js'
 import type { Services } from '../services.js'
 import { recordRefusal } from './record-refusal.js'
-
-export type KeyScope = 'keys:read' | 'keys:admin'
 
 /** @throws Forbidden without the scope; `keys:admin` includes reading */
 export function requireScope(viewer: Viewer, scope: KeyScope): void {

@@ -89,10 +89,13 @@ export async function createConversation(
   return created
 }
 
-/** @returns each id once, in the order given */
+/**
+ * @returns each id once, in the order given
+ * @throws BadUserInput naming `field` and the place in it
+ */
 export function requireUserIds(field: string, userIds: string[]): string[] {
   if (userIds.length > MAX_MEMBERS_PER_CALL) {
     throw new BadUserInput(field, `Name at most ${MAX_MEMBERS_PER_CALL} members in one call.`)
   }
-  return [...new Set(userIds.map((userId) => requireUserId(field, userId)))]
+  return [...new Set(userIds.map((userId, index) => requireUserId(`${field}.${index}`, userId)))]
 }

@@ -55,12 +55,14 @@ async function* follow(
   alarm: Alarm,
   signal: AbortSignal
 ): AsyncGenerator<Activity> {
+  let lookedAt = performance.now()
   while (!signal.aborted) {
-    const lookedLongAgo = alarm.ageMs > POLL_MS
     alarm.reset()
     requireUnexpired(services, viewer)
-    if (state.mayBeRemoved || lookedLongAgo) {
+    // However often something happens: the signal of a removal may be lost.
+    if (state.mayBeRemoved || performance.now() - lookedAt > POLL_MS) {
       state.mayBeRemoved = false
+      lookedAt = performance.now()
       if (!(await isMember(services, viewer, conversationId))) return await end(services, viewer, conversationId)
     }
     for (let activity = state.take(); activity && !state.mayBeRemoved; activity = state.take()) yield activity

@@ -1,5 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { z } from 'zod'
 import { NotFound, RateLimited } from '../errors.js'
+import { isUserId } from '../identity/user-id.js'
 import type { Viewer } from '../identity/viewer.js'
 import { memberRole } from '../membership/roles.js'
 import type { Services } from '../services.js'
@@ -45,29 +47,28 @@ export async function setTyping(
   if (!role) throw new NotFound('conversation')
   const waitMs = await services.activityLimit.waitMs(viewer, conversationId)
   if (waitMs > 0) throw new RateLimited(waitMs)
-  tell(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
+  signalActivity(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
 }
 
-/** Tells the others how far the viewer has read; too often, it is left out: the mark itself stands in the table. */
-export async function tellRead(
-  services: Pick<Services, 'signals' | 'activityLimit'>,
-  viewer: Viewer,
+/** Tells every process that shows it to somebody. */
+export function signalActivity(
+  { signals }: Pick<Services, 'signals'>,
   conversationId: string,
-  sequence: number
-): Promise<void> {
-  if ((await services.activityLimit.waitMs(viewer, conversationId)) > 0) return
-  tell(services, conversationId, { kind: 'READ', userId: viewer.id, sequence })
-}
-
-function tell({ signals }: Pick<Services, 'signals'>, conversationId: string, activity: Activity): void {
+  activity: Activity
+): void {
   signals.publish(`activity:${conversationId}`, JSON.stringify(activity))
 }
 
-/** @returns null for what no version of this program has sent */
+const ACTIVITY = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('TYPING'), userId: z.string().refine(isUserId), typing: z.boolean() }),
+  z.object({ kind: z.literal('READ'), userId: z.string().refine(isUserId), sequence: z.int32().nonnegative() })
+])
+
+/** @returns null for what no version of this program has sent: whoever gets to the carrier of signals can signal */
 export function parseActivity(payload: string): Activity | null {
-  const { kind, userId, typing, sequence } = JSON.parse(payload) as Partial<Record<string, unknown>>
-  if (typeof userId !== 'string') return null
-  if (kind === 'TYPING' && typeof typing === 'boolean') return { kind, userId, typing }
-  if (kind === 'READ' && typeof sequence === 'number') return { kind, userId, sequence }
-  return null
+  try {
+    return ACTIVITY.safeParse(JSON.parse(payload)).data ?? null
+  } catch {
+    return null
+  }
 }

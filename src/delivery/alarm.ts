@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 /** Lets one waiter sleep until it rings; a ring while nobody waits is kept until the next reset. */
 export class Alarm {
   #rung = Promise.withResolvers<void>()
@@ -28,12 +26,12 @@ export class Alarm {
 
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const timer = new AbortController()
-    const stop = () => timer.abort()
-    signal.addEventListener('abort', stop, { once: true })
-    const timeout = delay(timeoutMs, undefined, { signal: timer.signal, ref: false }).catch(() => {})
-    await Promise.race([this.#rung.promise, timeout])
-    signal.removeEventListener('abort', stop)
-    timer.abort()
+    const { promise: over, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, timeoutMs).unref()
+    const end = () => resolve()
+    signal.addEventListener('abort', end, { once: true })
+    await Promise.race([this.#rung.promise, over])
+    clearTimeout(timer)
+    signal.removeEventListener('abort', end)
   }
 }

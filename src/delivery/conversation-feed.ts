@@ -127,21 +127,20 @@ export class ConversationFeed {
     for (const follower of behind) if (!follower.consumer) follower.leave('BEHIND')
     // Whoever goes, goes in the same transaction as the notice of it.
     const notice = messages.findLast(({ kind }) => kind === 'SYSTEM')
-    if (notice) await this.#dismissRemoved(behind.filter(({ position }) => position < notice.change))
+    if (notice) await this.#dismissMoved(behind.filter(({ position }) => position < notice.change))
     const groups = groupFollowers(behind.filter(({ hasLeft }) => !hasLeft))
     await Promise.all(groups.map((group) => giveToGroup(group, messages, this.#services.clock)))
   }
 
-  async #dismissRemoved(followers: readonly Follower[]): Promise<void> {
+  /** Removed, or out and in again to see another part of the history: its own reading finds out. */
+  async #dismissMoved(followers: readonly Follower[]): Promise<void> {
     const userIds = [...new Set(followers.map(({ viewer }) => viewer.id))]
     if (userIds.length === 0) return
     const values = [this.#conversationId, userIds]
     const members = await this.#services.database.run<{ userId: string; visibleAfter: number }>(FIND_MEMBERS, values)
     const visibleAfter = new Map(members.map((member) => [member.userId, member.visibleAfter]))
     for (const follower of followers) {
-      if (!visibleAfter.has(follower.viewer.id)) follower.leave('REMOVED')
-      // Out and in again, to see another part of the history.
-      else if (visibleAfter.get(follower.viewer.id) !== follower.visibleAfter) follower.leave('BEHIND')
+      if (visibleAfter.get(follower.viewer.id) !== follower.visibleAfter) follower.leave('BEHIND')
     }
   }
 

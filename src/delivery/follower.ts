@@ -18,8 +18,8 @@ export interface LiveConsumer {
   take(rendered: string): boolean
 }
 
-/** Why a follower has left its feed. BEHIND: there is more than it was given, and it reads on by itself. */
-export type Departure = 'BEHIND' | 'REMOVED' | 'DELETED' | 'EXPIRED' | 'GONE'
+/** Why a follower has left its feed. BEHIND: there may be more than it was given, and it reads on by itself. */
+export type Departure = 'BEHIND' | 'DELETED' | 'EXPIRED' | 'GONE'
 
 /** A member who has read the log of a conversation up to `position`, and is given what follows. */
 export class Follower {

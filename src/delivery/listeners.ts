@@ -1,3 +1,4 @@
+import type { Logger } from '../log.js'
 import { ALL_KEYS, isKeyTopic, type Topic, type Wake } from './signals.js'
 
 type WakeOnKeys = (conversationId: string | null) => void
@@ -6,11 +7,13 @@ type WakeOnKeys = (conversationId: string | null) => void
 export class Listeners {
   readonly #wakers = new Map<Topic, Set<Wake>>()
   readonly #keyWakers = new Set<WakeOnKeys>()
+  readonly #log: Logger
   readonly #onFirst: (topic: Topic) => void
   readonly #onLast: (topic: Topic) => void
 
   /** @param onFirst called when a topic has got its first listener; @param onLast when it has lost its last */
-  constructor(onFirst: (topic: Topic) => void = () => {}, onLast: (topic: Topic) => void = () => {}) {
+  constructor(log: Logger, onFirst: (topic: Topic) => void = () => {}, onLast: (topic: Topic) => void = () => {}) {
+    this.#log = log
     this.#onFirst = onFirst
     this.#onLast = onLast
   }
@@ -47,20 +50,29 @@ export class Listeners {
   }
 
   wake(topic: Topic, payload?: string): void {
-    for (const wake of this.#wakers.get(topic) ?? []) wake(payload)
+    for (const wake of this.#wakers.get(topic) ?? []) this.#guarded(() => wake(payload))
     if (!isKeyTopic(topic)) return
     const conversationId = topic === ALL_KEYS ? null : topic.slice('keys:'.length)
-    for (const wake of this.#keyWakers) wake(conversationId)
+    for (const wake of this.#keyWakers) this.#guarded(() => wake(conversationId))
   }
 
   /** Of the keys of any conversation something may have been missed. */
   wakeAllKeys(): void {
-    for (const wake of this.#keyWakers) wake(null)
+    for (const wake of this.#keyWakers) this.#guarded(() => wake(null))
   }
 
   /** Of anything something may have been missed. */
   wakeAll(): void {
-    for (const topic of this.topics) for (const wake of this.#wakers.get(topic) ?? []) wake()
+    for (const topic of this.topics) for (const wake of this.#wakers.get(topic) ?? []) this.#guarded(() => wake())
     this.wakeAllKeys()
+  }
+
+  /** One that fails is its own affair: it is called by a connection, where its error would end the process. */
+  #guarded(wake: () => void): void {
+    try {
+      wake()
+    } catch (error) {
+      this.#log.error({ reason: (error as Error).message }, 'listener to signals failed')
+    }
   }
 }

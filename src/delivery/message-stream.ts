@@ -63,7 +63,7 @@ async function* catchUp(
       alarm.reset()
       const state = await log.read(services, viewer)
       if (state === 'DELETED') return state
-      if (state === 'REMOVED') throw removed()
+      if (state === 'REMOVED') throw new Forbidden('You are no longer a member of this conversation.')
       requireUnexpired(services, viewer)
       for (let event = log.take(); event; event = log.take()) {
         requireUnexpired(services, viewer)
@@ -96,14 +96,9 @@ async function follow(
   if (signal.aborted) leave()
   const departure = await feeds.follow(log.conversationId, follower)
   signal.removeEventListener('abort', leave)
-  if (departure === 'REMOVED') throw removed()
   if (departure === 'EXPIRED') throw expired()
   log.moveTo(follower.position)
   return departure === 'BEHIND'
-}
-
-function removed(): Forbidden {
-  return new Forbidden('You are no longer a member of this conversation.')
 }
 
 /** @throws BadUserInput naming `field` for a cursor of something that has not happened yet */

@@ -4,7 +4,7 @@ import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
-import type { Signal, Signals, Topic, Wake } from './signals.js'
+import { SEPARATOR, type Signal, type Signals, type Topic, type Wake } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
@@ -22,9 +22,10 @@ const CONNECTION = {
  * the database wait for one lock.
  */
 export class PostgresSignals implements Signals {
+  readonly carrier = 'PostgreSQL'
   readonly #url: string
   readonly #log: Logger
-  readonly #listeners = new Listeners()
+  readonly #listeners: Listeners
   readonly #outbox: Outbox
   readonly #heartbeat = new Heartbeat(
     () => this.#ask(),
@@ -39,6 +40,7 @@ export class PostgresSignals implements Signals {
   private constructor(url: string, log: Logger) {
     this.#url = url
     this.#log = log
+    this.#listeners = new Listeners(log)
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
   }
 
@@ -51,6 +53,10 @@ export class PostgresSignals implements Signals {
       throw error
     }
     return signals
+  }
+
+  get isHearing(): boolean {
+    return this.#client !== null
   }
 
   publish(topic: Topic, payload?: string): void {
@@ -74,7 +80,7 @@ export class PostgresSignals implements Signals {
   }
 
   async #send(batch: Signal[]): Promise<void> {
-    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : `${topic} ${payload}`))
+    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : topic + SEPARATOR + payload))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
     await this.#query({ name: 'notify', text, values: [CHANNEL, texts] })
   }
@@ -87,9 +93,9 @@ export class PostgresSignals implements Signals {
   }
 
   #receive(text: string): void {
-    const space = text.indexOf(' ')
-    if (space < 0) this.#listeners.wake(text as Topic)
-    else this.#listeners.wake(text.slice(0, space) as Topic, text.slice(space + 1))
+    const end = text.indexOf(SEPARATOR)
+    if (end < 0) this.#listeners.wake(text as Topic)
+    else this.#listeners.wake(text.slice(0, end) as Topic, text.slice(end + SEPARATOR.length))
   }
 
   async #connect(): Promise<void> {
@@ -114,7 +120,7 @@ export class PostgresSignals implements Signals {
     if (this.#closed || this.#client !== client) return
     this.#client = null
     this.#outbox.shut()
-    this.#log.warn('connection for signals lost')
+    this.#log.warn('connection for signals lost: until it is back, events come within five seconds instead of at once')
     this.#listeners.wakeAllKeys()
     this.#scheduleReconnect()
   }

@@ -37,12 +37,16 @@ export const READ_TAIL: Statement = {
      where c.id = $1 and c.deleted_at is null`
 }
 
-export const IS_DELETED: Statement = {
-  name: 'is-conversation-deleted',
-  text: 'select from conversations where id = $1 and deleted_at is not null'
+export const IS_THERE: Statement = {
+  name: 'is-conversation-there',
+  text: 'select from conversations where id = $1 and deleted_at is null'
 }
 
-/** What follows a cursor: each message that changed after it, once, in its present state and in order. */
+/**
+ * What follows a cursor: each message that changed after it, once, in its present state and in order.
+ *
+ * DELETED is also what a conversation is of which the rows are gone by now, or were never there.
+ */
 export type LogRead =
   | { state: 'READ'; messages: Message[]; lastChange: number; visibleAfter: number }
   | { state: 'REMOVED' }
@@ -63,8 +67,8 @@ export async function readLog(
   const rows = await database.run<LogRow>(READ_LOG, [conversationId, viewer.id, after, limit])
   const [first] = rows
   if (!first) {
-    const deleted = await database.run(IS_DELETED, [conversationId])
-    return { state: deleted.length > 0 ? 'DELETED' : 'REMOVED' }
+    const live = await database.run(IS_THERE, [conversationId])
+    return { state: live.length > 0 ? 'REMOVED' : 'DELETED' }
   }
   const { lastChange, visibleAfter } = first
   return { state: 'READ', messages: inOrder(rows), lastChange, visibleAfter }

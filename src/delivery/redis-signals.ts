@@ -21,11 +21,9 @@ const KEYS_CHANNEL = 'conclave:{keys}'
  * may be away, at the start as well: streams poll, and cached keys are forgotten every few seconds.
  */
 export class RedisSignals implements Signals {
+  readonly carrier = 'Redis'
   readonly #log: Logger
-  readonly #listeners = new Listeners(
-    (topic) => this.#begin(topic),
-    (topic) => this.#end(topic)
-  )
+  readonly #listeners: Listeners
   readonly #outbox: Outbox
   readonly #channels: RedisChannels
   readonly #heartbeat = new Heartbeat(
@@ -43,6 +41,11 @@ export class RedisSignals implements Signals {
 
   constructor(url: string, log: Logger) {
     this.#log = log
+    this.#listeners = new Listeners(
+      log,
+      (topic) => this.#begin(topic),
+      (topic) => this.#end(topic)
+    )
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
     this.#channels = openChannels(url, {
       onPublisherUp: () => this.#outbox.open(),
@@ -52,6 +55,10 @@ export class RedisSignals implements Signals {
       onMessage: (channel, message) => this.#receive(channel, message),
       onError: (error) => this.#lost(error.message)
     })
+  }
+
+  get isHearing(): boolean {
+    return this.#hears
   }
 
   publish(topic: Topic, payload?: string): void {
@@ -157,7 +164,10 @@ export class RedisSignals implements Signals {
     if (heard) this.#listeners.wakeAllKeys()
     if (this.#isOutageKnown) return
     this.#isOutageKnown = true
-    this.#log.warn({ reason }, 'connection for signals lost')
+    this.#log.warn(
+      { reason },
+      'connection for signals lost: until it is back, events come within five seconds instead of at once'
+    )
   }
 
   /** What happens to keys meanwhile this process does not hear: it keeps none for long. */

@@ -26,6 +26,10 @@ export type Wake = (payload?: string) => void
  * is woken looks at the database, and a signal only says when.
  */
 export interface Signals {
+  /** What carries them. */
+  readonly carrier: 'PostgreSQL' | 'Redis'
+  /** Whether this process hears what is signalled: known within three seconds. */
+  readonly isHearing: boolean
   /** Tells every process, soon; called after the change has committed. */
   publish(topic: Topic, payload?: string): void
   /**
@@ -38,6 +42,9 @@ export interface Signals {
   onKeyChange(wake: (conversationId: string | null) => void): () => void
   close(): Promise<void>
 }
+
+/** Between a topic and a payload in one text: ids hold spaces, and no control characters. */
+export const SEPARATOR = '\n'
 
 export const ALL_KEYS: KeyTopic = 'keys:*'
 

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type ExecutionResult, execute, type GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { type ExecutionResult, execute, type GraphQLSchema, getOperationAST } from 'graphql'
 import { Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
 import { formatError } from './format-error.js'
-import { expiredToken, formatResult, type OperationRequest, prepareOperation } from './prepare-operation.js'
+import { expiredToken, formatResult, isRefusal, type OperationRequest, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -58,8 +58,7 @@ async function answer(
   subscribers: Subscribers
 ): Promise<void> {
   const end = () => stream.complete({ errors: [format(expiredToken())] })
-  const expiry = whenExpired(context.services, context.viewer, end)
-  stream.onOver(() => clearTimeout(expiry))
+  stream.onOver(whenExpired(context.services, context.viewer, end))
   try {
     context.sink = stream
     const result = await perform(schema, context, request, format)
@@ -110,10 +109,6 @@ class Subscribers {
     this.#closing = true
     for (const stream of [...this.#streams]) stream.abort()
   }
-}
-
-function isRefusal(prepared: ReturnType<typeof prepareOperation>): prepared is readonly GraphQLError[] {
-  return Array.isArray(prepared)
 }
 
 function isResults(result: ExecutionResult | Results): result is Results {

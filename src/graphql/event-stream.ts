@@ -20,12 +20,15 @@ export class EventStream {
   readonly #response: ServerResponse
   readonly #keepAlive: NodeJS.Timeout
   readonly #onOver: (() => void)[] = []
+  /** Settles when there is room again, or none is needed any more; null while there is some. */
+  #room: PromiseWithResolvers<void> | null = null
   #over = false
 
   constructor(response: ServerResponse) {
     this.#response = response
     response.on('error', () => response.destroy())
     response.once('close', () => this.#finish())
+    response.on('drain', () => this.#makeRoom())
     response.writeHead(200, HEADERS)
     // Some browsers wait for the first bytes of the body before they call the connection open.
     response.write(COMMENT)
@@ -49,10 +52,8 @@ export class EventStream {
   /** Settles when there is room for another: whoever awaits it holds one result and no queue, however slow the client. */
   async next(result: object): Promise<void> {
     if (this.#over || this.#response.write(print({ event: 'next', data: result }))) return
-    await new Promise<void>((resolve) => {
-      this.#response.once('drain', resolve)
-      this.onOver(resolve)
-    })
+    this.#room ??= Promise.withResolvers<void>()
+    await this.#room.promise
   }
 
   /** @param last is sent before the end, whether there is room or not */
@@ -71,9 +72,15 @@ export class EventStream {
     this.#response.destroy()
   }
 
+  #makeRoom(): void {
+    this.#room?.resolve()
+    this.#room = null
+  }
+
   #finish(): void {
     this.#over = true
     clearInterval(this.#keepAlive)
+    this.#makeRoom()
     for (const leave of this.#onOver.splice(0)) leave()
   }
 }

@@ -21,6 +21,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { UnreadAnswers } from './unread-answers.js'
 import { extraRules } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
 
@@ -29,12 +30,15 @@ type Format = (error: unknown) => ReturnType<typeof formatError>
 export interface HttpServer {
   /** Where it listens, with the port that the system gave where 0 was asked for. */
   url: string
-  /** Stops accepting, finishes the requests under way, sends subscribers elsewhere. */
+  /** Stops accepting, finishes what is under way over every transport, sends subscribers elsewhere. */
   close(): Promise<void>
 }
 
 /** Bytes of a body in JSON at worst: six for a character that takes one, and the rest of the request. */
 const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
+
+const POST_JSON = 'Send operations as POST requests with content-type application/json: {"query": "{ viewer { id } }"}'
+const FAULT = 'Something went wrong on our side. Try again.'
 
 /**
  * Serves GraphQL at `/graphql` over HTTP and WebSocket, at `/graphql/stream` as event streams, and the probes.
@@ -74,6 +78,15 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
+  const answers = new UnreadAnswers()
+  app.addHook('onRequest', async (_, reply) => answers.add(reply.raw))
+  // Only JSON, which no page of another origin can have a browser send unasked.
+  app.removeContentTypeParser('text/plain')
+  app.route({ method: ['PUT', 'DELETE'], url: '/graphql', handler: async (_, reply) => await refuseMethod(reply) })
+  // Queries may come by GET; whoever opens the address in a browser is told what it is for.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.method === 'GET' && request.url === '/graphql') await refuseMethod(reply)
+  })
   await app.register(fastifyApollo(apollo), {
     context: async (request) => {
       const context = await createContext(services, request.headers.authorization).catch(asHttpError)
@@ -91,8 +104,10 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       isClosing = true
       const closed = app.close()
       streams.close()
+      const cutting = answers.cut()
       await sockets.close()
       await closed
+      clearInterval(cutting)
       await apollo.stop()
     }
   }
@@ -164,9 +179,14 @@ async function refuseSubscription({ operation }: { operation?: OperationDefiniti
 /** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
 async function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const status = error.statusCode ?? 500
-  const message = status < 500 ? error.message : 'Something went wrong on our side. Try again.'
+  const message = status === 415 ? POST_JSON : status < 500 ? error.message : FAULT
   const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
   await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
+}
+
+async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
+  const errors = [{ message: POST_JSON, extensions: { code: 'BAD_USER_INPUT' } }]
+  return await reply.code(405).header('allow', 'POST').send({ errors })
 }
 
 function addProbes(app: FastifyInstance, services: Services): void {

@@ -43,6 +43,10 @@ export function prepareOperation(
   }
 }
 
+export function isRefusal(prepared: ReturnType<typeof prepareOperation>): prepared is readonly GraphQLError[] {
+  return Array.isArray(prepared)
+}
+
 /** A result with its errors as clients see them. One without `data` was not executed at all, and stays without. */
 export function formatResult(
   { data, errors }: { data?: ExecutionResult['data']; errors?: readonly GraphQLError[] | undefined },

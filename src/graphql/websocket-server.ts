@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { GraphQLError, GraphQLSchema } from 'graphql'
+import { type ExecutionArgs, type GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -9,14 +9,15 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
-import { expiredToken, formatResult, prepareOperation } from './prepare-operation.js'
+import { OperationsUnderWay } from './operations-under-way.js'
+import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
 /** What `onConnect` leaves behind for the operations of the same socket. */
 type Extra = {
   viewer?: Viewer
-  expiry?: NodeJS.Timeout | undefined
+  stopExpiry?: () => void
 }
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
@@ -40,16 +41,24 @@ export function serveWebSocket(
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
+  const underWay = new OperationsUnderWay<WebSocket>()
   const options: Options = {
     schema,
     subscribe: (args) => subscribeOperation(args, format),
     onConnect: (context) => admit(services, context),
-    onClose: ({ extra }) => clearTimeout(extra.expiry),
+    onClose({ extra }) {
+      extra.stopExpiry?.()
+      underWay.gone(extra.socket)
+    },
     // Errors are answers, and the socket stays.
-    onSubscribe: ({ extra: { viewer, socket } }, id, payload) =>
-      viewer
-        ? prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(socket, id) }), payload)
-        : [expiredToken()],
+    onSubscribe({ extra: { viewer, socket } }, id, payload) {
+      if (!viewer) return [expiredToken()]
+      const prepared = prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(socket, id) }), payload)
+      if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
+      return prepared
+    },
+    onOperation: ({ extra }, id) => underWay.executed(extra.socket, id),
+    onComplete: ({ extra }, id) => underWay.answered(extra.socket, id),
     onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
@@ -60,7 +69,7 @@ export function serveWebSocket(
     if (request.url?.split('?', 1)[0] !== '/graphql') return refuseUpgrade(socket)
     sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
   })
-  return { close: () => closeSockets(sockets) }
+  return { close: () => closeSockets(sockets, underWay) }
 }
 
 /** @returns whether the socket may be used: false closes it with 4403 */
@@ -74,7 +83,7 @@ async function admit(
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
   extra.viewer = viewer
   const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
-  extra.expiry = whenExpired(services, viewer, end)
+  extra.stopExpiry = whenExpired(services, viewer, end)
   return true
 }
 
@@ -116,8 +125,16 @@ function endSocket(socket: WebSocket, code: number, reason: string): void {
   setTimeout(() => socket.terminate(), CLOSE_WAIT_MS).unref()
 }
 
-/** Sends clients elsewhere (1001). */
-async function closeSockets(sockets: WebSocketServer): Promise<void> {
-  for (const client of sockets.clients) endSocket(client, 1001, 'Going away')
-  await new Promise((resolve) => sockets.close(resolve))
+/** Sends clients elsewhere (1001), each when it has the answers to what it has asked. */
+async function closeSockets(sockets: WebSocketServer, underWay: OperationsUnderWay<WebSocket>): Promise<void> {
+  const closed = new Promise((resolve) => sockets.close(resolve))
+  for (const client of sockets.clients) {
+    void underWay.settled(client).then(() => endSocket(client, 1001, 'Going away'))
+  }
+  await closed
+}
+
+function isAnsweredOnce({ document, operationName }: ExecutionArgs): boolean {
+  const operation = getOperationAST(document, operationName)
+  return operation !== null && operation !== undefined && operation.operation !== 'subscription'
 }

@@ -1,9 +1,10 @@
 import { SignJWT } from 'jose'
 import type { Clock } from '../clock.js'
 import type { AuthenticationConfig } from '../config.js'
+import { addDuration, type Duration } from '../duration.js'
 
 /** Life of a token that development mode hands out. */
-const LIFETIME_MS = 12 * 60 * 60 * 1000
+const LIFETIME: Duration = 'PT12H'
 
 export interface SignedToken {
   token: string
@@ -14,10 +15,11 @@ export interface SignedToken {
 export async function signToken(
   config: AuthenticationConfig & { jwtSecret: string },
   clock: Clock,
-  claims: { userId: string; name?: string | undefined; scopes: string[] }
+  claims: { userId: string; name?: string | undefined; scopes: string[] },
+  lifetime = LIFETIME
 ): Promise<SignedToken> {
-  const now = clock.now().getTime()
-  const expiresAt = new Date(Math.floor((now + LIFETIME_MS) / 1000) * 1000)
+  const now = clock.now()
+  const expiresAt = new Date(Math.floor(addDuration(now, lifetime).getTime() / 1000) * 1000)
   const payload = {
     ...(claims.name ? { name: claims.name } : {}),
     ...(claims.scopes.length > 0 ? { scope: claims.scopes.join(' ') } : {})
@@ -25,7 +27,7 @@ export async function signToken(
   const jwt = new SignJWT(payload)
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(claims.userId)
-    .setIssuedAt(new Date(now))
+    .setIssuedAt(now)
     .setExpirationTime(expiresAt)
   if (config.issuer) jwt.setIssuer(config.issuer)
   if (config.audience) jwt.setAudience(config.audience)

@@ -1,7 +1,7 @@
 import { type SendingKeys, STALE_KEY } from '../conversation-key/sending-keys.js'
 import type { Services } from '../services.js'
 import type { Message } from './message.js'
-import { type NotStored, storeMessages, type UnsentMessage } from './store-messages.js'
+import { type NotStored, StoreFailed, storeMessages, type UnsentMessage } from './store-messages.js'
 
 /** Both bound what one statement carries, and how long the next group waits for it. */
 const GROUP_MESSAGES = 64
@@ -64,9 +64,10 @@ export class SendGroups {
     return await this.#sendingKeys.use(conversationId, async (key) => {
       const messages = group.map(({ message }) => message)
       const results = await storeMessages(this.#services, conversationId, messages, key)
-      const left = group.filter(({ resolve }, index) => {
+      const left = group.filter(({ resolve, reject }, index) => {
         const result = results[index] ?? STALE_KEY
-        if (result !== STALE_KEY) resolve(result)
+        if (result instanceof StoreFailed) reject(result.error)
+        else if (result !== STALE_KEY) resolve(result)
         return result === STALE_KEY
       })
       if (left.length === group.length) return STALE_KEY

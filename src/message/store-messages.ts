@@ -19,6 +19,13 @@ export interface UnsentMessage {
 /** Why a message was not stored, for good; or {@link STALE_KEY}, when it goes again under the next data key. */
 export type NotStored = 'NOT_MEMBER' | 'STORED_BEFORE' | 'REPLY_UNKNOWN' | typeof STALE_KEY
 
+/** A message of which it is not known what became of it: its own statement failed, after that of others was committed. */
+export class StoreFailed {
+  constructor(readonly error: unknown) {}
+}
+
+type Stored = Message | NotStored | StoreFailed
+
 type StoreServices = Pick<Services, 'database' | 'sendPace' | 'clock' | 'config'>
 
 /**
@@ -29,13 +36,14 @@ type StoreServices = Pick<Services, 'database' | 'sendPace' | 'clock' | 'config'
  *
  * @param unsent no two by one sender with the same client message id
  * @returns for each in turn the stored message, or why there is none
+ * @throws whatever has failed, where it concerns all of them
  */
 export async function storeMessages(
   services: StoreServices,
   conversationId: string,
   unsent: readonly UnsentMessage[],
   key: SendingKey
-): Promise<(Message | NotStored)[]> {
+): Promise<Stored[]> {
   const { dataKeyId, dataKey } = key
   const sealed = unsent.map((message) => {
     const context = { conversationId, messageId: message.id, senderId: message.senderId, dataKeyId, revision: 0 }
@@ -51,7 +59,7 @@ async function storeSealed(
   conversationId: string,
   sealed: SealedMessage[],
   key: SendingKey
-): Promise<(Message | NotStored)[]> {
+): Promise<Stored[]> {
   const createdAt = services.clock.now()
   try {
     const rows = await run(services, conversationId, sealed, key, createdAt)
@@ -62,8 +70,22 @@ async function storeSealed(
     if (!isUniqueViolation(error)) throw error
     if (sealed.length === 1) return ['STORED_BEFORE']
     const half = Math.ceil(sealed.length / 2)
-    const first = await storeSealed(services, conversationId, sealed.slice(0, half), key)
-    return [...first, ...(await storeSealed(services, conversationId, sealed.slice(half), key))]
+    const first = await storeHalf(services, conversationId, sealed.slice(0, half), key)
+    return [...first, ...(await storeHalf(services, conversationId, sealed.slice(half), key))]
+  }
+}
+
+/** What fails in one half is none of the other's, which has a transaction of its own. */
+async function storeHalf(
+  services: StoreServices,
+  conversationId: string,
+  half: SealedMessage[],
+  key: SendingKey
+): Promise<Stored[]> {
+  try {
+    return await storeSealed(services, conversationId, half, key)
+  } catch (error) {
+    return half.map(() => new StoreFailed(error))
   }
 }
 

@@ -7,7 +7,6 @@ import {
   RemoveMemberDocument,
   SetTypingDocument
 } from '../../documents/generated.js'
-import { TYPING_MS } from '../../src/delivery/activity-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient, Subscribed } from '../support/graphql-client.js'
@@ -69,18 +68,6 @@ function describeActivity(where: 'PostgreSQL' | 'Redis'): void {
     expect(await next(events)).toMatchObject({ user: { id: 'alice', name: 'Alice' }, typing: true })
     await typing(alice, true)
     await typing(alice, false)
-    expect(await next(events)).toMatchObject({ user: { id: 'alice' }, typing: false })
-  })
-
-  it('says that nobody types any more who has said nothing for six seconds', async () => {
-    id = await createConversation(alice, ['bob'])
-    const events = await follow()
-    await typing(alice, true)
-    expect(await next(events)).toMatchObject({ typing: true })
-    here.clock.advance(TYPING_MS)
-    there.clock.advance(TYPING_MS)
-    // Whatever wakes the stream: it would wake by itself as well.
-    here.services.signals.publish('user:bob')
     expect(await next(events)).toMatchObject({ user: { id: 'alice' }, typing: false })
   })
 

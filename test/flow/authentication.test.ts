@@ -130,7 +130,39 @@ describe('a request', () => {
   })
 })
 
+describe('what is sent in another form', () => {
+  it.each(['/graphql', '/graphql/stream'])('to %s is refused with 415, and told how to be sent', async (path) => {
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x']) {
+      const headers = { 'content-type': type, accept: '*/*' }
+      const response = await fetch(conclave.url + path, { method: 'POST', headers, body: 'query={viewer{id}}' })
+      expect([response.status, await response.json()]).toEqual([415, toldToPost()])
+    }
+  })
+
+  it('or by GET without a query, as from the address bar of a browser, is refused with 405, and told the same', async () => {
+    const response = await fetch(`${conclave.url}/graphql`)
+    expect([response.status, response.headers.get('allow'), await response.json()]).toEqual([405, 'POST', toldToPost()])
+  })
+
+  function toldToPost(): object {
+    const message = expect.stringMatching(/^Send operations as POST .*application\/json/)
+    return { errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] }
+  }
+})
+
 describe('devToken', () => {
+  it('gives none for a scope that there is not', async () => {
+    const { errors } = await conclave
+      .anonymous()
+      .execute(DevTokenDocument, { userId: 'dev', scopes: ['keys:read', 'bogus'] })
+    expect(errors).toMatchObject([
+      {
+        message: 'There is no scope bogus. There are keys:read and keys:admin.',
+        extensions: { code: 'BAD_USER_INPUT', field: 'scopes' }
+      }
+    ])
+  })
+
   it('gives a token that works, in development', async () => {
     const { devToken } = await conclave.anonymous().run(DevTokenDocument, { userId: 'dev', name: 'Dev' })
     const viewer = await new GraphQLClient(conclave.url, devToken.token).run(ViewerDocument)
@@ -153,7 +185,7 @@ describe('probes', () => {
   it('answer while the server and its database are there', async () => {
     for (const [path, body] of [
       ['/healthz', { status: 'ok' }],
-      ['/readyz', { status: 'ok', database: 'ok', masterKeys: {} }]
+      ['/readyz', { status: 'ok', database: 'ok', masterKeys: { 'local:test': 'ok' } }]
     ] as const) {
       const response = await fetch(conclave.url + path)
       expect([response.status, await response.json()]).toEqual([200, body])

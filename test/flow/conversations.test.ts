@@ -45,8 +45,8 @@ describe('creating a conversation', () => {
   })
 
   it.each(['', 'x'.repeat(256), 'nul\u0000', 'lone \ud800'])('refuses the user id %j as a member', async (userId) => {
-    const { errors } = await alice.execute(CreateConversationDocument, { input: { memberIds: [userId] } })
-    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', field: 'input.memberIds' } }])
+    const { errors } = await alice.execute(CreateConversationDocument, { input: { memberIds: ['bob', userId] } })
+    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', field: 'input.memberIds.1' } }])
   })
 
   it('makes the creator its owner and everybody named, once each, a member', async () => {

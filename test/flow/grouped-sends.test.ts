@@ -20,12 +20,14 @@ import { holdConversation, untilWaiting } from '../support/held-transaction.js'
 
 let conclave: TestConclave
 let statements: MockInstance<Database['run']>
+let unmocked: Database['run']
 let alice: GraphQLClient
 let bob: GraphQLClient
 let carol: GraphQLClient
 
 beforeAll(async () => {
   conclave = await bootConclave()
+  unmocked = conclave.services.database.run.bind(conclave.services.database)
   statements = vi.spyOn(conclave.services.database, 'run')
   await conclave.services.keySupply.refill(8)
   alice = await conclave.as('alice')
@@ -111,6 +113,36 @@ describe('a message of a group', () => {
     })
     await conclave.database.query('drop trigger refuse on messages')
     expect((await send(carol, id, 'afterwards')).sequence).toBe(before.last_sequence + count + 1)
+  })
+})
+
+describe('a group that is stored in halves, for what another process has stored meanwhile,', () => {
+  it('fails those only whose half fails: the others are stored, answered and signalled', async () => {
+    const id = await conversationWithMessage(['bob', 'carol'])
+    const signalled = vi.spyOn(conclave.services.signals, 'publish')
+    statements.mockImplementation(async (statement, values) => {
+      const senders = statement.name === 'store-messages' ? (values[5] as string[]) : []
+      if (senders.length === 4) throw Object.assign(new Error('stored meanwhile'), { code: '23505' })
+      if (senders.includes('carol')) throw new Error('the connection was lost')
+      return (await unmocked(statement, values)) as never[]
+    })
+    const results = await inOneGroup(id, [
+      [alice, { body: 'one' }],
+      [bob, { body: 'two' }],
+      [carol, { body: 'three' }],
+      [bob, { body: 'four' }]
+    ])
+    statements.mockImplementation(unmocked)
+    expect(results.map(({ errors }) => errors?.[0]?.extensions.code)).toEqual([
+      undefined,
+      undefined,
+      'INTERNAL',
+      'INTERNAL'
+    ])
+    expect(await bodies(id)).toEqual(['first', 'held', 'one', 'two'])
+    // Of the one that was held, and of each of the two.
+    expect(signalled.mock.calls.filter(([topic]) => topic === `conversation:${id}`)).toHaveLength(3)
+    signalled.mockRestore()
   })
 })
 

@@ -12,6 +12,7 @@ import { inboxStream } from '../../src/delivery/inbox-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, eventCursor, send } from '../support/chat.js'
 import type { GraphQLClient, Subscribed } from '../support/graphql-client.js'
+import { runDueWork } from '../support/worker-run.js'
 
 let here: TestConclave
 let there: TestConclave
@@ -105,6 +106,18 @@ describe('an inbox', () => {
     const [one, other] = await twoConversations('erin')
     const events = await openInbox('erin', one)
     await alice.run(DeleteConversationDocument, { conversationId: one })
+    await send(alice, other, 'goes on')
+    expect(bodyOf(await events.next())).toBe('goes on')
+  })
+
+  it('goes on after a deleted conversation whose rows are gone before it has heard of it', async () => {
+    const [one, other] = await twoConversations('heidi')
+    const events = await openInbox('heidi', one)
+    const silence = vi.spyOn(here.services.signals, 'publish').mockImplementation(() => {})
+    await alice.run(DeleteConversationDocument, { conversationId: one })
+    await runDueWork(here)
+    silence.mockRestore()
+    here.services.signals.publish(`conversation:${one}`)
     await send(alice, other, 'goes on')
     expect(bodyOf(await events.next())).toBe('goes on')
   })

@@ -8,11 +8,13 @@ import {
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { messageStream } from '../../src/delivery/message-stream.js'
-import type { Signals } from '../../src/delivery/signals.js'
 import { encodeCursor } from '../../src/graphql/cursor.js'
+import { requireMessageId } from '../../src/graphql/ids.js'
+import { editMessage } from '../../src/message/edit-message.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { brief, createConversation, eventCursor, follow, followLive, send } from '../support/chat.js'
+import { brief, createConversation, eventCursor, follow, followLive, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { QuietSignals } from '../support/quiet-signals.js'
 import { TestClock } from '../support/test-clock.js'
 
 let conclave: TestConclave
@@ -62,7 +64,9 @@ describe('subscribing', () => {
     )
   })
 
-  it('after reconnecting gives what was missed, each message once and in its present state', async () => {
+  it('after a thousand edits gives what was missed, each message once and in its present state', {
+    timeout: 60_000
+  }, async () => {
     const id = await createConversation(alice, ['bob'])
     const [seen, edited, deleted] = [
       await send(alice, id, 'seen'),
@@ -71,20 +75,38 @@ describe('subscribing', () => {
     ]
     const cursor = await eventCursor(alice, id)
     await alice.run(EditMessageDocument, { messageId: seen.id, body: 'seen, then edited' })
-    for (let edit = 1; edit <= 5; edit++)
-      await alice.run(EditMessageDocument, { messageId: edited.id, body: `edit ${edit}` })
+    await editOften(edited.id, 1000)
     await alice.run(DeleteMessageDocument, { messageId: deleted.id })
     const fresh = await send(alice, id, 'new')
     await alice.run(EditMessageDocument, { messageId: fresh.id, body: 'new, and edited' })
     const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after: cursor })
     expect((await events.take(4)).map(brief)).toEqual([
       'EDITED seen, then edited',
-      'EDITED edit 5',
+      'EDITED edit 1000',
       'DELETED null',
       'SENT new, and edited'
     ])
     await send(alice, id, 'live')
     expect(brief(await events.next())).toBe('SENT live')
+  })
+
+  it('may begin with the edit of a message that was never given: whoever takes each as it is has them all', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const start = await eventCursor(alice, id)
+    const first = await send(alice, id, 'first')
+    await send(alice, id, 'second')
+    await alice.run(EditMessageDocument, { messageId: first.id, body: 'first, edited' })
+    const known = new Map<string, string | null>()
+    let after = start
+    for (const expected of ['SENT second', 'EDITED first, edited']) {
+      const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after })
+      const event = await events.next()
+      events.stop()
+      expect(brief(event)).toBe(expected)
+      known.set(event.messageEvents.message.id, event.messageEvents.message.body)
+      after = event.messageEvents.cursor
+    }
+    expect(known).toEqual(new Map((await readBack(bob, id)).map((message) => [message.id, message.body])))
   })
 
   it('goes on from any cursor in a chain, without a gap or a repetition', async () => {
@@ -103,17 +125,28 @@ describe('subscribing', () => {
     expect(received).toEqual(bodies)
   })
 
-  it('calls an edit an edit also where the connection was lost before the message itself was delivered', async () => {
-    const id = await createConversation(alice, ['bob'])
-    const start = await eventCursor(alice, id)
-    const first = await send(alice, id, 'first')
-    await send(alice, id, 'second')
-    await alice.run(EditMessageDocument, { messageId: first.id, body: 'first, edited' })
-    const events = bob.subscribe(MessageEventsDocument, { conversationId: id, after: start })
-    const { messageEvents: second } = await events.next()
-    events.stop()
-    const again = bob.subscribe(MessageEventsDocument, { conversationId: id, after: second.cursor })
-    expect([second.message.body, brief(await again.next())]).toEqual(['second', 'EDITED first, edited'])
+  it('goes on from the cursors of one process in another, back and forth, without a gap or a repetition', async () => {
+    const other = await bootConclave({ databaseUrl: conclave.database.url })
+    try {
+      const id = await createConversation(alice, ['bob'])
+      const readers = [bob, await other.as('bob')]
+      let after = await eventCursor(alice, id)
+      const received: string[] = []
+      for (let link = 0; link < 4; link++) {
+        await send(alice, id, `missed ${link}`)
+        const events = (readers[link % 2] ?? bob).subscribe(MessageEventsDocument, { conversationId: id, after })
+        // One that it catches up with, and one that it follows live, from either process.
+        const missed = await events.next()
+        await send(link % 2 ? alice : await other.as('alice'), id, `live ${link}`)
+        const live = await events.next()
+        events.stop()
+        received.push(brief(missed), brief(live))
+        after = live.messageEvents.cursor
+      }
+      expect(received).toEqual([0, 1, 2, 3].flatMap((link) => [`SENT missed ${link}`, `SENT live ${link}`]))
+    } finally {
+      await other.close()
+    }
   })
 
   it('catches up over more than one batch of the log', async () => {
@@ -126,6 +159,13 @@ describe('subscribing', () => {
     )
   })
 })
+
+/** By the use case itself, one after the other. */
+async function editOften(messageId: string, times: number): Promise<void> {
+  const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('alice')}`)
+  const key = requireMessageId('id', messageId)
+  for (let edit = 1; edit <= times; edit++) await editMessage(conclave.services, viewer, key, `edit ${edit}`)
+}
 
 describe('a subscription', () => {
   it('of a member who is removed ends with FORBIDDEN before the next message', async () => {
@@ -177,23 +217,14 @@ describe('a subscription', () => {
   it('misses nothing that is sent between its read and its wait', { timeout: 4_000 }, async () => {
     const id = await createConversation(alice, ['bob'])
     const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
-    const listeners: (() => void)[] = []
-    const signals: Signals = {
-      publish: () => {},
-      onKeyChange: () => () => {},
-      close: async () => {},
-      subscribe(_, wake) {
-        listeners.push(wake)
-        return () => {}
-      }
-    }
+    const signals = new QuietSignals()
     const read = conclave.services.database.run.bind(conclave.services.database)
     const database = vi.spyOn(conclave.services.database, 'run')
     const stream = await messageStream({ ...conclave.services, signals }, viewer, id, null, null)
     database.mockImplementationOnce(async (statement, values) => {
       const rows = await read(statement, values)
       await send(alice, id, 'in between')
-      for (const wake of listeners) wake()
+      signals.wake(`conversation:${id}`)
       return rows as never[]
     })
     expect((await stream.next()).value).toMatchObject({ type: 'SENT', message: { sequence: 1 } })

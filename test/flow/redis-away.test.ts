@@ -52,6 +52,24 @@ describe.runIf(canStartRedis)('while Redis is away', () => {
     }
   }, 30_000)
 
+  it('/readyz says so within seconds, and that it serves; the log says once what waits, and for what', async () => {
+    const readiness = async () => {
+      const response = await fetch(`${here.url}/readyz`)
+      return { code: response.status, ...((await response.json()) as object) }
+    }
+    const rest = { code: 200, database: 'ok', masterKeys: { 'local:test': 'ok' } }
+    await vi.waitFor(async () => expect(await readiness()).toEqual({ ...rest, status: 'ok', redis: 'ok' }), SOON)
+    const lines = () => here.logged().split('the job queue is out of reach').length - 1
+    await processes.redis.kill()
+    const away = { ...rest, status: 'degraded', redis: 'unreachable' }
+    await vi.waitFor(async () => expect(await readiness()).toEqual(away), SOON)
+    // Each connection fails again and again meanwhile.
+    await vi.waitFor(() => expect(here.logged().split('"msg":"job queue"').length).toBeGreaterThan(4), SOON)
+    expect(lines()).toBe(1)
+    await processes.redis.start()
+    await vi.waitFor(async () => expect(await readiness()).toMatchObject({ status: 'ok', redis: 'ok' }), SOON)
+  })
+
   it('and when it comes back, every message arrives once and in order', async () => {
     const id = await createConversation(alice, ['bob'])
     const events = await followLive(bob, id)

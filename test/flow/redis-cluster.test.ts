@@ -4,7 +4,7 @@ import type { RunningWorker } from '../../jobs/worker.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import { canStartRedis, startRedisCluster, type TestRedisCluster } from '../support/redis.js'
-import { startReadyWorker } from '../support/worker-run.js'
+import { placeOf, startReadyWorker } from '../support/worker-run.js'
 
 describe.runIf(canStartRedis)('on a Redis cluster', () => {
   let redis: TestRedisCluster
@@ -13,7 +13,7 @@ describe.runIf(canStartRedis)('on a Redis cluster', () => {
   beforeAll(async () => {
     redis = await startRedisCluster()
     conclave = await bootConclave({ redisUrl: redis.url })
-    worker = await startReadyWorker(conclave, { databaseUrl: conclave.database.url, redisUrl: redis.url })
+    worker = await startReadyWorker(conclave, placeOf(conclave, redis.url))
   })
   afterAll(async () => {
     await worker.close()

@@ -58,6 +58,23 @@ function describeSignals(where: CarrierName): void {
     for (const wake of wakes) await untilWoken(here, 'operation:a', wake)
   })
 
+  it('are of users whatever their ids hold', async () => {
+    const ids = ['bob smith', 'bob', '{bob}', 'conclave:{keys}', 'bób “smith” 😀', ' ']
+    const wakes = new Map(ids.map((id) => [`user:${id}` as const, vi.fn()]))
+    for (const [topic, wake] of wakes) there.subscribe(topic, wake)
+    for (const [topic, wake] of wakes) await untilWoken(here, topic, wake)
+    const live = vi.fn()
+    there.subscribe('user:bob smith', live)
+    await vi.waitFor(() => {
+      here.publish('user:bob smith', 'lives')
+      expect(live).toHaveBeenCalledWith('lives')
+    }, SOON)
+    for (const [topic, wake] of wakes) {
+      const payloads = wake.mock.calls.flat().filter((payload) => payload !== undefined)
+      expect(new Set(payloads)).toEqual(new Set(topic === 'user:bob smith' ? ['lives'] : []))
+    }
+  })
+
   it('bring what is live only along, in its order', async () => {
     const wake = vi.fn()
     there.subscribe('activity:a', wake)

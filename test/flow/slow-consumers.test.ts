@@ -12,6 +12,8 @@ import { messageStream } from '../../src/delivery/message-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { QuietSignals } from '../support/quiet-signals.js'
+import { runDueWork } from '../support/worker-run.js'
 
 /** A consumer that has taken the first of several events, while something happens to the rest. */
 
@@ -35,15 +37,8 @@ beforeEach(async () => {
   sent = []
   for (const body of ['one', 'two', 'three']) sent.push(await send(alice, id, body))
   const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
-  const signals = {
-    publish: () => {},
-    onKeyChange: () => () => {},
-    close: async () => {},
-    subscribe: (_: string, ring: () => void) => {
-      wake = ring
-      return () => {}
-    }
-  }
+  const signals = new QuietSignals()
+  wake = () => signals.wake(`conversation:${id}`)
   events = await messageStream({ ...conclave.services, signals }, viewer, id, 0, null)
   expect(await next()).toBe('SENT one')
 })
@@ -65,6 +60,14 @@ describe('a consumer that takes events slowly', () => {
 
   it('gets nothing more of a conversation that is deleted meanwhile', async () => {
     await alice.run(DeleteConversationDocument, { conversationId: id })
+    wake()
+    expect(await next()).toBeNull()
+  })
+
+  it('gets no FORBIDDEN where the rows of the deleted conversation are gone before it reads again', async () => {
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    await runDueWork(conclave)
+    expect(await conclave.database.query('select from conversations where id = $1', [id])).toEqual([])
     wake()
     expect(await next()).toBeNull()
   })

@@ -10,6 +10,8 @@ const SUBSCRIBERS = 500
 const MESSAGES = 50_000
 /** Delivered to all of them before: what a server takes for its work alone does not count. */
 const WARM = 400
+/** Sequences of it all. */
+const EVERYTHING = Array.from({ length: WARM + MESSAGES }, (_, index) => index + 1)
 const BODY = 'x'.repeat(1000)
 const GROWTH_MAX_BYTES = 100 * 1024 * 1024
 const SENDERS = 64
@@ -46,16 +48,25 @@ describe(`${SUBSCRIBERS} subscribers that stop reading`, () => {
     const before = residentBytes()
     await sendMany(MESSAGES)
     expect(residentBytes() - before).toBeLessThan(GROWTH_MAX_BYTES)
+    expect(openConnections()).toBe(SUBSCRIBERS)
   })
 
-  it('get all of it when they come back, from their cursor on', { timeout: 300_000 }, async () => {
+  it('get all of it over the same socket when they read on', { timeout: 300_000 }, async () => {
     const [stalled] = sockets
+    stalled?.readOn()
+    const all = () => eventsOf(stalled).map(({ message }) => message.sequence)
+    await vi.waitFor(() => expect(stalled?.frames.length).toBeGreaterThan(WARM + MESSAGES), LONG)
+    expect(all()).toEqual(EVERYTHING)
+  })
+
+  it('get all of it over another when they come back, from their cursor on', { timeout: 300_000 }, async () => {
+    const [, stalled] = sockets
     const seen = eventsOf(stalled)
     const back = await follow(seen.at(-1)?.cursor ?? null)
     sockets.push(back)
     const all = () => [...seen, ...eventsOf(back)].map(({ message }) => message.sequence)
     await vi.waitFor(() => expect(all().at(-1)).toBe(WARM + MESSAGES), LONG)
-    expect(all()).toEqual(Array.from({ length: WARM + MESSAGES }, (_, index) => index + 1))
+    expect(all()).toEqual(EVERYTHING)
   })
 })
 
@@ -94,4 +105,12 @@ async function sendMany(count: number): Promise<void> {
 function residentBytes(): number {
   const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) * 1024
+}
+
+/** That the server has with clients: established, as it sees them. */
+function openConnections(): number {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
+  const isOpen = new RegExp(`^ *\\d+: [0-9A-F]+:${port} [0-9A-F]+:[0-9A-F]{4} 01 `)
+  const lines = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/net/${name}`, 'utf8').split('\n'))
+  return lines.filter((line) => isOpen.test(line)).length
 }

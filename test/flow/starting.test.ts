@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { GraphQLClient } from '../support/graphql-client.js'
@@ -76,6 +77,29 @@ describe('a start that cannot succeed says so in a sentence and exits with 1', (
       environment({ DATA_DIR: 'elsewhere' })
     )
     expect([code, output]).toEqual([1, expect.stringContaining('Run npm start first')])
+  })
+})
+
+describe('npm run token', () => {
+  const SECRET = { AUTH_JWT_SECRET: 'only for tests, and long enough for HS256' }
+  const token = (...args: string[]) => program.run(['run', '-s', 'token', '--', 'alice', ...args], SECRET)
+
+  it.each([
+    ['--scope', 'bogus', 'There is no scope bogus.'],
+    ['--expires', 'soon', 'soon is not a duration'],
+    ['--expires', 'PT0S', 'PT0S is not a duration']
+  ])('refuses %s %s, and says why', async (option, value, reason) => {
+    const { code, output } = await token(option, value)
+    expect([code, output]).toEqual([1, expect.stringContaining(reason)])
+  })
+
+  it('gives one that is valid for half a day, or for as long as it is told', async () => {
+    const lifeSeconds = async (...args: string[]) => {
+      const { exp = 0, iat = 0 } = decodeJwt((await token(...args)).output.trim())
+      return exp - iat
+    }
+    expect(await lifeSeconds()).toBe(12 * 60 * 60)
+    expect(await lifeSeconds('--expires', 'PT30S')).toBe(30)
   })
 })
 

@@ -17,7 +17,7 @@ import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
-import { startReadyWorker } from '../support/worker-run.js'
+import { placeOf, startReadyWorker } from '../support/worker-run.js'
 
 const SOON = { timeout: 20_000 }
 
@@ -35,7 +35,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
   beforeAll(async () => {
     redis = where === 'Redis' ? await startRedis() : null
     conclave = await bootConclave({ keyPoolTarget: 3, scanEveryMs: 500, redisUrl: redis?.url ?? null })
-    place = { databaseUrl: conclave.database.url, redisUrl: redis?.url ?? null }
+    place = placeOf(conclave, redis?.url ?? null)
     alice = await conclave.as('alice')
     admin = await conclave.as('admin', { scopes: ['keys:admin'] })
   })
@@ -55,7 +55,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
 
   it('have one scheduler for each line of the schedule, however often they start', async () => {
     for (let start = 0; start < 2; start++) await (await startReadyWorker(conclave, place)).close()
-    const queue = openQueue('conclave-schedule', place, conclave.services.log)
+    const queue = openQueue('conclave-schedule', place)
     const schedulers = await queue.getJobSchedulers()
     expect(schedulers.map(({ key }) => key).sort()).toEqual(schedule.map(({ name }) => name).sort())
     await queue.close()
@@ -103,7 +103,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     const { rotateDueKeys } = await admin.run(RotateDueKeysDocument)
     const { cancelKeyOperation } = await admin.run(CancelKeyOperationDocument, { id: rotateDueKeys.operation.id })
     expect(cancelKeyOperation.operation.state).toBe('CANCELLED')
-    const queue = openQueue('conclave-operations', place, conclave.services.log)
+    const queue = openQueue('conclave-operations', place)
     await queue.add('rotate-due', { id: rotateDueKeys.operation.id })
     await queue.add('reencrypt', { id: '01890000-0000-7000-8000-000000000000' })
     await queue.add('a job of another version', {})
@@ -148,7 +148,7 @@ describe('a worker that is stopped while it rotates all due keys', () => {
 describe('a scheduled job that does not end', () => {
   it('holds up no other', async () => {
     const conclave = await bootConclave({ scanEveryMs: 100, keyPoolTarget: 1 })
-    const place = { databaseUrl: conclave.database.url, redisUrl: null }
+    const place = placeOf(conclave, null)
     const stuck = vi
       .spyOn(schedule[0] ?? { run: async () => {} }, 'run')
       .mockImplementation((_, stop) => new Promise((resolve) => stop.addEventListener('abort', () => resolve())))

@@ -2,10 +2,14 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import WebSocket from 'ws'
 
+/** More often than the server asks whether somebody is there. */
+const PONG_MS = 4_000
+
 /** A graphql-transport-ws client that a test holds by its socket: it can stop reading, and sees every frame. */
 export class RawSocket {
   readonly frames: { type: string; id?: string; payload?: unknown }[] = []
   readonly #socket: WebSocket
+  #beat: NodeJS.Timeout | undefined
 
   private constructor(socket: WebSocket) {
     this.#socket = socket
@@ -33,12 +37,19 @@ export class RawSocket {
     return code
   }
 
-  /** Reads nothing more: the server's side fills up. */
+  /** Reads nothing more: the server's side fills up. It goes on saying that it is there (RFC 6455, section 5.5.3). */
   stopReading(): void {
     this.#tcp.pause()
+    this.#beat = setInterval(() => this.#socket.pong(), PONG_MS)
+  }
+
+  readOn(): void {
+    clearInterval(this.#beat)
+    this.#tcp.resume()
   }
 
   terminate(): void {
+    clearInterval(this.#beat)
     this.#socket.terminate()
   }
 

@@ -2,6 +2,7 @@ import { applyKeyDefaults } from '../../jobs/apply-key-defaults.js'
 import { destroyDue } from '../../jobs/destroy-due.js'
 import { runOperation } from '../../jobs/key-operations.js'
 import type { QueuePlace } from '../../jobs/queue.js'
+import { QueueOutage } from '../../jobs/queue-outage.js'
 import { rotateDue } from '../../jobs/rotate-due.js'
 import { type RunningWorker, startWorker } from '../../jobs/worker.js'
 import { findOpenOperations } from '../../src/key-life/key-operations.js'
@@ -14,6 +15,11 @@ export async function runDueWork({ services }: TestConclave): Promise<void> {
   await rotateDue(services, signal)
   await destroyDue(services, signal)
   for (const { id } of await findOpenOperations(services)) await runOperation(services, id, signal)
+}
+
+/** Where its queue is. */
+export function placeOf({ database, services }: TestConclave, redisUrl: string | null): QueuePlace {
+  return { databaseUrl: database.url, redisUrl, outage: new QueueOutage(services.log) }
 }
 
 /** A worker that fetches its jobs. */

@@ -11,7 +11,6 @@ import {
   type ViewedConversation
 } from '../../conversation/viewed-conversation.js'
 import type { Member, MemberRole } from '../../database/entities.js'
-import { tellRead } from '../../delivery/activity.js'
 import { deleteConversation } from '../../key-life/delete-conversation.js'
 import type { Message } from '../../message/message.js'
 import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
@@ -192,7 +191,7 @@ export class ConversationResolver {
     const id = requireConversationId('conversationId', conversationId)
     const viewer = requireViewer(context)
     await markRead(context.services, viewer, id, sequence)
-    await tellRead(context.services, viewer, id, sequence)
+    await context.services.readMarks.tell(viewer, id, sequence)
     return await payload(context, id)
   }
 }

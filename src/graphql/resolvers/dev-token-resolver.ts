@@ -1,4 +1,6 @@
 import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql'
+import { BadUserInput } from '../../errors.js'
+import { scopeProblem } from '../../identity/scopes.js'
 import { signToken } from '../../identity/sign-token.js'
 import { requireUserId } from '../../identity/user-id.js'
 import type { Context } from '../context.js'
@@ -15,6 +17,8 @@ export class DevTokenResolver {
     @Arg('scopes', () => [String], { nullable: true, defaultValue: [] }) scopes: string[] | null
   ): Promise<DevToken> {
     const claims = { userId: requireUserId('userId', userId), scopes: scopes ?? [], name: name ?? undefined }
+    const problem = scopeProblem(claims.scopes)
+    if (problem) throw new BadUserInput('scopes', problem)
     return await signToken(services.authentication, services.clock, claims)
   }
 }

@@ -42,7 +42,8 @@ registerEnumType(MessageStatusEnum, {
 export const MessageEventTypeEnum = names<MessageEvent['type']>({ SENT: 'SENT', EDITED: 'EDITED', DELETED: 'DELETED' })
 registerEnumType(MessageEventTypeEnum, {
   name: 'MessageEventType',
-  description: 'What happened since the cursor that was resumed from. The message is always in its present state.'
+  description:
+    "What happened since the cursor that was resumed from. Every event is the message's present state: treat it as an upsert by id. EDITED and DELETED may be of a message that the client has not been given before, and SENT of one that was edited meanwhile."
 })
 
 export const KeyStateEnum = names<KeyState>({

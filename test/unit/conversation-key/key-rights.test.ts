@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { hasScope, type KeyScope, requireScope } from '../../../src/conversation-key/key-rights.js'
+import { hasScope, requireScope } from '../../../src/conversation-key/key-rights.js'
 import { Forbidden } from '../../../src/errors.js'
+import type { KeyScope } from '../../../src/identity/scopes.js'
 import type { Viewer } from '../../../src/identity/viewer.js'
 import { thrownBy } from '../failures.js'
 

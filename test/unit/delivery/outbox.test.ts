@@ -85,4 +85,13 @@ describe('an outbox', () => {
     await outbox.close()
     expect(topics()).toEqual(['conversation:a', 'conversation:b'])
   })
+
+  it('takes no payload for a part of an id', async () => {
+    outbox.publish({ topic: 'user:before' })
+    outbox.open()
+    const signals: Signal[] = [{ topic: 'user:bob smith' }, { topic: 'user:bob', payload: 'smith' }]
+    for (const signal of signals) outbox.publish(signal)
+    await settle()
+    expect(sent.at(-1)).toEqual(signals)
+  })
 })

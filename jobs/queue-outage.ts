@@ -1,0 +1,25 @@
+import type { Logger } from '../src/log.js'
+
+/** After so long without an error an outage is over. */
+const QUIET_MS = 60_000
+
+/** An outage of the queue as one process sees it: each of its connections says every second or so that it fails. */
+export class QueueOutage {
+  readonly #log: Logger
+  #lastAt = Number.NEGATIVE_INFINITY
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  failed(error: Error): void {
+    const isKnown = performance.now() - this.#lastAt < QUIET_MS
+    this.#lastAt = performance.now()
+    if (isKnown) this.#log.debug({ reason: error.message }, 'job queue')
+    else
+      this.#log.warn(
+        { reason: error.message },
+        'the job queue is out of reach: rotations, destructions and other work of the workers wait until it is back; requests are served'
+      )
+  }
+}

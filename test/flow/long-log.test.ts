@@ -31,7 +31,7 @@ describe(`of a log of ${MESSAGES} messages`, () => {
   it.each([
     ['read-log', 'catching up', catchUp, () => [id, 'alice', 100, BATCH]],
     ['read-tail-of-log', 'following', followOne, () => [id, 100, BATCH]],
-    ['page-of-messages-desc', 'the last page', lastPage, () => ['alice', id, 100, 2 ** 31 - 1, BATCH]]
+    ['pages-of-messages-desc', 'the last page', lastPage, () => ['alice', `{${id}}`, '{100}', '{100000}', `{${BATCH}}`]]
   ])('no more is read than is given: %s, by %s', async (name, _, read, values) => {
     const run = vi.spyOn(conclave.services.database, 'run')
     await read()

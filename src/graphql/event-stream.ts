@@ -43,9 +43,9 @@ export class EventStream {
   }
 
   /** @returns false when the client has not taken what was sent before: nothing was sent */
-  take(result: string): boolean {
+  take(results: readonly string[]): boolean {
     if (this.#over || this.#response.writableNeedDrain) return false
-    this.#response.write(`event: next\ndata: ${result}\n\n`)
+    this.#response.write(results.map((result) => `event: next\ndata: ${result}\n\n`).join(''))
     return true
   }
 

@@ -57,6 +57,8 @@ function onceAtATime(run: (job: RunningJob) => Promise<void>): (job: RunningJob)
 }
 
 async function runScheduled(services: Services, { name }: RunningJob, stop: AbortSignal): Promise<void> {
+  // Fetched while the worker was closing already: it comes again.
+  if (stop.aborted) return
   // A job that an older or newer version has scheduled is not this version's to run.
   await schedule.find((scheduled) => scheduled.name === name)?.run(services, stop)
 }

@@ -7,7 +7,7 @@ import type { Follower } from './follower.js'
 /** Followers in one turn of the event loop: a thousand sends take some milliseconds. */
 const PER_TURN = 200
 /** Characters that a follower is given at a time: with more than one message in them they go out in one write. */
-const PORTION_LENGTH = 32 * 1024
+const PORTION_LENGTH = 8 * 1024
 
 /** The followers by what they get: each group has asked for the same, and sees the same of the history. */
 export function groupFollowers(followers: readonly Follower[]): Follower[][] {

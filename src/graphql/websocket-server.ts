@@ -24,7 +24,7 @@ type Extra = {
 const CLOSE_WAIT_MS = 2_000
 
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
-const MAX_BUFFERED_BYTES = 32 * 1024
+const MAX_BUFFERED_BYTES = 16 * 1024
 
 type Options = ServerOptions<{ authorization?: string }, ServerExtra & Extra>
 

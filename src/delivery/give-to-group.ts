@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import type { Message } from '../message/message.js'
-import { eventType, type MessageEvent } from './conversation-log.js'
+import { eventType } from './conversation-log.js'
 import type { Follower } from './follower.js'
 
 /** Followers in one turn of the event loop: a thousand sends take some milliseconds. */
 const PER_TURN = 200
-/** Characters that a follower is given at a time: with more than one message in them they go out in one write. */
-const PORTION_LENGTH = 8 * 1024
 
 /** The followers by what they get: each group has asked for the same, and sees the same of the history. */
 export function groupFollowers(followers: readonly Follower[]): Follower[][] {
@@ -27,68 +25,30 @@ export async function giveToGroup(
   messages: readonly Message[],
   clock: Clock
 ): Promise<void> {
-  const rendering = new Rendering(group)
-  // What a message is to somebody depends on what they have got before. Nearly all have got the same.
-  for (const [position, takers] of Map.groupBy(group, (follower) => follower.position)) {
-    const news = messages.filter(({ change }) => change > position)
-    const rendered = await Promise.all(
-      news.map((message) => rendering.of({ type: eventType(message, position), message }))
-    )
-    for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, clock)
-  }
-}
-
-async function giveToAll(takers: readonly Follower[], { rendered, change }: Portion, clock: Clock): Promise<void> {
-  for (const [index, follower] of takers.entries()) {
-    if (index > 0 && index % PER_TURN === 0) await nextTurn()
-    follower.give(rendered, change, clock.now())
-  }
-}
-
-/** What is given at a time, up to a change. */
-interface Portion {
-  rendered: string[]
-  change: number
-}
-
-function portionsOf(messages: readonly Message[], rendered: readonly (string | null)[]): Portion[] {
-  const portions: Portion[] = []
-  let length = PORTION_LENGTH
-  for (const [index, { change }] of messages.entries()) {
-    const text = rendered[index] ?? null
-    if (length >= PORTION_LENGTH) {
-      portions.push({ rendered: [], change })
-      length = 0
+  const portions = messages.flatMap((message) => portionsOf(group, message))
+  const rendered = await Promise.all(portions.map(render))
+  for (const [index, { message, takers }] of portions.entries()) {
+    for (const [count, follower] of takers.entries()) {
+      if (count > 0 && count % PER_TURN === 0) await nextTurn()
+      follower.give(rendered[index] ?? null, message.change, clock.now())
     }
-    const portion = portions.at(-1)
-    if (!portion) continue
-    portion.change = change
-    if (text !== null) portion.rendered.push(text)
-    length += text?.length ?? 0
   }
-  return portions
 }
 
-/** Makes each event into bytes once for a group. */
-class Rendering {
-  readonly #first: Follower | undefined
-  readonly #known = new Map<string, Promise<string | null>>()
+interface Portion {
+  type: ReturnType<typeof eventType>
+  message: Message
+  takers: Follower[]
+}
 
-  constructor([first]: readonly Follower[]) {
-    this.#first = first
-  }
+/** What a message is to somebody depends on what they have got before. */
+function portionsOf(group: readonly Follower[], message: Message): Portion[] {
+  const takers = group.filter(({ position }) => position < message.change)
+  const byType = Map.groupBy(takers, ({ position }) => eventType(message, position))
+  return [...byType].map(([type, takers]) => ({ type, message, takers }))
+}
 
-  /** @returns null for an event that is not shown */
-  async of(event: MessageEvent): Promise<string | null> {
-    const key = `${event.type} ${event.message.change}`
-    const known = this.#known.get(key) ?? this.#render(event)
-    this.#known.set(key, known)
-    return await known
-  }
-
-  async #render(event: MessageEvent): Promise<string | null> {
-    const { consumer = null, visibleAfter = 0 } = this.#first ?? {}
-    if (!consumer || event.message.sequence <= visibleAfter) return null
-    return await consumer.render(event, visibleAfter)
-  }
+async function render({ type, message, takers: [first] }: Portion): Promise<string | null> {
+  if (!first?.consumer || message.sequence <= first.visibleAfter) return null
+  return await first.consumer.render({ type, message }, first.visibleAfter)
 }

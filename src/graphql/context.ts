@@ -21,10 +21,10 @@ export interface Context {
 
 export interface ResultSink {
   /**
-   * @param results in their order, at least one; in JSON, their errors as clients see them
+   * @param result in JSON, its errors as clients see them
    * @returns false when the client has not taken what was sent before: nothing was sent
    */
-  take(results: readonly string[]): boolean
+  take(result: string): boolean
 }
 
 /** @param authorization value of the Authorization header, or of `connectionParams.authorization` */

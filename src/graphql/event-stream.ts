@@ -43,9 +43,9 @@ export class EventStream {
   }
 
   /** @returns false when the client has not taken what was sent before: nothing was sent */
-  take(results: readonly string[]): boolean {
+  take(result: string): boolean {
     if (this.#over || this.#response.writableNeedDrain) return false
-    this.#response.write(results.map((result) => `event: next\ndata: ${result}\n\n`).join(''))
+    this.#response.write(`event: next\ndata: ${result}\n\n`)
     return true
   }
 

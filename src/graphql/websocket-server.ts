@@ -54,7 +54,7 @@ export function serveWebSocket(
     onSubscribe({ extra }, id, payload) {
       const { viewer, socket } = extra
       if (!viewer) return [expiredToken()]
-      const prepared = prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(extra, id) }), payload)
+      const prepared = prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(socket, id) }), payload)
       if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
       return prepared
     },
@@ -104,16 +104,13 @@ async function authenticated(services: Services, socket: WebSocket, authorizatio
   }
 }
 
-/** Frames of one subscription, of which the results are written already. */
-function sinkOf({ socket, request }: ServerExtra, id: string): ResultSink {
+/** Frames of one subscription, of which the result is written already. */
+function sinkOf(socket: WebSocket, id: string): ResultSink {
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
   return {
-    take(results) {
+    take(result) {
       if (socket.readyState !== socket.OPEN || socket.bufferedAmount > MAX_BUFFERED_BYTES) return false
-      // In one write: it takes longer than all the rest.
-      request.socket.cork()
-      for (const result of results) socket.send(`${head}${result}}`)
-      request.socket.uncork()
+      socket.send(`${head}${result}}`)
       return true
     }
   }

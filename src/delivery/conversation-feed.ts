@@ -105,13 +105,13 @@ export class ConversationFeed {
   }
 
   async #advance(): Promise<void> {
-    const messages = await readTail(this.#services, this.#conversationId, this.#position, BATCH)
-    if (messages === null) return this.#dismissAll('DELETED')
-    const last = messages.at(-1)
-    if (!last) return
-    if (messages.length === BATCH) this.#isWoken = true
+    const read = await readTail(this.#services, this.#conversationId, this.#position, BATCH)
+    if (read === null) return this.#dismissAll('DELETED')
+    const { messages, lastChange } = read
+    const isAll = messages.length < BATCH
+    if (!isAll) this.#isWoken = true
     this.#keep(messages, this.#position)
-    this.#position = last.change
+    this.#position = isAll ? lastChange : (messages.at(-1)?.change ?? lastChange)
     await this.#give([...this.#followers], messages)
   }
 

@@ -31,6 +31,8 @@ export class ConversationLog {
   /** The last change that the last read has found; and whether it was all there is. */
   #foundUpTo: number
   #foundAll = false
+  /** The latest change of the conversation at the last read. */
+  #end = 0
   #stalled: NodeJS.Timeout | null = null
   #visibleAfter = 0
 
@@ -65,6 +67,7 @@ export class ConversationLog {
     this.#visibleAfter = read.visibleAfter
     this.#foundUpTo = read.messages.at(-1)?.change ?? this.#position
     this.#foundAll = read.messages.length < BATCH
+    this.#end = read.lastChange
     return 'READ'
   }
 
@@ -78,7 +81,11 @@ export class ConversationLog {
   /** The next event of the last read, and moves behind it; null when there is none, or it was forgotten. */
   take(): MessageEvent | null {
     const message = this.#ahead.shift()
-    if (!message) return null
+    if (!message) {
+      // What lies behind is not shown to this member, and was passed by all the same.
+      if (!this.hasMore) this.#position = Math.max(this.#position, this.#end)
+      return null
+    }
     if (this.#ahead.length > 0) this.#forgetLater()
     this.#position = message.change
     // What had happened before the stream began is news against the cursor, what happens now against the last read.

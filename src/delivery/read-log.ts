@@ -27,7 +27,7 @@ export const READ_LOG: Statement = {
 export const READ_TAIL: Statement = {
   name: 'read-tail-of-log',
   text: `
-    select ${MESSAGE_COLUMNS}
+    select c.last_change::float8 as "lastChange", ${MESSAGE_COLUMNS}
       from conversations c
       left join (
         lateral (
@@ -84,9 +84,10 @@ export async function readTail(
   conversationId: string,
   after: number,
   limit: number
-): Promise<Message[] | null> {
-  const rows = await database.run<MaybeMessage>(READ_TAIL, [conversationId, after, limit])
-  return rows.length === 0 ? null : inOrder(rows)
+): Promise<{ messages: Message[]; lastChange: number } | null> {
+  const rows = await database.run<MaybeMessage & { lastChange: number }>(READ_TAIL, [conversationId, after, limit])
+  const [first] = rows
+  return first ? { messages: inOrder(rows), lastChange: first.lastChange } : null
 }
 
 function inOrder(rows: MaybeMessage[]): Message[] {

@@ -3,6 +3,7 @@ import { type GraphQLObjectType, parse } from 'graphql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   AddMembersDocument,
+  EditMessageDocument,
   InboxEventsDocument,
   MessageEventsDocument,
   RemoveMemberDocument,
@@ -158,6 +159,26 @@ describe('a message to twenty subscribers who have asked for the same', () => {
 })
 
 describe('a subscriber who comes while the others are being served', () => {
+  it('and may not see what has happened last does not read the log over and over', async () => {
+    const hiding = await createConversation(alice, ['bob'], { historyVisibility: 'SINCE_JOINED' })
+    const early = await send(alice, hiding, 'early')
+    await alice.run(AddMembersDocument, { conversationId: hiding, userIds: ['carol'] })
+    const carol = await conclave.as('carol')
+    const after = await eventCursor(carol, hiding)
+    const ofBob = await follow(bob, hiding)
+    for (const body of ['edited', 'edited again']) {
+      await alice.run(EditMessageDocument, { messageId: early.id, body })
+      expect(brief(await ofBob.next())).toBe(`EDITED ${body}`)
+    }
+    const run = vi.spyOn(conclave.services.database, 'run')
+    const ofCarol = carol.subscribe(MessageEventsDocument, { conversationId: hiding, after })
+    for (let turn = 0; turn < 20; turn++) await send(bob, id, 'elsewhere')
+    const reads = run.mock.calls.filter(([{ name }]) => name === 'read-log')
+    expect(reads.length).toBeLessThanOrEqual(3)
+    await send(alice, hiding, 'for all')
+    expect(brief(await ofCarol.next())).toBe('SENT for all')
+  })
+
   it('gets everything from its cursor on, each message once and in order', async () => {
     const first = await follow(bob, id)
     const count = 120

@@ -26,6 +26,8 @@ export class ConversationFeed {
   readonly #conversationId: string
   readonly #onEmpty: () => void
   readonly #joining = new Set<Follower>()
+  /** All who have come and not gone, wherever they are on their way: it is empty once, with the last of them. */
+  #present = 0
   /** Everybody of these has got what was read, each from the position on at which they came. */
   readonly #followers = new Set<Follower>()
   /** The change up to which the log was read. */
@@ -47,13 +49,14 @@ export class ConversationFeed {
 
   /** Gives a follower what comes after its position, until it leaves. */
   async follow(follower: Follower): Promise<Departure> {
+    this.#present++
     this.#joining.add(follower)
     if (follower.position > this.#position) this.#isWoken = true
     this.#run()
     const departure = await follower.left
     this.#joining.delete(follower)
     this.#followers.delete(follower)
-    if (this.#joining.size + this.#followers.size === 0) this.#onEmpty()
+    if (--this.#present === 0) this.#onEmpty()
     return departure
   }
 

@@ -14,8 +14,13 @@ export interface LiveConsumer {
    * @returns what is sent; null for an event that is not
    */
   render(event: MessageEvent, visibleAfter: number): Promise<string | null>
-  /** @returns false when there is no room: nothing was taken, and it is read again when there is */
-  take(rendered: string): boolean
+  /**
+   * @param rendered events in their order, at least one
+   * @returns false when there is no room: nothing was taken, and it is read again when there is
+   */
+  take(rendered: readonly string[]): boolean
+  /** Settles when what was taken is on its way, or nobody waits for it any more. */
+  room(): Promise<void>
 }
 
 /** Why a follower has left its feed. BEHIND: there may be more than it was given, and it reads on by itself. */
@@ -48,11 +53,11 @@ export class Follower {
     this.#settle(departure)
   }
 
-  /** @param rendered null for an event that is not shown */
-  give(rendered: string | null, change: number, now: Date): void {
+  /** @param rendered what happened up to the change `change`, as far as it is shown */
+  give(rendered: readonly string[], change: number, now: Date): void {
     if (this.hasLeft) return
     if (this.viewer.expiresAt && this.viewer.expiresAt <= now) this.leave('EXPIRED')
-    else if (rendered !== null && !this.consumer?.take(rendered)) this.leave('BEHIND')
+    else if (rendered.length > 0 && !this.consumer?.take(rendered)) this.leave('BEHIND')
     else this.position = change
   }
 }

@@ -1,11 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import type { Message } from '../message/message.js'
-import { eventType } from './conversation-log.js'
+import { eventType, type MessageEvent } from './conversation-log.js'
 import type { Follower } from './follower.js'
 
 /** Followers in one turn of the event loop: a thousand sends take some milliseconds. */
 const PER_TURN = 200
+/**
+ * Characters after which a follower is given no more at a time. What is given together goes out in one write; with much
+ * more than this, what waits for clients that stand still outlives the collections of young objects.
+ */
+const PORTION_LENGTH = 4 * 1024
 
 /** The followers by what they get: each group has asked for the same, and sees the same of the history. */
 export function groupFollowers(followers: readonly Follower[]): Follower[][] {
@@ -25,30 +30,67 @@ export async function giveToGroup(
   messages: readonly Message[],
   clock: Clock
 ): Promise<void> {
-  const portions = messages.flatMap((message) => portionsOf(group, message))
-  const rendered = await Promise.all(portions.map(render))
-  for (const [index, { message, takers }] of portions.entries()) {
-    for (const [count, follower] of takers.entries()) {
-      if (count > 0 && count % PER_TURN === 0) await nextTurn()
-      follower.give(rendered[index] ?? null, message.change, clock.now())
-    }
+  const rendering = new Rendering(group)
+  // What a message is to somebody depends on what they have got before. Nearly all have got the same.
+  for (const [position, takers] of Map.groupBy(group, (follower) => follower.position)) {
+    const news = messages.filter(({ change }) => change > position)
+    const rendered = await Promise.all(
+      news.map((message) => rendering.of({ type: eventType(message, position), message }))
+    )
+    for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, clock)
   }
 }
 
+async function giveToAll(takers: readonly Follower[], { rendered, change }: Portion, clock: Clock): Promise<void> {
+  for (const [index, follower] of takers.entries()) {
+    if (index > 0 && index % PER_TURN === 0) await nextTurn()
+    follower.give(rendered, change, clock.now())
+  }
+}
+
+/** What is given at a time, up to a change. */
 interface Portion {
-  type: ReturnType<typeof eventType>
-  message: Message
-  takers: Follower[]
+  rendered: string[]
+  change: number
 }
 
-/** What a message is to somebody depends on what they have got before. */
-function portionsOf(group: readonly Follower[], message: Message): Portion[] {
-  const takers = group.filter(({ position }) => position < message.change)
-  const byType = Map.groupBy(takers, ({ position }) => eventType(message, position))
-  return [...byType].map(([type, takers]) => ({ type, message, takers }))
+function portionsOf(messages: readonly Message[], rendered: readonly (string | null)[]): Portion[] {
+  const portions: Portion[] = []
+  let portion: Portion = { rendered: [], change: 0 }
+  let length = 0
+  for (const [index, { change }] of messages.entries()) {
+    const text = rendered[index] ?? null
+    portion.change = change
+    if (text !== null) portion.rendered.push(text)
+    length += text?.length ?? 0
+    if (length < PORTION_LENGTH && index < messages.length - 1) continue
+    portions.push(portion)
+    portion = { rendered: [], change }
+    length = 0
+  }
+  return portions
 }
 
-async function render({ type, message, takers: [first] }: Portion): Promise<string | null> {
-  if (!first?.consumer || message.sequence <= first.visibleAfter) return null
-  return await first.consumer.render({ type, message }, first.visibleAfter)
+/** Makes each event into bytes once for a group. */
+class Rendering {
+  readonly #first: Follower | undefined
+  readonly #known = new Map<string, Promise<string | null>>()
+
+  constructor([first]: readonly Follower[]) {
+    this.#first = first
+  }
+
+  /** @returns null for an event that is not shown */
+  async of(event: MessageEvent): Promise<string | null> {
+    const key = `${event.type} ${event.message.change}`
+    const known = this.#known.get(key) ?? this.#render(event)
+    this.#known.set(key, known)
+    return await known
+  }
+
+  async #render(event: MessageEvent): Promise<string | null> {
+    const { consumer = null, visibleAfter = 0 } = this.#first ?? {}
+    if (!consumer || event.message.sequence <= visibleAfter) return null
+    return await consumer.render(event, visibleAfter)
+  }
 }

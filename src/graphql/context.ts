@@ -21,10 +21,12 @@ export interface Context {
 
 export interface ResultSink {
   /**
-   * @param result in JSON, its errors as clients see them
+   * @param results in their order, at least one; in JSON, their errors as clients see them
    * @returns false when the client has not taken what was sent before: nothing was sent
    */
-  take(result: string): boolean
+  take(results: readonly string[]): boolean
+  /** Settles when the client has taken what was sent before, or has gone. */
+  room(): Promise<void>
 }
 
 /** @param authorization value of the Authorization header, or of `connectionParams.authorization` */

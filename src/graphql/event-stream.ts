@@ -43,15 +43,21 @@ export class EventStream {
   }
 
   /** @returns false when the client has not taken what was sent before: nothing was sent */
-  take(result: string): boolean {
+  take(results: readonly string[]): boolean {
     if (this.#over || this.#response.writableNeedDrain) return false
-    this.#response.write(`event: next\ndata: ${result}\n\n`)
+    this.#response.write(results.map((result) => `event: next\ndata: ${result}\n\n`).join(''))
     return true
   }
 
   /** Settles when there is room for another: whoever awaits it holds one result and no queue, however slow the client. */
   async next(result: object): Promise<void> {
-    if (this.#over || this.#response.write(print({ event: 'next', data: result }))) return
+    if (!this.#over) this.#response.write(print({ event: 'next', data: result }))
+    await this.room()
+  }
+
+  /** Settles when the client has taken what was sent before, or has gone. */
+  async room(): Promise<void> {
+    if (this.#over || !this.#response.writableNeedDrain) return
     this.#room ??= Promise.withResolvers<void>()
     await this.#room.promise
   }

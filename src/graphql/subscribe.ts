@@ -67,7 +67,8 @@ function consumerOf(args: ExecutionArgs, format: Format): LiveConsumer | null {
       const result = await execute({ ...args, rootValue: event, contextValue })
       return isLost(result) ? null : JSON.stringify(formatResult(result, format))
     },
-    take: (rendered) => sink.take(rendered)
+    take: (rendered) => sink.take(rendered),
+    room: () => sink.room()
   }
 }
 

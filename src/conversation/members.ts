@@ -38,10 +38,10 @@ export const LIST_MEMBERS: Statement = {
 export const COUNT_MEMBERS: Statement = {
   name: 'count-members',
   text: `
-    select m.conversation_id as "conversationId", count(*)::integer as count
-      from members v join members m on m.conversation_id = v.conversation_id
-     where v.conversation_id = any((select $1)::uuid[]) and v.user_id = $2
-     group by m.conversation_id`
+    select v.conversation_id as "conversationId",
+           (select count(*)::integer from members m where m.conversation_id = v.conversation_id) as count
+      from members v
+     where v.conversation_id = any((select $1)::uuid[]) and v.user_id = $2`
 }
 
 /**

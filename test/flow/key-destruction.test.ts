@@ -26,7 +26,7 @@ let admin: GraphQLClient
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
   admin = await conclave.as('admin', { scopes: ['keys:admin'] })
 })
@@ -310,7 +310,7 @@ async function rotatedConversation(): Promise<string> {
 /** What a worker does that is stopped after the first step. */
 async function oneStep(conversationId: string): Promise<void> {
   const stop = new AbortController()
-  await runOperation(conclave.services, await operationOf(conversationId), stop.signal, async () => stop.abort())
+  await runOperation(conclave.workerServices, await operationOf(conversationId), stop.signal, async () => stop.abort())
 }
 
 /** The latest operation on the keys of a conversation. */

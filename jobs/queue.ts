@@ -88,7 +88,7 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
 }
 
 type RedisConnection = { connection: Redis | Cluster; prefix?: string }
-type PostgresConnection = { connection: DatabaseLogin & { schema: string; max: number } }
+type PostgresConnection = { connection: Pick<DatabaseLogin, keyof DatabaseLogin> & { schema: string; max: number } }
 
 /** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
 function open<T extends { close(force?: boolean): Promise<void> }>(

@@ -18,7 +18,6 @@ export class Migration0009DatabaseRoles extends Migration {
       do $$ begin
         execute format('revoke create on schema %I from public', current_schema());
         execute format('grant usage on schema %I to conclave_api, conclave_worker', current_schema());
-        execute format('revoke temporary on database %I from public', current_database());
       end $$`)
   }
 

@@ -1,7 +1,7 @@
 import { type Composition, compose } from '../../src/compose.js'
 import { loadConfig } from '../../src/config.js'
-import { createLogger } from '../../src/log.js'
 import type { Part } from '../../src/database-access.js'
+import { createLogger } from '../../src/log.js'
 import type { Services } from '../../src/services.js'
 
 /** The services of the program on a database, in this process. */

@@ -52,7 +52,7 @@ export async function checkLogin(login: DatabaseLogin, role: DatabaseRole): Prom
 async function requireMigrations(client: pg.Client): Promise<void> {
   const applied = await client.query<{ name: string }>('select name from migrations').then(
     ({ rows }) => rows.map(({ name }) => name),
-    (error: { code?: string }) => {
+    (error: { code?: string }): string[] => {
       if (!NOT_MIGRATED.includes(error.code ?? '')) throw error
       return []
     }
@@ -72,7 +72,9 @@ function excessOf({ login, isOwner, mayCreate, mayUseTemporary, mayRead }: Right
     )
   }
   return [
-    ...(isOwner ? [`the login ${login} owns the tables, or may become who does: ${role} is all that it is by itself`] : []),
+    ...(isOwner
+      ? [`the login ${login} owns the tables, or may become who does: ${role} is all that it is by itself`]
+      : []),
     ...(mayCreate ? [`${role} may create objects in the schema`] : []),
     ...(mayUseTemporary ? [`${role} may create temporary tables`] : [])
   ]

@@ -51,6 +51,19 @@ export async function ensureDatabaseRoles(client: pg.Client): Promise<void> {
   }
 }
 
+/**
+ * Temporary tables are for nobody but the owner. This is a right of the database and not of what lies in it: a dump leaves it
+ * out, and so does a copy. A login that does not own the database changes nothing, and gets a warning from PostgreSQL.
+ */
+export async function revokeTemporary(client: pg.Client): Promise<void> {
+  await client.query(`
+    do $$ begin
+      if has_database_privilege('public', current_database(), 'temporary') then
+        execute format('revoke temporary on database %I from public', current_database());
+      end if;
+    end $$`)
+}
+
 async function missingRoles(client: pg.Client, missing: string[]): Promise<StartError> {
   const { rows } = await client.query<{ login: string }>('select quote_ident(session_user) as login')
   const login = rows[0]?.login ?? ''

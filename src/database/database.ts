@@ -36,6 +36,7 @@ export class Database {
   static async open(login: DatabaseLogin, poolMax: number, log: Logger): Promise<Database> {
     const orm = await MikroORM.init({
       clientUrl: login.connectionString,
+      // The ORM takes no parameters of a URL, such as sslmode: the driver does.
       driverOptions: { ...login },
       entities,
       pool: { min: 0, max: poolMax },

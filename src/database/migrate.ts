@@ -2,7 +2,7 @@ import { Migrator } from '@mikro-orm/migrations'
 import { MikroORM } from '@mikro-orm/postgresql'
 import pg from 'pg'
 import { migrations } from '../../migrations/index.js'
-import { ensureDatabaseRoles } from './database-roles.js'
+import { ensureDatabaseRoles, revokeTemporary } from './database-roles.js'
 
 /** Any number will do, as long as it stays the same. */
 const MIGRATION_LOCK = 20_262
@@ -21,8 +21,11 @@ export async function migrate(url: string): Promise<void> {
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     await ensureDatabaseRoles(lock)
+    await revokeTemporary(lock)
     const orm = await MikroORM.init({
       clientUrl: url,
+      // The ORM takes no parameters of a URL, such as sslmode: the driver does.
+      driverOptions: { connectionString: url },
       discovery: { warnWhenNoEntities: false },
       extensions: [Migrator],
       migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, silent: true },

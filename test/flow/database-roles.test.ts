@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { prepareQueueSchema } from '../../jobs/queue-schema.js'
 import { databaseLogin } from '../../src/database/database-login.js'
 import type { DatabaseRole } from '../../src/database/database-roles.js'
+import { migrateAll } from '../../src/database-access.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 /** What each role may do, and what it may not, tried as a login that has the rights of the role and no others. */
@@ -101,7 +101,7 @@ const NOBODY_MAY = [
 const REFUSED: Record<DatabaseRole, string[]> = {
   conclave_api: [
     ...NOBODY_MAY,
-    'lock table messages in access exclusive mode',
+    'do $$ begin lock table messages in access exclusive mode; end $$',
     'delete from messages',
     'delete from conversations',
     'delete from conversation_keys',
@@ -137,7 +137,7 @@ const logins = {} as Record<DatabaseRole, pg.Client>
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  await prepareQueueSchema(database.url)
+  await migrateAll(database.url, { redisUrl: null })
   await database.query('create schema other; create table other.secrets (id integer)')
   for (const role of ['conclave_api', 'conclave_worker'] as const) {
     logins[role] = new pg.Client({ connectionString: database.urlOf(role) })

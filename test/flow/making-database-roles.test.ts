@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { compose } from '../../src/compose.js'
@@ -34,7 +35,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 beforeEach(async () => {
-  const databases = await names(`select datname as name from pg_database where datname <> 'postgres' and not datistemplate`)
+  const databases = await names(
+    `select datname as name from pg_database where datname <> 'postgres' and not datistemplate`
+  )
   for (const name of databases) await administrator.query(`drop database ${name} with (force)`)
   const roles = await names(`select rolname as name from pg_roles where rolname not like 'pg\\_%' and not rolsuper`)
   for (const name of roles) await administrator.query(`drop owned by ${name}; drop role ${name}`)
@@ -53,7 +56,8 @@ describe('an owner who may make no roles', () => {
     expect(statements.match(/create role|grant/g)).toEqual(['create role', 'create role', 'grant'])
     await administrator.query(statements)
     await migrate(urlOf('plain', 'plain'))
-    for (const part of ['api', 'worker'] as const) await (await start({ databaseUrl: urlOf('plain', 'plain') }, part)).close()
+    for (const part of ['api', 'worker'] as const)
+      await (await start({ databaseUrl: urlOf('plain', 'plain') }, part)).close()
   })
 
   it('migrates without being a member of the roles, and then is no API', async () => {
@@ -70,7 +74,9 @@ it('an owner who may make roles, and is no superuser, makes them and can be eith
   await administrator.query('create database made owner maker')
   const url = urlOf('made', 'maker')
   for (const part of ['api', 'worker'] as const) await (await start({ databaseUrl: url }, part)).close()
-  expect(await names(`select rolname as name from pg_roles where rolname like 'conclave\\__%' order by 1`)).toEqual(ROLES)
+  expect(await names(`select rolname as name from pg_roles where rolname like 'conclave\\__%' order by 1`)).toEqual(
+    ROLES
+  )
 })
 
 it('several databases of a server that are migrated at once share the roles', async () => {
@@ -87,8 +93,8 @@ describe('three logins, made by the documented statements', () => {
   let urls: Record<'owner' | Part, string>
 
   beforeEach(async () => {
+    // Each by itself: a database is made in no transaction.
     for (const block of documentedSql('Three logins for the database', 'operations'))
-      // Each by itself: a database is made in no transaction.
       for (const statement of block.split(/;\n/).filter(Boolean)) await administrator.query(statement)
     urls = {
       owner: urlOf('conclave', 'conclave_owner', 'change me, owner'),
@@ -112,7 +118,10 @@ describe('three logins, made by the documented statements', () => {
       expect(logged()).not.toContain('"level":40')
       await close()
     }
-    const { close, logged } = await start({ databaseUrl: urls.owner, workerDatabaseUrl: urls.worker, mode: 'production' }, 'worker')
+    const { close, logged } = await start(
+      { databaseUrl: urls.owner, workerDatabaseUrl: urls.worker, mode: 'production' },
+      'worker'
+    )
     expect(logged()).not.toContain('"level":40')
     await close()
   })
@@ -123,7 +132,9 @@ describe('three logins, made by the documented statements', () => {
     await owner.connect()
     await owner.query('revoke all on conversations from conclave_api')
     await owner.end()
-    await expect(start({ apiDatabaseUrl: urls.api }, 'api')).rejects.toThrow('conclave_api has no rights in the database')
+    await expect(start({ apiDatabaseUrl: urls.api }, 'api')).rejects.toThrow(
+      'conclave_api has no rights in the database'
+    )
   })
 })
 
@@ -137,7 +148,8 @@ it('one login for everything is warned about in production', async () => {
 /** Composes a process of these parts, as far as it goes without a port. */
 async function start(overrides: Partial<Config>, ...parts: Part[]) {
   const lines: string[] = []
-  const log = createLogger('warn', { write: (line: string) => void lines.push(line) })
+  const destination = new Writable({ write: (line, _, done) => done(void lines.push(String(line))) })
+  const log = createLogger('warn', destination)
   const variables = {
     NODE_ENV: 'test',
     AUTH_JWT_SECRET: 'only for tests, and long enough for HS256',

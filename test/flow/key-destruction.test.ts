@@ -102,9 +102,9 @@ describe('a destroyed key version', () => {
   it('is overwritten before it is dropped', async () => {
     await conclave.database.query(`
       create table written (bytes bytea);
-      create function note_key() returns trigger language plpgsql as
+      create function note_key() returns trigger language plpgsql security definer as
         $$ begin insert into written values (new.wrapped_private_key); return null; end $$;
-      create function note_data_key() returns trigger language plpgsql as
+      create function note_data_key() returns trigger language plpgsql security definer as
         $$ begin insert into written values (new.wrapped_key); return null; end $$;
       create trigger note after update of wrapped_private_key on conversation_keys for each row execute function note_key();
       create trigger note after update of wrapped_key on data_keys for each row execute function note_data_key()`)

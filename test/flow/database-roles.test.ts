@@ -174,10 +174,22 @@ describe.each(Object.entries(REFUSED) as [DatabaseRole, string[]][])('%s', (role
     expect(rows[0].count).toBeGreaterThan(0)
   })
 
-  it('can not slip in a table of its own before those that the functions write to', async () => {
-    await logins[role].query('set search_path = other, public')
-    await logins[role].query(`select lock_key_event_heads(array[gen_random_uuid()])`)
+  it('can not put tables of somebody else before those that the functions write to', async () => {
+    await database.query(`
+      create schema before;
+      create table before.key_events as table key_events with no data;
+      create table before.key_event_heads as table key_event_heads;
+      grant usage on schema before to ${role}`)
+    await logins[role].query('set search_path = before, public')
+    for (const call of [
+      `lock_key_event_heads(array[gen_random_uuid()])`,
+      `append_key_events(now(), 'alice', 'key.activated', array[null]::uuid[], array[1], 'beside')`
+    ])
+      await logins[role].query(`select public.${call}`)
     await logins[role].query('reset search_path')
+    expect(await database.query('select from before.key_events')).toEqual([])
+    expect(await database.query(`select from public.key_events where detail = 'beside'`)).not.toEqual([])
+    await database.query('drop schema before cascade')
   })
 
   it('is what an owner becomes who connects as it, and goes back to when told to reset', async () => {

@@ -178,7 +178,11 @@ const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: re
 
 /** What migrating needs, which is no secret but the owner's login. @throws ConfigError */
 export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: string; redisUrl: string | null } {
-  const parsed = migrationEnvironment.safeParse(withoutEmpty(env))
+  const given = withoutEmpty(env)
+  if (!given.DATABASE_URL) {
+    throw new ConfigError(['DATABASE_URL is missing: the login that owns the tables, or is to own them.'])
+  }
+  const parsed = migrationEnvironment.safeParse(given)
   if (!parsed.success) throw new ConfigError(problemsOf(parsed.error))
   return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL ?? null }
 }

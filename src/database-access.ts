@@ -72,7 +72,8 @@ async function prepare(
   if (urls.owner) await migrateAll(urls.owner, config)
   for (const part of parts) {
     const excess = await checkLogin(login(part), ROLES[part]).catch((error: unknown) => {
-      throw unreachableDatabase(requireUrl(urls, part), error)
+      const variable = urls[part] === urls.owner ? 'DATABASE_URL' : VARIABLES[part]
+      throw unreachableDatabase(requireUrl(urls, part), variable, error)
     })
     // In development one login for everything is nothing to be told about at each start.
     if (config.mode === 'production') for (const what of excess) log.warn({ part }, what)
@@ -86,7 +87,7 @@ export async function migrateAll(url: string, { redisUrl }: Pick<Config, 'redisU
     await migrate(url)
     if (redisUrl === null) await prepareQueueSchema(url)
   } catch (error) {
-    throw unreachableDatabase(url, error)
+    throw unreachableDatabase(url, 'DATABASE_URL', error)
   }
 }
 
@@ -131,13 +132,13 @@ function unusableDataDir(config: Config, error: unknown): unknown {
 /** Codes of node and of PostgreSQL (SQLSTATE classes 28 and 3D) for a database that does not let us in. */
 const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03|no answer)$/
 
-function unreachableDatabase(databaseUrl: string, error: unknown): unknown {
+function unreachableDatabase(databaseUrl: string, variable: string, error: unknown): unknown {
   if (error instanceof StartError) return error
   // The driver has no code for a server that accepts a connection and then says nothing.
   const { code = 'no answer' } = error as { code?: string }
   if (!UNREACHABLE.test(code)) return error
   return new StartError(
-    `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check DATABASE_URL, and that it runs and lets this user in.`
+    `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check ${variable}, and that it runs and lets this user in.`
   )
 }
 

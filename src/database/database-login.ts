@@ -16,12 +16,12 @@ const SETTINGS: Record<DatabaseRole, readonly string[]> = {
   conclave_worker: ['idle_in_transaction_session_timeout=10min']
 }
 
-/** @param role what each connection acts as, whatever else the login may do; null: the login itself */
-export function databaseLogin(url: string, role: DatabaseRole | null): DatabaseLogin {
+/** @param role what each connection acts as, whatever else the login may do */
+export function databaseLogin(url: string, role: DatabaseRole): DatabaseLogin {
   const parsed = new URL(url)
   const given = parsed.searchParams.get('options')
   // The driver takes the URL's over those beside it.
   parsed.searchParams.delete('options')
-  const settings = role === null ? [] : [...SETTINGS[role], `role=${role}`].map((setting) => `-c ${setting}`)
+  const settings = [...SETTINGS[role], `role=${role}`].map((setting) => `-c ${setting}`)
   return { connectionString: parsed.href, options: [...(given ? [given] : []), ...settings].join(' ') }
 }

@@ -1,5 +1,6 @@
 import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { type Cluster, Redis } from 'ioredis'
+import type { DatabaseLogin } from '../src/database/database-login.js'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
@@ -8,7 +9,8 @@ import { parseRedisCluster } from '../src/redis-url.js'
 import type { QueueOutage } from './queue-outage.js'
 
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
-export type QueueName = 'conclave-schedule' | 'conclave-operations'
+export const QUEUE_NAMES = ['conclave-schedule', 'conclave-operations'] as const
+export type QueueName = (typeof QUEUE_NAMES)[number]
 
 /** Of the schedule each job runs once at a time; there are no more of them than this. */
 const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 16, 'conclave-operations': 2 }
@@ -22,9 +24,12 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
   PURGE: 'purge'
 }
 
+/** In the database; see queue-schema.ts. */
+export const QUEUE_SCHEMA = 'bullmq'
+
 /** Where BullMQ keeps its queue: in Redis where there is one, in the database otherwise. */
 export interface QueuePlace {
-  databaseUrl: string
+  database: DatabaseLogin
   redisUrl: string | null
   outage: QueueOutage
 }
@@ -83,7 +88,7 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
 }
 
 type RedisConnection = { connection: Redis | Cluster; prefix?: string }
-type PostgresConnection = { connection: { connectionString: string; migrate: boolean; schema: string; max: number } }
+type PostgresConnection = { connection: Pick<DatabaseLogin, keyof DatabaseLogin> & { schema: string; max: number } }
 
 /** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
 function open<T extends { close(force?: boolean): Promise<void> }>(
@@ -91,9 +96,9 @@ function open<T extends { close(force?: boolean): Promise<void> }>(
   onRedis: (connection: RedisConnection) => T,
   onPostgres: (connection: PostgresConnection) => unknown
 ): T {
-  const { redisUrl, databaseUrl } = place
+  const { redisUrl, database } = place
   if (redisUrl === null) {
-    return onPostgres({ connection: { connectionString: databaseUrl, migrate: true, schema: 'bullmq', max: 4 } }) as T
+    return onPostgres({ connection: { ...database, schema: QUEUE_SCHEMA, max: 4 } }) as T
   }
   // BullMQ leaves a client that it was given to its owner.
   const redis = connect(redisUrl)

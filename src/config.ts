@@ -16,8 +16,12 @@ export interface Config {
   port: number
   /** Absolute path of the folder for the embedded database and generated secrets. */
   dataDir: string
-  /** Null: the embedded PostgreSQL. */
+  /** Of the login that owns the tables and migrates them. The embedded PostgreSQL where none of the three is set. */
   databaseUrl: string | null
+  /** Of the login that the API has for itself; null: `databaseUrl`. */
+  apiDatabaseUrl: string | null
+  /** Likewise of the worker. */
+  workerDatabaseUrl: string | null
   /** Of a single Redis or a cluster. Null: the database carries jobs and signals. */
   redisUrl: string | null
   databasePoolMax: number
@@ -108,6 +112,8 @@ function url(...protocols: string[]) {
     .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a ${schemes} URL`)
 }
 
+const databaseUrl = url('postgres:', 'postgresql:')
+
 const redisUrl = url(...REDIS_PROTOCOLS).refine((text) => {
   try {
     parseRedisCluster(text)
@@ -124,7 +130,9 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(4000),
   DATA_DIR: z.string().default('.data'),
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATABASE_URL: databaseUrl.optional(),
+  API_DATABASE_URL: databaseUrl.optional(),
+  WORKER_DATABASE_URL: databaseUrl.optional(),
   REDIS_URL: redisUrl.optional(),
   DATABASE_POOL_MAX: wholeNumber(2, 1000).default(10),
   MASTER_KEY: masterKeyUri.default(GENERATED_MASTER_KEY),
@@ -166,14 +174,24 @@ const environment = z.object({
 
 type Environment = z.infer<typeof environment>
 
+const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl.optional() })
+
+/** What migrating needs, which is no secret but the owner's login. @throws ConfigError */
+export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: string; redisUrl: string | null } {
+  const given = withoutEmpty(env)
+  if (!given.DATABASE_URL) {
+    throw new ConfigError(['DATABASE_URL is missing: the login that owns the tables, or is to own them.'])
+  }
+  const parsed = migrationEnvironment.safeParse(given)
+  if (!parsed.success) throw new ConfigError(problemsOf(parsed.error))
+  return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL ?? null }
+}
+
 /** @throws ConfigError naming every variable that is missing or wrong, and what it must be */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  // An empty variable is what a template leaves behind where nothing was filled in.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const given = withoutEmpty(env)
   const parsed = environment.safeParse(given)
-  const problems = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
+  const problems = parsed.success ? [] : problemsOf(parsed.error)
   const forMasterKeys = { variables: given, production: isProduction(given) }
   const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
   problems.push(...crossChecks(given))
@@ -185,6 +203,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return { ...toConfig(parsed.data), openMasterKey, persistedQueries }
 }
 
+/** An empty variable is what a template leaves behind where nothing was filled in. */
+function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}
+
+function problemsOf({ issues }: z.ZodError): string[] {
+  return issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
+}
+
 function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQueries'> {
   return {
     mode: env.NODE_ENV,
@@ -192,6 +219,8 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     port: env.PORT,
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,
+    apiDatabaseUrl: env.API_DATABASE_URL ?? null,
+    workerDatabaseUrl: env.WORKER_DATABASE_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX,
     masterKey: env.MASTER_KEY,
@@ -258,7 +287,10 @@ function crossChecks(env: NodeJS.ProcessEnv): string[] {
   }
   if (isProduction(env)) {
     const production = (holds: unknown, text: string) => check(Boolean(holds), `${text} (NODE_ENV is production).`)
-    production(env.DATABASE_URL, 'DATABASE_URL is missing: the embedded database is for development')
+    production(
+      env.DATABASE_URL || env.API_DATABASE_URL || env.WORKER_DATABASE_URL,
+      'DATABASE_URL is missing: the embedded database is for development'
+    )
     production(!isPlainHttp(env.AUTH_JWKS_URL), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,

@@ -4,12 +4,10 @@ import './thread-pool.js'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
+import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
 import { createLogger } from './log.js'
 import { StartError } from './start-error.js'
-
-/** Which parts of Conclave this process runs. */
-type Part = 'api' | 'worker'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
@@ -24,10 +22,10 @@ async function main(args: string[]): Promise<void> {
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
   const stopped = stopSignal()
   try {
-    const composition = await compose(config, log)
+    const composition = await compose(config, log, { parts })
     releases.push(() => composition.close())
     if (parts.includes('api')) {
-      const server = await startHttpServer(composition.services)
+      const server = await startHttpServer(composition.services.api)
       releases.push(() => server.close())
       console.log(welcome(config, server.url, composition.databasePlace))
     } else {
@@ -35,7 +33,7 @@ async function main(args: string[]): Promise<void> {
     }
     if (parts.includes('worker')) {
       // Last: without its queue it waits for that, and requests are served meanwhile.
-      const worker = startWorker(composition.services, composition.queuePlace)
+      const worker = startWorker(composition.services.worker, composition.queuePlaces.worker)
       releases.push(() => worker.close())
       await Promise.race([worker.ready, stopped])
     }

@@ -22,7 +22,10 @@ import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
 
 /** The configuration without its secrets. */
-export type Settings = Omit<Config, 'openMasterKey' | 'authentication' | 'databaseUrl' | 'redisUrl'>
+export type Settings = Omit<
+  Config,
+  'openMasterKey' | 'authentication' | 'databaseUrl' | 'apiDatabaseUrl' | 'workerDatabaseUrl' | 'redisUrl'
+>
 
 /** Everything that a use case may work with. Each one names the few that it needs. */
 export interface Services {

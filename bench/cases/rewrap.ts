@@ -27,7 +27,8 @@ export const rewrap: Case = {
       MASTER_KEYS_RETIRING: FROM.uri,
       MASTER_SECRETS: `${FROM.secret},${TO.secret}`
     }
-    const { services, close } = await openServices(stage.environment(moving, variables))
+    const { services: parts, close } = await openServices(stage.environment(moving, variables))
+    const services = parts.worker
     const { id } = await rewrapPrivateKeys(services, administrator, { dryRun: false })
     const update = await updateInBatches(updated)
     let moved = 0

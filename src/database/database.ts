@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../log.js'
+import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
 
 /**
@@ -31,17 +32,19 @@ export class Database {
     this.#lookUps = lookUps
   }
 
-  /** @param url `postgres://…`; @param poolMax connections at most */
-  static async open(url: string, poolMax: number, log: Logger): Promise<Database> {
+  /** @param poolMax connections at most */
+  static async open(login: DatabaseLogin, poolMax: number, log: Logger): Promise<Database> {
     const orm = await MikroORM.init({
-      clientUrl: url,
+      clientUrl: login.connectionString,
+      // The ORM takes no parameters of a URL, such as sslmode: the driver does.
+      driverOptions: { ...login },
       entities,
       pool: { min: 0, max: poolMax },
       forceUtcTimezone: true,
       logger: (message) => log.debug(message)
     })
     const lookUps = new pg.Pool({
-      connectionString: url,
+      ...login,
       max: LOOK_UP_CONNECTIONS,
       connectionTimeoutMillis: CONNECT_MS
     })

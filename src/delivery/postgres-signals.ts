@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import pg, { type QueryConfig } from 'pg'
+import type { DatabaseLogin } from '../database/database-login.js'
 import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
@@ -23,7 +24,7 @@ const CONNECTION = {
  */
 export class PostgresSignals implements Signals {
   readonly carrier = 'PostgreSQL'
-  readonly #url: string
+  readonly #login: DatabaseLogin
   readonly #log: Logger
   readonly #listeners: Listeners
   readonly #outbox: Outbox
@@ -37,15 +38,15 @@ export class PostgresSignals implements Signals {
   #reconnect: NodeJS.Timeout | null = null
   #closed = false
 
-  private constructor(url: string, log: Logger) {
-    this.#url = url
+  private constructor(login: DatabaseLogin, log: Logger) {
+    this.#login = login
     this.#log = log
     this.#listeners = new Listeners(log)
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
   }
 
-  static async open(url: string, log: Logger): Promise<PostgresSignals> {
-    const signals = new PostgresSignals(url, log)
+  static async open(login: DatabaseLogin, log: Logger): Promise<PostgresSignals> {
+    const signals = new PostgresSignals(login, log)
     try {
       await signals.#connect()
     } catch (error) {
@@ -99,7 +100,7 @@ export class PostgresSignals implements Signals {
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client({ ...CONNECTION, connectionString: this.#url })
+    const client = new pg.Client({ ...CONNECTION, ...this.#login })
     client.on('notification', ({ payload }) => this.#receive(payload ?? ''))
     client.on('error', () => {})
     client.on('end', () => this.#lost(client))

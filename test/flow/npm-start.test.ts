@@ -99,6 +99,15 @@ describe('npm start', () => {
     await vi.waitFor(async () => expect(await state()).toBe('DESTROYED'), { timeout: 30_000, interval: 500 })
   })
 
+  it('has API and worker in its database as two logins, neither of them the owner', async () => {
+    const database = await connect()
+    const { rows: users } = await database.query(`
+      select distinct usename::text as user from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid() order by 1`)
+    expect(users.map(({ user }) => user)).toEqual(['conclave_api_login', 'conclave_worker_login'])
+    await database.end()
+  })
+
   it('is closed by Ctrl-C, and its database with it', async () => {
     const database = await connect()
     privateKeys = await readPrivateKeys(database)

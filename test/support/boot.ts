@@ -11,7 +11,10 @@ import { createTestDatabase, type TestDatabase } from './test-database.js'
 
 export interface TestConclave {
   url: string
+  /** Of the API, which has the rights of its role in the database and no more. */
   services: Services
+  /** Of a worker in the same process, likewise. */
+  workerServices: Services
   database: TestDatabase
   clock: TestClock
   /** Everything logged, as one text. */
@@ -39,8 +42,9 @@ export async function bootConclave(
   const clock = new TestClock()
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
-  let composition = await compose(config, log, clock)
-  let server = await startHttpServer(composition.services)
+  const open = async () => await compose(config, log, { parts: ['api', 'worker'], clock })
+  let composition = await open()
+  let server = await startHttpServer(composition.services.api)
   const clients: GraphQLClient[] = []
   const client = (token: string | null) => {
     const made = new GraphQLClient(server.url, token)
@@ -52,7 +56,10 @@ export async function bootConclave(
   return {
     url: server.url,
     get services() {
-      return composition.services
+      return composition.services.api
+    },
+    get workerServices() {
+      return composition.services.worker
     },
     database,
     clock,
@@ -66,8 +73,8 @@ export async function bootConclave(
       if (changedVariables)
         config = { ...loadConfig({ ...environment(database.url), ...changedVariables }), ...overrides }
       config = { ...config, ...changed, port: Number(new URL(server.url).port) }
-      composition = await compose(config, log, clock)
-      server = await startHttpServer(composition.services)
+      composition = await open()
+      server = await startHttpServer(composition.services.api)
     },
     async close() {
       for (const made of clients) await made.close()

@@ -11,6 +11,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** URL of a migrated database, to be cloned and never to be used itself. */
     templateUrl: string
+    /** URLs of the same, of the logins that have the rights of one role each. */
+    roleUrls: { conclave_api: string; conclave_worker: string }
   }
 }
 
@@ -21,6 +23,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
   await migrate(postgres.url)
   project.provide('templateUrl', postgres.url)
+  project.provide('roleUrls', { conclave_api: postgres.apiUrl, conclave_worker: postgres.workerUrl })
   return async () => {
     await postgres.stop()
     await rm(folder, { recursive: true, force: true })

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
+import type { DatabaseRole } from '../../src/database/database-roles.js'
 
 export interface TestDatabase {
+  /** Of the superuser, to whom everything belongs. */
   url: string
+  /** Of a login that is a member of the role, and nothing else. */
+  urlOf(role: DatabaseRole): string
   /** Runs SQL behind the server's back. */
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
   drop(): Promise<void>
@@ -20,6 +24,7 @@ export async function createTestDatabase({ empty = false } = {}): Promise<TestDa
   await client.connect()
   return {
     url: url.href,
+    urlOf: (role) => Object.assign(new URL(inject('roleUrls')[role]), { pathname: url.pathname }).href,
     query: async (text, values) => (await client.query(text, values)).rows,
     async drop() {
       await client.end()

@@ -25,6 +25,8 @@ describe('a wrong environment', () => {
     ['PORT', '65536', 'must be at most 65535.'],
     ['DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
     ['DATABASE_URL', 'mysql://localhost/conclave', 'must be a postgres:// or postgresql:// URL.'],
+    ['API_DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
+    ['WORKER_DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
     ['REDIS_URL', 'localhost:6379', `must be a ${REDIS}.`],
     ['REDIS_URL', 'http://localhost:6379', `must be a ${REDIS}.`],
     ['REDIS_URL', 'redis-cluster://a:7000?node=b%20c', CLUSTER],

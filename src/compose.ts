@@ -31,6 +31,9 @@ import { opensItsKeys } from './master-key/opens-its-keys.js'
 import { MessageOpener } from './message/message-opener.js'
 import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
+import { MemoryBuckets } from './rate-limits/buckets.js'
+import { RateLimits } from './rate-limits/rate-limits.js'
+import { RedisBuckets } from './rate-limits/redis-buckets.js'
 import type { Services, Settings } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -165,6 +168,8 @@ function composeServices(
     { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
   )
   const activityLimit = new ActivityLimit()
+  const rateLimits = openRateLimits(config, clock, log)
+  opened.push(() => rateLimits.close())
   return {
     ...shared,
     config: settings,
@@ -180,11 +185,17 @@ function composeServices(
     sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
     feeds: new ConversationFeeds({ database, signals, clock, log }),
     activityLimit,
+    rateLimits,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     executor: new CompilingExecutor(),
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }
+}
+
+function openRateLimits({ rateLimits, redisUrl }: Config, clock: Clock, log: Logger): RateLimits {
+  const memory = new MemoryBuckets(clock)
+  return new RateLimits(rateLimits, rateLimits && redisUrl ? new RedisBuckets(redisUrl, memory, log) : memory)
 }
 
 /** What is secret in the configuration goes to whom it is for, and no further. */

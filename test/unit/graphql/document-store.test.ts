@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { buildSchema, type DocumentNode } from 'graphql'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { DocumentStore } from '../../../src/graphql/document-store.js'
+import { queryLimits } from '../../support/query-limits.js'
 
 const schema = buildSchema('type Query { a: Int, b: Int }')
 const textHash = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -14,7 +15,8 @@ beforeEach(() => {
   store = new DocumentStore(SMALL)
 })
 
-const prepare = (text: string, mode: 'test' | 'production' = 'test') => store.prepare(schema, { mode }, text)
+const prepare = (text: string, mode: 'test' | 'production' = 'test') =>
+  store.prepare(schema, { mode, queryLimits }, text)
 
 describe('a document', () => {
   it.each(['{', '{ c }', 'query ($a: Int) { a }'])('that is wrong, such as %s, is refused each time', (text) => {

@@ -31,7 +31,7 @@ const MAX_TOKENS = 5_000
 
 /** The variables of the environment that set them. */
 export const queryLimitVariables = {
-  QUERY_MAX_CHARACTERS: wholeNumber(1, 1_000_000).default(100_000),
+  QUERY_MAX_CHARACTERS: wholeNumber(1, 1_000_000).default(50_000),
   QUERY_MAX_TOKENS: wholeNumber(1, MAX_TOKENS).default(1_000),
   QUERY_MAX_OPERATIONS: wholeNumber(1, 1_000).optional(),
   QUERY_MAX_FIELDS: wholeNumber(1, 10_000).default(1_000),
@@ -40,7 +40,7 @@ export const queryLimitVariables = {
   QUERY_MAX_ALIASES: wholeNumber(0, 1_000).default(30),
   QUERY_MAX_DIRECTIVES: wholeNumber(0, 1_000).default(50),
   QUERY_MAX_REPEATS: wholeNumber(0, 1_000).default(50),
-  QUERY_MAX_COST: wholeNumber(1, 1_000_000_000).default(10_000)
+  QUERY_MAX_COST: wholeNumber(1, 1_000_000_000).default(20_000)
 }
 
 type Variables = z.infer<z.ZodObject<typeof queryLimitVariables>>

@@ -12,7 +12,7 @@ import {
 import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
-import { BadUserInput, ConclaveError, type ErrorCode, QueryTooComplex, Unauthenticated } from '../errors.js'
+import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
@@ -139,8 +139,8 @@ async function respond(
 }
 
 /**
- * Refuses, before it is parsed, an operation that may not run here, and before it is validated a document over the
- * limits: Apollo has no place of its own for that. What is wrong otherwise it finds itself, and has the words for it.
+ * Refuses an operation that may not run here, and a document in which one thing is wrong, such as a limit that it is
+ * over. Apollo comes upon the document later, and has no place of its own for limits; more faults than one it finds again.
  */
 function requireAllowed(
   { config, documents, persistedQueries }: Services,
@@ -150,8 +150,7 @@ function requireAllowed(
   try {
     const text = persistedQueries.requireAllowed(sourceOf(request))
     const prepared = text ? documents.prepare(schema, config, text) : null
-    const refusal = prepared && 'length' in prepared ? prepared[0].originalError : null
-    if (refusal instanceof QueryTooComplex) throw refusal
+    if (prepared && 'length' in prepared && prepared.length === 1) throw prepared[0]
   } catch (error) {
     throw asRefusal(error)
   }
@@ -159,8 +158,11 @@ function requireAllowed(
 
 /** A refusal of the request, and not of some field of it. */
 function asRefusal(error: unknown): unknown {
-  if (!(error instanceof ConclaveError || error instanceof GraphQLError)) return error
-  return new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 400 } } })
+  const extensions = { http: { status: 400 } }
+  if (error instanceof ConclaveError) return new GraphQLError(error.message, { originalError: error, extensions })
+  if (!(error instanceof GraphQLError)) return error
+  const { nodes = null, source = null, positions = null, originalError = error } = error
+  return new GraphQLError(error.message, { nodes, source, positions, originalError, extensions })
 }
 
 /** Read as Apollo reads it. What is no request at all it refuses itself. */

@@ -1,7 +1,7 @@
 import { NoSchemaIntrospectionCustomRule, type ParseOptions, type ValidationRule } from 'graphql'
 import type { Settings } from '../services.js'
 
-/** Of one document: whoever has made more mistakes sees these first. */
+/** Of one document, in development: whoever has made more mistakes sees these first. */
 const MAX_ERRORS = 20
 
 /** Rules beyond those of the specification, the same over every transport. */
@@ -9,9 +9,9 @@ export function extraRules({ mode }: Pick<Settings, 'mode'>): ValidationRule[] {
   return mode === 'production' ? [NoSchemaIntrospectionCustomRule] : []
 }
 
-/** Production shows nothing of the schema that a client does not know already. */
+/** Production says what is wrong first, and shows nothing of the schema that a client does not know already. */
 export function validationOptions({ mode }: Pick<Settings, 'mode'>) {
-  return { maxErrors: MAX_ERRORS, hideSuggestions: mode === 'production' }
+  return mode === 'production' ? { maxErrors: 1, hideSuggestions: true } : { maxErrors: MAX_ERRORS }
 }
 
 /**

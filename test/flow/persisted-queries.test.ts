@@ -23,12 +23,9 @@ import {
   ViewerDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { EventStreamClient } from '../support/event-streams.js'
+import { askOver, TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Operations named by a hash or an id, and lists of the only ones that may run, over all transports. */
-
-const TRANSPORTS = ['HTTP', 'WebSocket', 'event stream'] as const
-type Transport = (typeof TRANSPORTS)[number]
 
 const closings: (() => unknown)[] = []
 const folder = mkdtempSync(join(tmpdir(), 'conclave-persisted-'))
@@ -161,29 +158,8 @@ function refusedWith(message: string) {
   return { errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] }
 }
 
-/** Sends a request as alice, past what clients check themselves. */
 async function ask(transport: Transport, request: Partial<SubscribePayload>): Promise<unknown> {
-  const token = await conclave.token('alice')
-  if (transport === 'WebSocket') return await askSocket(token, { query: '', ...request })
-  if (transport === 'event stream') {
-    const stream = new EventStreamClient(conclave.url, token)
-    closings.push(() => stream.close())
-    return (await stream.all(request as never))[0]
-  }
-  const { status: _, ...result } = await (await conclave.as('alice')).post(request)
-  return result
-}
-
-async function askSocket(token: string, request: SubscribePayload): Promise<unknown> {
-  const socket = openSocket(token)
-  return await new Promise((resolve) => {
-    let result: unknown
-    socket.subscribe(request, {
-      next: (next) => (result = next),
-      error: (errors) => resolve({ errors }),
-      complete: () => resolve(result)
-    })
-  })
+  return await askOver(transport, conclave.url, await conclave.token('alice'), request)
 }
 
 function openSocket(token: string) {

@@ -12,9 +12,7 @@ import {
   generatePersistedQueryIdsFromManifest
 } from '@apollo/persisted-query-lists'
 import type { SubscribePayload } from 'graphql-ws'
-import { createClient } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
 import {
   CreateConversationDocument,
   MessageEventsDocument,
@@ -23,7 +21,7 @@ import {
   ViewerDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { askOver, TRANSPORTS, type Transport } from '../support/transports.js'
+import { askOver, openSocket, TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Operations named by a hash or an id, and lists of the only ones that may run, over all transports. */
 
@@ -162,17 +160,6 @@ async function ask(transport: Transport, request: Partial<SubscribePayload>): Pr
   return await askOver(transport, conclave.url, await conclave.token('alice'), request)
 }
 
-function openSocket(token: string) {
-  const socket = createClient({
-    url: `${conclave.url.replace('http', 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
-    retryAttempts: 0,
-    connectionParams: { authorization: `Bearer ${token}` }
-  })
-  closings.push(() => socket.dispose())
-  return socket
-}
-
 /** Alice's, with its subscriptions over WebSocket. @param sent takes every request over HTTP */
 async function apolloClient(first: ApolloLink, sent: string[]): Promise<ApolloClient> {
   const token = await conclave.token('alice')
@@ -185,7 +172,9 @@ async function apolloClient(first: ApolloLink, sent: string[]): Promise<ApolloCl
     }
   })
   const isSubscription = ({ operationType }: ApolloLink.Operation) => operationType === 'subscription'
-  const last = ApolloLink.split(isSubscription, new GraphQLWsLink(openSocket(token)), http)
+  const socket = openSocket(conclave.url, token)
+  closings.push(() => socket.dispose())
+  const last = ApolloLink.split(isSubscription, new GraphQLWsLink(socket), http)
   const client = new ApolloClient({ cache: new InMemoryCache(), link: first.concat(last) })
   closings.push(() => client.stop())
   return client

@@ -1,4 +1,4 @@
-import { createClient, type SubscribePayload } from 'graphql-ws'
+import { type Client, createClient, type SubscribePayload } from 'graphql-ws'
 import WebSocket from 'ws'
 import { EventStreamClient, type StreamResult } from './event-streams.js'
 
@@ -38,22 +38,32 @@ async function askStream(url: string, token: string, request: Partial<SubscribeP
 }
 
 async function askSocket(url: string, token: string, request: SubscribePayload): Promise<StreamResult> {
-  const client = createClient({
+  const client = openSocket(url, token)
+  try {
+    return await askOn(client, request)
+  } finally {
+    await client.dispose()
+  }
+}
+
+/** A graphql-ws client that does not retry. @param url of the server */
+export function openSocket(url: string, token: string): Client {
+  return createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
     webSocketImpl: WebSocket,
     retryAttempts: 0,
     connectionParams: { authorization: `Bearer ${token}` }
   })
-  try {
-    return await new Promise((resolve, reject) => {
-      let result: StreamResult = {}
-      client.subscribe(request, {
-        next: (next) => (result = next as StreamResult),
-        error: (errors) => (Array.isArray(errors) ? resolve({ errors }) : reject(errors)),
-        complete: () => resolve(result)
-      })
+}
+
+/** @returns the last result of an operation; throws where the socket is closed before its end */
+export async function askOn(client: Client, request: SubscribePayload): Promise<StreamResult> {
+  return await new Promise((resolve, reject) => {
+    let result: StreamResult = {}
+    client.subscribe(request, {
+      next: (next) => (result = next as StreamResult),
+      error: (errors) => (Array.isArray(errors) ? resolve({ errors }) : reject(errors)),
+      complete: () => resolve(result)
     })
-  } finally {
-    await client.dispose()
-  }
+  })
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type GraphQLObjectType, getNullableType, isListType, isObjectType, parse, validate } from 'graphql'
 import { describe, expect, it } from 'vitest'
+import { loadConfig } from '../../../src/config.js'
 import { CostLimit, WHOLE_LIST_ITEMS } from '../../../src/graphql/cost-limit.js'
 import { createSchema } from '../../../src/graphql/schema.js'
 
@@ -145,6 +146,35 @@ describe('the cost', () => {
   })
 })
 
+describe('docs/operations.md', () => {
+  const documentation = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+
+  it('has an example that costs what it says', () => {
+    const [, text = '', cost] = /```graphql\n(.*?)```\n\nThis comes to (\d+):/s.exec(documentation) ?? []
+    expect(costOf(text, { id: 'x' })).toBe(Number(cost))
+  })
+
+  it('lists every limit, with its default', () => {
+    const rows = [...documentation.matchAll(/^\| `QUERY_MAX_\w+` \| `(\d+)`[^|]*\| `(\w+)` \|/gm)]
+    const listed = Object.fromEntries(rows.map(([, value, limit = '']) => [limit, Number(value)]))
+    const { queryLimits } = loadConfig({})
+    // In production, of which one line says more, it is 1.
+    expect(listed).toEqual({ ...queryLimits, operations: 1 })
+  })
+
+  it('lists the weights of the schema', () => {
+    const weights = types.flatMap((type) =>
+      Object.values(type.getFields()).flatMap(({ name, extensions: { complexity } }) =>
+        typeof complexity === 'number' ? `${name} ${complexity}` : []
+      )
+    )
+    const listed = [...documentation.matchAll(/^\| (`.*`) \| ([\d,]+) \|$/gm)].flatMap(([, fields = '', weight = '']) =>
+      [...fields.matchAll(/`(\w+)`/g)].map(([, field]) => `${field} ${weight.replace(',', '')}`)
+    )
+    expect(listed.sort()).toEqual([...new Set(weights)].sort())
+  })
+})
+
 describe('the schema', () => {
   it('has a page size for every list that grows, but for keys and master keys, which come whole', () => {
     const whole: string[] = []
@@ -159,18 +189,5 @@ describe('the schema', () => {
       }
     }
     expect(whole.sort()).toEqual(['Conversation.keys', 'KeyHealth.masterKeys', 'Query.conversationKeys'])
-  })
-
-  it('has the weights that docs/operations.md lists', () => {
-    const weights = types.flatMap((type) =>
-      Object.values(type.getFields()).flatMap(({ name, extensions: { complexity } }) =>
-        typeof complexity === 'number' ? `${name} ${complexity}` : []
-      )
-    )
-    const text = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
-    const listed = [...text.matchAll(/^\| (`.*`) \| ([\d,]+) \|$/gm)].flatMap(([, fields = '', weight = '']) =>
-      [...fields.matchAll(/`(\w+)`/g)].map(([, field]) => `${field} ${weight.replace(',', '')}`)
-    )
-    expect(listed.sort()).toEqual([...new Set(weights)].sort())
   })
 })

@@ -26,8 +26,8 @@ export interface QueryLimits {
   cost: number
 }
 
-/** Deeper documents than this many tokens allow would exhaust the parser's stack. */
-const MAX_TOKENS = 5_000
+/** With so many, few documents are nested as deep as the parser's stack goes: it calls itself for each level. */
+const MAX_TOKENS = 3_000
 
 /** The variables of the environment that set them. */
 export const queryLimitVariables = {

@@ -54,6 +54,8 @@ export class DocumentStore {
     } catch (error) {
       if (error instanceof GraphQLError) return [error]
       if (error instanceof ConclaveError) return [new GraphQLError(error.message, { originalError: error })]
+      // The parser and the rules call themselves for each level. Nothing else in here throws it.
+      if (error instanceof RangeError) return [new GraphQLError('The query is nested too deeply.')]
       throw error
     }
   }

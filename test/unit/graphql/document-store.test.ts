@@ -23,6 +23,14 @@ describe('a document', () => {
     for (let count = 0; count < 2; count++) expect(prepare(text)).toMatchObject([{ message: expect.any(String) }])
   })
 
+  it('that is nested deeper than the stack is refused, and no fault of ours', () => {
+    const limits = { ...queryLimits, tokens: 40_000 }
+    const refusal = { message: 'The query is nested too deeply.' }
+    expect(store.prepare(schema, { mode: 'test', queryLimits: limits }, `{ a(b: ${'['.repeat(30_000)}`)).toMatchObject([
+      refusal
+    ])
+  })
+
   it('that asks for the schema is refused in production', () => {
     const refusal = { message: expect.stringContaining('introspection has been disabled') }
     expect(prepare('{ __schema { description } }', 'production')).toMatchObject([refusal])

@@ -125,16 +125,16 @@ const KINDS: Record<string, Make> = {
   tokens: (draw) => tooComplex(`{ ${'a '.repeat(draw(1_001, 20_000))} }`),
   characters: (draw) => {
     const filler = [' ', ',', '#\n', '\n', '\ufeff', '# x\r\n'][draw(0, 5)] ?? ' '
-    return tooComplex(`mutation { ${CREATE} }${filler.repeat(draw(50_001, 60_000))}`)
+    return tooComplex(`mutation { ${CREATE} }${filler.repeat(draw(30_001, 60_000))}`)
   },
-  'a literal too long': (draw) => tooComplex(`{ node(id: "${'\\u0041'.repeat(draw(9_000, 50_000))}") { id } }`),
+  'a literal too long': (draw) => tooComplex(`{ node(id: "${'\\u0041'.repeat(draw(6_000, 50_000))}") { id } }`),
   'comments up to the limit': (draw) => ({
-    query: `{ viewer { id } }${'#\n'.repeat(draw(20_000, 24_900))}`,
+    query: `{ viewer { id } }${'#\n'.repeat(draw(10_000, 14_900))}`,
     expected: 'ANSWERED'
   }),
   'a literal up to the limit': (draw) =>
-    refused(`{ node(ix: """${'\n'.repeat(draw(40_000, 49_900))}""", id: "x") { id } }`),
-  'names up to the limit': (draw) => refused(`{ ${times(draw(1, 19), (n) => `${'n'.repeat(draw(1, 2_500))}${n}`)} }`),
+    refused(`{ node(ix: """${'\n'.repeat(draw(20_000, 29_900))}""", id: "x") { id } }`),
+  'names up to the limit': (draw) => refused(`{ ${times(draw(1, 19), (n) => `${'n'.repeat(draw(1, 1_500))}${n}`)} }`),
   'fields that there are not': (draw) =>
     refused(`{ nothing ${times(draw(1, 15), () => FIELDS[draw(0, FIELDS.length - 1)] ?? 'a')} }`),
   'arguments that there are not': (draw) => refused(`{ viewer(${times(draw(1, 240), (n) => `a${n}: 1`)}) { id } }`),

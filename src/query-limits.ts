@@ -31,7 +31,7 @@ const MAX_TOKENS = 3_000
 
 /** The variables of the environment that set them. */
 export const queryLimitVariables = {
-  QUERY_MAX_CHARACTERS: wholeNumber(1, 1_000_000).default(50_000),
+  QUERY_MAX_CHARACTERS: wholeNumber(1, 1_000_000).default(30_000),
   QUERY_MAX_TOKENS: wholeNumber(1, MAX_TOKENS).default(1_000),
   QUERY_MAX_OPERATIONS: wholeNumber(1, 1_000).optional(),
   QUERY_MAX_FIELDS: wholeNumber(1, 10_000).default(1_000),

@@ -24,9 +24,9 @@ describe('a document', () => {
   })
 
   it('that is nested deeper than the stack is refused, and no fault of ours', () => {
-    const limits = { ...queryLimits, tokens: 40_000 }
+    const limits = { ...queryLimits, tokens: 26_000 }
     const refusal = { message: 'The query is nested too deeply.' }
-    expect(store.prepare(schema, { mode: 'test', queryLimits: limits }, `{ a(b: ${'['.repeat(30_000)}`)).toMatchObject([
+    expect(store.prepare(schema, { mode: 'test', queryLimits: limits }, `{ a(b: ${'['.repeat(25_000)}`)).toMatchObject([
       refusal
     ])
   })

@@ -7,7 +7,9 @@ import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type OperationList, readOperationList } from './operation-list.js'
+import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
+import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
 export interface Config {
@@ -47,6 +49,7 @@ export interface Config {
   /** Private keys that a rewrap moves in a second at most; null for no bound. */
   rewrapPerSecond: number | null
   maxBodyBytes: number
+  queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
   logLevel: string
@@ -71,13 +74,6 @@ export class ConfigError extends Error {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const GENERATED_MASTER_KEY = 'local:dev'
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
 
 const duration = z.string().transform((text, context) => {
   try {
@@ -166,6 +162,7 @@ const environment = z.object({
   SCAN_EVERY: milliseconds.default(15_000),
   REWRAP_PER_SECOND: wholeNumber(1, 1_000_000).optional(),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
+  ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -243,6 +240,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     scanEveryMs: env.SCAN_EVERY,
     rewrapPerSecond: env.REWRAP_PER_SECOND ?? null,
     maxBodyBytes: env.MAX_BODY_BYTES,
+    queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     logLevel: env.LOG_LEVEL
   }
 }

@@ -18,6 +18,7 @@ import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
 import { CompilingExecutor } from './graphql/compiling-executor.js'
+import { CostLimit } from './graphql/cost-limit.js'
 import { DocumentStore } from './graphql/document-store.js'
 import { PersistedQueries } from './graphql/persisted-queries.js'
 import { createAuthenticate } from './identity/authenticate.js'
@@ -188,6 +189,7 @@ function composeServices(
     rateLimits,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
+    costLimit: new CostLimit(config.queryLimits.cost),
     executor: new CompilingExecutor(),
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }

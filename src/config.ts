@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { compile as compileTrust } from '@fastify/proxy-addr'
+import proxyAddr from '@fastify/proxy-addr'
 import { z } from 'zod'
 import { isInOrder, type KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
@@ -10,7 +10,9 @@ import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/provide
 import { type OperationList, readOperationList } from './operation-list.js'
 import type { RateLimitConfig } from './rate-limits/rate-limits.js'
 import type { Allowance } from './rate-limits/token-bucket.js'
+import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
+import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
 export interface Config {
@@ -60,6 +62,7 @@ export interface Config {
   allowedOrigins: string[]
   /** For a request to come in completely. */
   requestTimeoutMs: number
+  queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
   logLevel: string
@@ -86,13 +89,6 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** Where Apollo's Sandbox runs: its pages may talk to a development server. */
 const SANDBOX = ['https://studio.apollographql.com', 'https://explorer.embed.apollographql.com']
 const GENERATED_MASTER_KEY = 'local:dev'
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
 
 const duration = z.string().transform((text, context) => {
   try {
@@ -128,7 +124,7 @@ const list = z.string().transform((text) => text.split(',').map((item) => item.t
 
 function isProxy(text: string): boolean {
   try {
-    compileTrust([text])
+    proxyAddr.compile([text])
     return true
   } catch {
     return false
@@ -215,6 +211,7 @@ const environment = z.object({
   TRUSTED_PROXIES: list.pipe(z.array(z.string().refine(isProxy, 'must list addresses, networks or loopback'))).default([]),
   ALLOWED_ORIGINS: list.pipe(z.array(z.string().refine(isOrigin, 'must list origins such as https://chat.example'))).default([]),
   REQUEST_TIMEOUT: milliseconds.default(30_000),
+  ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -298,6 +295,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     trustedProxies: env.TRUSTED_PROXIES,
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NODE_ENV === 'production' ? [] : SANDBOX)],
     requestTimeoutMs: env.REQUEST_TIMEOUT,
+    queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     logLevel: env.LOG_LEVEL
   }
 }

@@ -9,6 +9,7 @@ import type { ConversationFeeds } from './delivery/conversation-feeds.js'
 import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
 import type { CompilingExecutor } from './graphql/compiling-executor.js'
+import type { CostLimit } from './graphql/cost-limit.js'
 import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
@@ -54,6 +55,7 @@ export interface Services {
   activityLimit: ActivityLimit
   rateLimits: RateLimits
   documents: DocumentStore
+  costLimit: CostLimit
   executor: CompilingExecutor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks

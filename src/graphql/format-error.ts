@@ -39,9 +39,9 @@ function reasonOf(error: unknown): { name: string; reason: string; stack?: strin
  * result that does not fit its type included: its text may hold the value.
  */
 function isFaultOfRequest(error: GraphQLError): boolean {
-  const { path, originalError, extensions, locations } = error
+  const { path, originalError, extensions, nodes } = error
   if (extensions.code === 'INTERNAL_SERVER_ERROR') return false
-  if (!path) return !originalError || originalError instanceof GraphQLError || locations !== undefined
+  if (!path) return !originalError || originalError instanceof GraphQLError || nodes !== undefined
   // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
   const refusal = originalError ?? error
   if (!(refusal instanceof GraphQLError)) return false

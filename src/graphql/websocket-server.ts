@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { proxyAddr, compile as compileTrust } from '@fastify/proxy-addr'
+import proxyAddr from '@fastify/proxy-addr'
 import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
@@ -52,7 +52,7 @@ export function serveWebSocket(
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const underWay = new OperationsUnderWay<WebSocket>()
   const places = new SocketPlaces(config.socketsPerUser)
-  const trusts = compileTrust(config.trustedProxies)
+  const trusts = proxyAddr.compile(config.trustedProxies)
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,

@@ -55,6 +55,9 @@ describe('a wrong environment', () => {
     ['SCAN_EVERY', 'P11Y', aDuration],
     ['MAX_BODY_BYTES', '0', 'must be at least 1.'],
     ['MAX_BODY_BYTES', '64k', 'must be a whole number.'],
+    ['QUERY_MAX_DEPTH', '0', 'must be at least 1.'],
+    ['QUERY_MAX_TOKENS', '3001', 'must be at most 3000.'],
+    ['QUERY_MAX_COST', 'none', 'must be a whole number.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

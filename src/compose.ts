@@ -168,7 +168,7 @@ function composeServices(
     },
     { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
   )
-  const activityLimit = new ActivityLimit()
+  const activityLimit = new ActivityLimit(clock)
   const rateLimits = openRateLimits(config, clock, log)
   opened.push(() => rateLimits.close())
   return {

@@ -8,9 +8,9 @@ import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type OperationList, readOperationList } from './operation-list.js'
+import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import type { RateLimitConfig } from './rate-limits/rate-limits.js'
 import type { Allowance } from './rate-limits/token-bucket.js'
-import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
 import { wholeNumber } from './whole-number.js'
 
@@ -120,7 +120,12 @@ const allowance = z.string().transform((text, context): Allowance => {
   return z.NEVER
 })
 
-const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter(Boolean))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean)
+)
 
 function isProxy(text: string): boolean {
   try {
@@ -208,8 +213,12 @@ const environment = z.object({
   RATE_LIMIT_CONNECTIONS: allowance.default({ tokens: 120, periodMs: 60_000 }),
   SOCKETS_PER_USER: wholeNumber(1, 1_000_000).default(50),
   OPERATIONS_PER_SOCKET: wholeNumber(1, 1_000_000).default(100),
-  TRUSTED_PROXIES: list.pipe(z.array(z.string().refine(isProxy, 'must list addresses, networks or loopback'))).default([]),
-  ALLOWED_ORIGINS: list.pipe(z.array(z.string().refine(isOrigin, 'must list origins such as https://chat.example'))).default([]),
+  TRUSTED_PROXIES: list
+    .pipe(z.array(z.string().refine(isProxy, 'must list addresses, networks or loopback')))
+    .default([]),
+  ALLOWED_ORIGINS: list
+    .pipe(z.array(z.string().refine(isOrigin, 'must list origins such as https://chat.example')))
+    .default([]),
   REQUEST_TIMEOUT: milliseconds.default(30_000),
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),

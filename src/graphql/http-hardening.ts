@@ -37,7 +37,7 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
       connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs)
     },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
-    requestIdHeader: trustedProxies.length > 0 ? REQUEST_ID : false,
+    requestIdHeader: false,
     genReqId: (request: IncomingMessage) => requestIdOf(request, trustedProxies.length > 0)
   } as FastifyServerOptions
 }
@@ -63,7 +63,10 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
 }
 
 /** Of pages of the server's own, of those that are allowed, and of clients that are no browsers and send none. */
-export function isAllowedOrigin({ headers: { origin, host } }: IncomingMessage, { allowedOrigins }: HttpSettings): boolean {
+export function isAllowedOrigin(
+  { headers: { origin, host } }: IncomingMessage,
+  { allowedOrigins }: HttpSettings
+): boolean {
   if (origin === undefined || allowedOrigins.includes(origin)) return true
   return URL.canParse(origin) && new URL(origin).host === host
 }

@@ -7,6 +7,7 @@ import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
+import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
 import { contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
@@ -80,6 +81,7 @@ export function serveWebSocket(
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
   useServer(options, sockets, PING_EVERY_MS)
+  sockets.on('connection', (socket) => hearErrors(socket, log))
   server.on('upgrade', (request, socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
@@ -89,6 +91,15 @@ export function serveWebSocket(
     })
   })
   return { close: () => closeSockets(sockets, underWay) }
+}
+
+/** In the place of the library's own, which writes to the console whatever a client does wrong. */
+function hearErrors(socket: WebSocket, log: Logger): void {
+  socket.removeAllListeners('error')
+  socket.on('error', ({ message: reason }) => {
+    log.debug({ reason }, 'socket failed')
+    socket.close(CloseCode.InternalServerError)
+  })
 }
 
 /** @returns the status line of an answer, and further headers; null for an upgrade that may go on */

@@ -1,12 +1,14 @@
 import './require-node.js'
 // Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
+import { once } from 'node:events'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
 import { createLogger } from './log.js'
+import { handleProcessFaults } from './process-faults.js'
 import { StartError } from './start-error.js'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
@@ -20,9 +22,11 @@ async function main(args: string[]): Promise<void> {
   const log = createLogger(config.logLevel)
   const releases: (() => Promise<void>)[] = []
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
-  const stopped = stopSignal()
+  const stopping = new AbortController()
+  const stopped = untilStopped(stopping)
+  handleProcessFaults(log, () => stopping.abort())
   try {
-    const composition = await compose(config, log, { parts })
+    const composition = await compose(config, log, { parts, signal: stopping.signal })
     releases.push(() => composition.close())
     if (parts.includes('api')) {
       const server = await startHttpServer(composition.services.api)
@@ -38,6 +42,8 @@ async function main(args: string[]): Promise<void> {
       await Promise.race([worker.ready, stopped])
     }
     await stopped
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
   } finally {
     await releaseAll(releases, log)
   }
@@ -49,20 +55,18 @@ function partsOf(args: string[]): Part[] {
   throw new StartError(USAGE)
 }
 
-/** Settles with the first signal. From then on there is an end: in time, or with another signal. */
-async function stopSignal(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let heardAt: number | null = null
-    const stop = () => {
-      // npm passes on what the terminal has sent to the whole group: the same Ctrl-C comes twice.
-      if (heardAt !== null && performance.now() - heardAt > ECHO_MS) process.exit(1)
-      if (heardAt !== null) return
-      heardAt = performance.now()
-      setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
-      resolve()
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
-  })
+/** Settles with the first signal, or the first fault. From then on there is an end: in time, or with another signal. */
+async function untilStopped(stopping: AbortController): Promise<void> {
+  let heardAt: number | null = null
+  const stop = () => {
+    // npm passes on what the terminal has sent to the whole group: the same Ctrl-C comes twice.
+    if (heardAt !== null && performance.now() - heardAt > ECHO_MS) process.exit(1)
+    heardAt ??= performance.now()
+    stopping.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+  await once(stopping.signal, 'abort')
+  setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
 }
 
 function welcome(config: Config, url: string, databasePlace: string): string {
@@ -88,7 +92,7 @@ function tokenCommand(): string {
 }
 
 main(process.argv.slice(2)).then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
     if (error instanceof ConfigError) {
       console.error(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)

@@ -1,6 +1,10 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
+import { isDatabaseOutage } from '../database/outage.js'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
+
+/** An outage seldom is over sooner. */
+const OUTAGE_RETRY_MS = 1_000
 
 /**
  * What a client sees of an error, over every transport alike: message, path, and a code of the closed list.
@@ -23,7 +27,9 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
     return { message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
   log.error({ ...reasonOf(original), path: located?.path }, 'internal error')
-  return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }
+  const retry = isDatabaseOutage(original) ? { retryAfterMs: OUTAGE_RETRY_MS } : {}
+  const extensions = { ...retry, code: 'INTERNAL' }
+  return { message: 'Something went wrong on our side. Try again.', ...place, extensions }
 }
 
 /** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */
@@ -40,7 +46,8 @@ function reasonOf(error: unknown): { name: string; reason: string; stack?: strin
  */
 function isFaultOfRequest(error: GraphQLError): boolean {
   const { path, originalError, extensions, nodes } = error
-  if (extensions.code === 'INTERNAL_SERVER_ERROR') return false
+  // The compiling executor leaves them out.
+  if (extensions?.code === 'INTERNAL_SERVER_ERROR') return false
   if (!path) return !originalError || originalError instanceof GraphQLError || nodes !== undefined
   // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
   const refusal = originalError ?? error

@@ -1,0 +1,38 @@
+import type { Logger } from './log.js'
+
+/**
+ * What happens when something goes wrong that nobody has thought of. A promise that nobody waited for has failed for
+ * one request at most: it is logged, and the process goes on. After an error that nobody caught nobody knows what
+ * state anything is in: the process ends in an orderly way, and whoever runs it starts another.
+ *
+ * @param stop begins the orderly end
+ */
+export function handleProcessFaults(log: Logger, stop: () => void): void {
+  process.on('unhandledRejection', (reason) => {
+    log.error(faultOf(reason), 'a promise failed that nobody waited for')
+  })
+  process.on('uncaughtException', (error) => {
+    // Nobody reads the log any more: to say so there would fail again, for ever.
+    if (isClosedPipe(error)) process.exit(0)
+    process.exitCode = 1
+    log.fatal(faultOf(error), 'an error was not caught: the process ends')
+    stop()
+  })
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (isClosedPipe(error)) stop()
+    })
+  }
+}
+
+/** Where it was, and not what it was about: messages may quote values. */
+function faultOf(fault: unknown): object {
+  if (!(fault instanceof Error)) return { name: typeof fault }
+  const { name, stack = '' } = fault
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
+  return { name, code: (fault as { code?: unknown }).code, at: frames.slice(0, 8).map((line) => line.trim()) }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as { code?: string }).code === 'EPIPE'
+}

@@ -102,9 +102,18 @@ export function wrapDataKey(publicKey: PublicKey, dataKey: DataKey): Buffer {
  * @throws DecryptionError whatever went wrong: Node words OAEP failures in several ways
  */
 export async function unwrapDataKey(privateKey: PrivateKey, wrapped: Uint8Array): Promise<DataKey> {
-  const payload = decodeEnvelope(Suite.RSA_OAEP_256, wrapped)
+  const bytes = await openOaep(privateKey, decodeEnvelope(Suite.RSA_OAEP_256, wrapped))
   try {
-    return dataKeyFrom(new Uint8Array(await webcrypto.subtle.decrypt(OAEP, privateKey, payload)))
+    return dataKeyFrom(bytes)
+  } catch {
+    throw new DecryptionError()
+  }
+}
+
+/** Opens RSAES-OAEP with the parameters of {@link wrapDataKey}; the caller overwrites what it gets. */
+export async function openOaep(privateKey: PrivateKey, ciphertext: Uint8Array): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await webcrypto.subtle.decrypt(OAEP, privateKey, ciphertext))
   } catch {
     throw new DecryptionError()
   }

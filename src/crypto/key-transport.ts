@@ -4,6 +4,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPair,
+  type KeyObject,
   publicEncrypt,
   webcrypto
 } from 'node:crypto'
@@ -40,6 +41,20 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
   return createHash('sha256').update(publicKey).digest()
 }
 
+/** OpenSSL reads the key in front and ignores what follows it, which would be no part of what was meant. */
+function isWholeDer(der: Uint8Array): boolean {
+  const [, short = 0] = der
+  if (short < 0x80) return der.length === 2 + short
+  const lengthBytes = short & 0x7f
+  const length = der.subarray(2, 2 + lengthBytes).reduce((sum, byte) => sum * 256 + byte, 0)
+  return der.length === 2 + lengthBytes + length
+}
+
+function parsePrivateKey(der: Buffer): KeyObject {
+  if (!isWholeDer(der)) throw new DecryptionError()
+  return createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+}
+
 /**
  * Fingerprint of the public half that belongs to a private key: whether it is the one that it should be.
  *
@@ -48,18 +63,28 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
  */
 export function fingerprintOfPrivateKey(privateKey: Buffer): Buffer {
   try {
-    const parsed = createPrivateKey({ key: privateKey, type: 'pkcs8', format: 'der' })
-    return fingerprint(createPublicKey(parsed).export({ type: 'spki', format: 'der' }))
+    return fingerprint(createPublicKey(parsePrivateKey(privateKey)).export({ type: 'spki', format: 'der' }))
   } catch {
     throw new DecryptionError()
   }
 }
 
-/** @throws TypeError for a key that is not an RSA key */
+/**
+ * @param der SubjectPublicKeyInfo
+ * @throws TypeError for what is not an RSA key
+ */
 export function importPublicKey(der: Buffer): PublicKey {
-  const key = createPublicKey({ key: der, type: 'spki', format: 'der' })
-  if (key.asymmetricKeyType !== 'rsa') throw new TypeError('a conversation key is an RSA key')
+  const key = parsePublicKey(der)
+  if (key?.asymmetricKeyType !== 'rsa') throw new TypeError('a conversation key is an RSA key')
   return key as PublicKey
+}
+
+function parsePublicKey(der: Buffer): KeyObject | null {
+  try {
+    return isWholeDer(der) ? createPublicKey({ key: der, type: 'spki', format: 'der' }) : null
+  } catch {
+    return null
+  }
 }
 
 const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
@@ -71,7 +96,7 @@ const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
  */
 export function importPrivateKey(der: Buffer): PrivateKey {
   try {
-    const key = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+    const key = parsePrivateKey(der)
     if (key.asymmetricKeyType !== 'rsa') throw new DecryptionError()
     return key.toCryptoKey(OAEP, false, ['decrypt']) as PrivateKey
   } catch {

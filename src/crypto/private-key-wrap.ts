@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { type PrivateKeyContext, privateKeyAssociatedData } from './associated-data.js'
 import { openGcm, sealGcm } from './content-encryption.js'
 import { decodeEnvelope, encodeEnvelope, Suite } from './envelope.js'
-import { DecryptionError } from './errors.js'
 import { deriveKey } from './key-derivation.js'
 import type { MasterSecret } from './keys.js'
 
@@ -32,7 +31,6 @@ export function wrapPrivateKey(secret: MasterSecret, privateKey: Uint8Array, con
  */
 export function unwrapPrivateKey(secret: MasterSecret, wrapped: Uint8Array, context: PrivateKeyContext): Buffer {
   const payload = decodeEnvelope(Suite.HKDF_SHA256_A256GCM, wrapped)
-  if (payload.length < SALT_BYTES) throw new DecryptionError()
   const key = deriveKey(secret, payload.subarray(0, SALT_BYTES), INFO)
   return openGcm(key, payload.subarray(SALT_BYTES), privateKeyAssociatedData(context))
 }

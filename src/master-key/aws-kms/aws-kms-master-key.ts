@@ -7,7 +7,7 @@ import { MasterKeyError } from '../master-key-error.js'
 import { proveRoundTrip } from '../prove-round-trip.js'
 import { allAtOnce } from './all-at-once.js'
 import type { KmsCalls, KmsRequest } from './kms-calls.js'
-import { decodeKmsEnvelope, encodeKmsEnvelope, homeOf, type KmsCiphertext } from './kms-envelope.js'
+import { decodeKmsEnvelope, encodeKmsEnvelope, homeOf, isKeyArn, type KmsCiphertext } from './kms-envelope.js'
 import { ciphertextFailure, isDenied, kmsFailure } from './kms-failure.js'
 
 export const AWS_KMS_SCHEME = 'aws-kms'
@@ -39,7 +39,7 @@ export class AwsKmsMasterKey implements MasterKey {
   async version(): Promise<string> {
     const command = new DescribeKeyCommand({ KeyId: this.#keyId })
     const { KeyMetadata: key } = await this.#run((client, options) => client.send(command, options), {})
-    if (!key?.Arn || key.KeySpec !== 'SYMMETRIC_DEFAULT')
+    if (!key?.Arn || !isKeyArn(key.Arn) || key.KeySpec !== 'SYMMETRIC_DEFAULT')
       throw new MasterKeyError('REFUSED', this.uri, 'not a symmetric key: make one with KeySpec SYMMETRIC_DEFAULT')
     return key.Arn
   }
@@ -67,7 +67,7 @@ export class AwsKmsMasterKey implements MasterKey {
         (client, sending) => client.send(command, sending),
         signalled
       )
-      if (!bytes) throw new MasterKeyError('DAMAGED', this.uri, 'KMS answered without a plaintext')
+      if (!bytes?.length) throw new MasterKeyError('DAMAGED', this.uri, 'KMS answered without a plaintext')
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     })
   }
@@ -124,7 +124,8 @@ export class AwsKmsMasterKey implements MasterKey {
     KeyId?: string | undefined
     CiphertextBlob?: Uint8Array | undefined
   }): Wrapping {
-    if (!KeyId || !CiphertextBlob) throw new MasterKeyError('REFUSED', this.uri, 'KMS answered without a ciphertext')
+    if (!KeyId || !isKeyArn(KeyId) || !CiphertextBlob?.length)
+      throw new MasterKeyError('REFUSED', this.uri, 'KMS answered without a ciphertext and the ARN of its key')
     return { wrapped: encodeKmsEnvelope({ keyArn: KeyId, ciphertextBlob: CiphertextBlob }), version: KeyId }
   }
 

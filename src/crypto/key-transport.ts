@@ -41,13 +41,14 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
   return createHash('sha256').update(publicKey).digest()
 }
 
-/** OpenSSL reads the key in front and ignores what follows it, which would be no part of what was meant. */
-function isWholeDer(der: Uint8Array): boolean {
-  const [, short = 0] = der
-  if (short < 0x80) return der.length === 2 + short
-  const lengthBytes = short & 0x7f
-  const length = der.subarray(2, 2 + lengthBytes).reduce((sum, byte) => sum * 256 + byte, 0)
-  return der.length === 2 + lengthBytes + length
+/**
+ * OpenSSL reads the key in front and ignores what follows it, which would be no part of what was meant. RSA keys of the
+ * sizes here have two bytes of length (X.690, section 8.1.3.5).
+ *
+ * @throws RangeError for bytes that end before that
+ */
+function isWholeDer(der: Buffer): boolean {
+  return der[1] === 0x82 && der.readUInt16BE(2) === der.length - 4
 }
 
 function parsePrivateKey(der: Buffer): KeyObject {

@@ -5,7 +5,7 @@ const FOLDERS = {
     postgres: false
   },
   'master-key': {
-    tests: ['test/unit/master-key/**/*.test.ts', 'test/unit/config-*.test.ts', 'test/flow/master-key/*-contract.test.ts'],
+    tests: ['test/unit/master-key/**/*.test.ts', 'test/unit/config-*.test.ts'],
     postgres: false
   },
   'conversation-key': {

@@ -9,8 +9,11 @@ const FOLDERS = {
     postgres: false
   },
   'conversation-key': {
-    tests: ['test/unit/conversation-key/**/*.test.ts'],
-    postgres: false
+    tests: [
+      'test/unit/conversation-key/**/*.test.ts',
+      'test/flow/{keys,key-policy,key-pool,key-caches,key-races,audit,tampering}.test.ts'
+    ],
+    postgres: true
   }
 }
 

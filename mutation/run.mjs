@@ -1,7 +1,7 @@
 // Mutates each folder of src that is named, or all of them, and says which mutants its tests did not notice.
 
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { NAMES } from './folders.mjs'
 
@@ -27,7 +27,9 @@ function printUnnoticed(path) {
     for (const { status, location, mutatorName, replacement = '' } of mutants) {
       if (status !== 'Survived' && status !== 'NoCoverage') continue
       const { line } = location.start
-      console.log(`${file}:${line} ${status} ${mutatorName}: ${lines[line - 1].trim()} => ${replacement.split('\n')[0]}`)
+      console.log(
+        `${file}:${line} ${status} ${mutatorName}: ${lines[line - 1].trim()} => ${replacement.split('\n')[0]}`
+      )
     }
   }
 }
@@ -38,6 +40,6 @@ if (unknown.length > 0) {
   console.error(`There is no ${unknown.join(', ')}. There are ${NAMES.join(', ')}.`)
   process.exit(1)
 }
-rmSync('.stryker-tmp', { recursive: true, force: true })
+
 const passed = (asked.length > 0 ? asked : NAMES).map(mutate)
 process.exitCode = passed.every(Boolean) ? 0 : 1

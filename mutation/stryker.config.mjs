@@ -1,10 +1,10 @@
 import { chosenFolder } from './folders.mjs'
 
-const { name } = chosenFolder()
+const { name, mutate } = chosenFolder()
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: [`src/${name}/**/*.ts`],
+  mutate,
   testRunner: 'vitest',
   vitest: { configFile: 'mutation/vitest.config.mjs' },
   plugins: ['@stryker-mutator/vitest-runner'],

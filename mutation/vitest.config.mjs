@@ -1,7 +1,7 @@
 import config from '../vitest.config.js'
 import { chosenFolder } from './folders.mjs'
 
-const { tests, postgres } = chosenFolder()
-const { globalSetup, ...test } = config.test
+// None of these tests needs the database that the whole suite starts.
+const { globalSetup: _, ...test } = config.test
 
-export default { ...config, test: { ...test, include: tests, ...(postgres ? { globalSetup } : {}) } }
+export default { ...config, test: { ...test, include: chosenFolder().tests } }

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
-import { type KeyEvent, SHARDS, sequenceOf, shardOf } from '../../../src/conversation-key/key-events.js'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { describe, expect, it, vi } from 'vitest'
+import type * as KeyEvents from '../../../src/conversation-key/key-events.js'
+import { appendKeyEvent, type KeyEvent, SHARDS, sequenceOf, shardOf } from '../../../src/conversation-key/key-events.js'
 import { countKeyEvents, listKeyEvents, listKeyEventsOf } from '../../../src/conversation-key/list-key-events.js'
-import { verifyKeyEvents } from '../../../src/conversation-key/verify-key-events.js'
+import { anchorKeyEvents, verifyKeyEvents } from '../../../src/conversation-key/verify-key-events.js'
 import type { Database, Statement } from '../../../src/database/database.js'
 
 // On a real database this is in test/flow/audit.test.ts; here chains can be damaged in any way.
+
+vi.mock('../../../src/conversation-key/key-events.js', async (importOriginal) => ({
+  ...(await importOriginal<typeof KeyEvents>()),
+  appendKeyEvent: vi.fn()
+}))
 
 type Draft = Partial<Omit<KeyEvent, 'sequence' | 'hash'>>
 
@@ -161,9 +168,10 @@ describe('a verification of the chains', () => {
 
   it('finds an event that was smuggled in behind the head, and one in a wrong place', async () => {
     const behind = chainsWith({ 4: 2 })
-    behind.events.push({ ...behind.add(4), sequence: sequenceOf(4, 3) })
-    behind.head(4).count = 2
-    expect(await behind.verify()).toMatchObject({ valid: false, firstInvalidSequence: sequenceOf(4, 3) })
+    const before = { ...behind.head(4) }
+    const smuggled = behind.add(4)
+    Object.assign(behind.head(4), before)
+    expect(await behind.verify()).toEqual({ valid: false, checked: 2, firstInvalidSequence: smuggled.sequence })
     const gap = chainsWith({ 4: 1 })
     const misplaced = gap.add(4)
     misplaced.sequence = sequenceOf(4, 3)
@@ -221,6 +229,32 @@ describe('a verification of the chains', () => {
 })
 
 describe('an anchor', () => {
+  it('records the heads of the chains that have events, in the first chain', async () => {
+    const chains = chainsWith({ 3: 2, 12: 1 })
+    const database = Object.assign(chains.database, {
+      transaction: async (work: (em: EntityManager) => Promise<unknown>) => await work({} as EntityManager)
+    }) as Database
+    const now = new Date('2026-11-02T00:00:00Z')
+    vi.mocked(appendKeyEvent).mockImplementation(async (_, event) => void chains.add(0, event))
+    const detail = await anchorKeyEvents({ database, now })
+    expect(detail).toBe(`3:2:${chains.head(3).hash.toString('hex')} 12:1:${chains.head(12).hash.toString('hex')}`)
+    expect(chains.events.at(-1)).toMatchObject({
+      at: now,
+      actor: 'scheduler',
+      action: 'audit.anchored',
+      conversationId: null,
+      keyVersion: null,
+      detail
+    })
+    expect(await chains.verify()).toMatchObject({ valid: true, checked: 4 })
+  })
+
+  it('is not written of nothing', async () => {
+    vi.mocked(appendKeyEvent).mockReset()
+    expect(await anchorKeyEvents({ database: new Chains().database, now: new Date() })).toBeNull()
+    expect(appendKeyEvent).not.toHaveBeenCalled()
+  })
+
   it('gives away a chain that was written anew, hashes and head included', async () => {
     const chains = chainsWith({ 3: 3, 5: 1 })
     chains.anchor()

@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
 import { limitMutations } from './limited-mutations.js'
+import { requireTokens } from './require-tokens.js'
 import { ActivityResolver } from './resolvers/activity-resolver.js'
 import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
@@ -41,5 +42,5 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
     // Inputs are checked where they are used, whichever way they come in.
     validate: false
   })
-  return limitMutations(schema)
+  return requireTokens(limitMutations(schema))
 }

@@ -6,6 +6,7 @@ import {
   isLeafType,
   isObjectType,
   parse,
+  print,
   TypeInfo,
   validate,
   visit,
@@ -17,7 +18,8 @@ import { ACTORS, type Actor, AS_THEIR_PARENT, FIELDS, OPERATIONS } from '../../s
 import { createSchema } from '../../src/graphql/schema.js'
 import { makeOwnConversation, makeSubject, type Subject } from '../support/authorisation-subject.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import type { GraphQLClient, GraphQLErrorShape } from '../support/graphql-client.js'
+import { EventStreamClient, type StreamResult } from '../support/event-streams.js'
+import type { GraphQLClient, GraphQLErrorShape, Result } from '../support/graphql-client.js'
 
 /** Every cell of scripts/authorisation-table.ts, tried; and that nothing of the schema is missing there. */
 
@@ -112,6 +114,17 @@ describe.each([
   })
 })
 
+describe('somebody without a token', () => {
+  const rows = [...OPERATIONS, ...FIELDS].filter(([, , withoutToken]) => withoutToken !== 'ok')
+
+  it.each(rows)('is told just that of %s by %s, though its arguments are nonsense', async (_about, asked) => {
+    const document = documentOf(asked.replace(/\$\w+/g, '"nonsense"'))
+    const { data, errors } = await askedAtOnce(document)
+    expect(isNothing(data ?? null)).toBe(true)
+    expect(errors).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }])
+  })
+})
+
 describe('a field that is listed as shown with its parent', () => {
   const ofMembers: Actor[] = ['member', 'moderator', 'owner']
   const ofKeys: Actor[] = ['keys:read', 'keys:admin']
@@ -157,6 +170,14 @@ async function attempt(subject: Subject, actor: Actor, about: string, asked: str
 }
 
 type Answer = Record<string, unknown>
+
+/** Over HTTP; a subscription as server-sent events, of which a refusal is the first and the last. */
+async function askedAtOnce(document: TypedDocumentNode<Answer>): Promise<Partial<Result<Answer>> | StreamResult> {
+  const query = print(document)
+  if (!query.startsWith('subscription')) return await conclave.anonymous().post({ query })
+  const [refusal = {}] = await new EventStreamClient(conclave.url, null).all({ query })
+  return refusal
+}
 
 /** Whether it is about all that the asker can see, and not about one conversation. */
 function isOfAll(asked: string): boolean {

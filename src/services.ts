@@ -56,6 +56,7 @@ export interface Services {
   rateLimits: RateLimits
   documents: DocumentStore
   costLimit: CostLimit
+  /** Of queries and mutations, whatever transport they come over. */
   executor: CompilingExecutor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks

@@ -5,9 +5,9 @@ import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { type Activity, parseActivity } from './activity.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { requireUnexpired } from './message-stream.js'
 import { readLog } from './read-log.js'
+import { POLL_MS } from './slow-poll.js'
 
 /** Who has said nothing for so long types no more. */
 export const TYPING_MS = 6_000

@@ -2,11 +2,7 @@ import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import { ConversationFeed } from './conversation-feed.js'
 import type { Departure, Follower } from './follower.js'
-
-/** A slow poll makes good for signals that were lost. */
-export const POLL_MS = 5_000
-/** Feeds that one statement asks about. */
-const POLLED = 1_000
+import { SlowPoll } from './slow-poll.js'
 
 export const FIND_ENDS: Statement = {
   name: 'find-ends-of-logs',
@@ -24,8 +20,12 @@ interface Entry {
 export class ConversationFeeds {
   readonly #services: FeedServices
   readonly #entries = new Map<string, Entry>()
+  /** Finds the logs that have gone on although nobody was told. */
+  readonly #poll = new SlowPoll(
+    () => this.#entries.keys(),
+    (ids) => this.#askAbout(ids)
+  )
   #opened: string[] = []
-  #timer: NodeJS.Timeout | null = null
 
   constructor(services: FeedServices) {
     this.#services = services
@@ -47,31 +47,26 @@ export class ConversationFeeds {
     const unsubscribe = this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake())
     const entry = { feed, unsubscribe }
     this.#entries.set(conversationId, entry)
-    this.#timer ??= setInterval(() => void this.#poll([...this.#entries.keys()]), POLL_MS).unref()
+    this.#poll.start()
     // What happened before it listened. Many are opened at once, and asked about in one statement.
-    if (this.#opened.push(conversationId) === 1) setImmediate(() => void this.#poll(this.#opened.splice(0)))
+    if (this.#opened.push(conversationId) === 1) setImmediate(() => void this.#poll.ask(this.#opened.splice(0)))
     return entry
   }
 
   #close(conversationId: string): void {
     this.#entries.get(conversationId)?.unsubscribe()
     this.#entries.delete(conversationId)
-    if (this.#entries.size > 0 || !this.#timer) return
-    clearInterval(this.#timer)
-    this.#timer = null
+    if (this.#entries.size === 0) this.#poll.stop()
   }
 
-  /** Finds the logs that have gone on although nobody was told. */
-  async #poll(ids: string[]): Promise<void> {
-    for (let from = 0; from < ids.length; from += POLLED) {
-      const asked = ids.slice(from, from + POLLED)
-      try {
-        const rows = await this.#services.database.run<{ id: string; lastChange: number }>(FIND_ENDS, [asked])
-        const ends = new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
-        for (const id of asked) this.#entries.get(id)?.feed.poll(ends.get(id))
-      } catch (error) {
-        this.#services.log.warn({ reason: (error as Error).message }, 'the ends of logs could not be looked at')
-      }
+  async #askAbout(ids: string[]): Promise<void> {
+    const { database, log } = this.#services
+    try {
+      const rows = await database.run<{ id: string; lastChange: number }>(FIND_ENDS, [ids])
+      const ends = new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
+      for (const id of ids) this.#entries.get(id)?.feed.poll(ends.get(id))
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, 'the ends of logs could not be looked at')
     }
   }
 }

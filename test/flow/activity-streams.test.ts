@@ -4,7 +4,7 @@ import { DeleteConversationDocument, RemoveMemberDocument } from '../../document
 import type { Activity } from '../../src/delivery/activity.js'
 import { activityStream, TYPING_MS } from '../../src/delivery/activity-stream.js'
 import { Alarm } from '../../src/delivery/alarm.js'
-import { POLL_MS } from '../../src/delivery/conversation-feeds.js'
+import { POLL_MS } from '../../src/delivery/slow-poll.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'

@@ -13,7 +13,8 @@ type FeedServices = Pick<Services, 'database' | 'signals' | 'clock' | 'log'>
 
 interface Entry {
   feed: ConversationFeed
-  unsubscribe: () => void
+  /** What has it woken and polled. */
+  ends: (() => void)[]
 }
 
 /** The feeds of this process: one for each conversation that somebody follows in it. */
@@ -21,14 +22,14 @@ export class ConversationFeeds {
   readonly #services: FeedServices
   readonly #entries = new Map<string, Entry>()
   /** Finds the logs that have gone on although nobody was told. */
-  readonly #poll = new SlowPoll(
-    () => this.#entries.keys(),
-    (ids) => this.#askAbout(ids)
-  )
-  #opened: string[] = []
+  readonly #poll: SlowPoll<number>
 
   constructor(services: FeedServices) {
     this.#services = services
+    this.#poll = new SlowPoll(
+      (ids) => this.#findEnds(ids),
+      ({ message: reason }) => services.log.warn({ reason }, 'the ends of logs could not be looked at')
+    )
   }
 
   /**
@@ -44,29 +45,24 @@ export class ConversationFeeds {
   #open(conversationId: string, position: number): Entry {
     const feed = new ConversationFeed(this.#services, conversationId, position, () => this.#close(conversationId))
     // Before anything is read: whatever commits after the read wakes the feed again.
-    const unsubscribe = this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake())
-    const entry = { feed, unsubscribe }
+    const ends = [
+      this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake()),
+      this.#poll.watch(conversationId, (lastChange) => feed.poll(lastChange))
+    ]
+    const entry = { feed, ends }
     this.#entries.set(conversationId, entry)
-    this.#poll.start()
     // What happened before it listened. Many are opened at once, and asked about in one statement.
-    if (this.#opened.push(conversationId) === 1) setImmediate(() => void this.#poll.ask(this.#opened.splice(0)))
+    this.#poll.askSoon(conversationId)
     return entry
   }
 
   #close(conversationId: string): void {
-    this.#entries.get(conversationId)?.unsubscribe()
+    for (const end of this.#entries.get(conversationId)?.ends ?? []) end()
     this.#entries.delete(conversationId)
-    if (this.#entries.size === 0) this.#poll.stop()
   }
 
-  async #askAbout(ids: string[]): Promise<void> {
-    const { database, log } = this.#services
-    try {
-      const rows = await database.run<{ id: string; lastChange: number }>(FIND_ENDS, [ids])
-      const ends = new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
-      for (const id of ids) this.#entries.get(id)?.feed.poll(ends.get(id))
-    } catch (error) {
-      log.warn({ reason: (error as Error).message }, 'the ends of logs could not be looked at')
-    }
+  async #findEnds(ids: string[]): Promise<Map<string, number>> {
+    const rows = await this.#services.database.run<{ id: string; lastChange: number }>(FIND_ENDS, [ids])
+    return new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
   }
 }

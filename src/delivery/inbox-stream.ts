@@ -81,7 +81,7 @@ class Inbox {
     // Before the memberships are read: one that changes after that wakes it.
     this.#ends = [
       services.signals.subscribe(`user:${viewer.id}`, wake),
-      services.memberships.watch(viewer.id, (digest) => {
+      services.memberships.watchAll(viewer.id, (digest) => {
         if (digest !== this.#digest) wake()
       })
     ]

@@ -18,8 +18,16 @@ export const MEMBERSHIPS_TO_FOLLOW: Statement = {
 export const DIGESTS_OF_MEMBERSHIPS: Statement = {
   name: 'digests-of-memberships',
   text: `
-    select u.id as "userId", (select ${DIGEST}::text from ${MEMBERSHIPS} where m.user_id = u.id) as digest
+    select u.id, (select ${DIGEST}::text from ${MEMBERSHIPS} where m.user_id = u.id) as digest
       from unnest($1::text[]) as u (id)`
+}
+
+export const STILL_MEMBERS: Statement = {
+  name: 'still-members',
+  text: `
+    select w.conversation_id as "conversationId", w.user_id as "userId"
+      from unnest($1::uuid[], $2::text[]) as w (conversation_id, user_id)
+      join (${MEMBERSHIPS}) on m.conversation_id = w.conversation_id and m.user_id = w.user_id`
 }
 
 export interface Membership {
@@ -33,49 +41,67 @@ export interface Membership {
 /** What stands for the memberships of a user as they were read; null for none. */
 export type MembershipDigest = string | null
 
-type Watch = (digest: MembershipDigest) => void
+interface Place {
+  conversationId: string
+  userId: string
+}
 
-/** The memberships of those who follow all that they are in: one statement looks for changes in those of all of them. */
+/** The memberships that streams depend on: one statement looks for changes in those of all streams of the process. */
 export class Memberships {
-  readonly #services: Pick<Services, 'database' | 'log'>
-  readonly #watches = new Map<string, Set<Watch>>()
-  readonly #poll = new SlowPoll(
-    () => this.#watches.keys(),
-    (userIds) => this.#askAbout(userIds)
-  )
+  readonly #database: Services['database']
+  /** By user. */
+  readonly #digests: SlowPoll<MembershipDigest>
+  /** By {@link Place}. */
+  readonly #members: SlowPoll<true>
 
-  constructor(services: Pick<Services, 'database' | 'log'>) {
-    this.#services = services
+  constructor({ database, log }: Pick<Services, 'database' | 'log'>) {
+    const onFailure = ({ message: reason }: Error) => log.warn({ reason }, 'memberships could not be looked at')
+    this.#database = database
+    this.#digests = new SlowPoll((userIds) => this.#findDigests(userIds), onFailure)
+    this.#members = new SlowPoll((places) => this.#findMembers(places), onFailure)
   }
 
   async read(userId: string): Promise<{ memberships: Membership[]; digest: MembershipDigest }> {
-    const rows = await this.#services.database.run<Membership & { digest: string }>(MEMBERSHIPS_TO_FOLLOW, [userId])
+    const rows = await this.#database.run<Membership & { digest: string }>(MEMBERSHIPS_TO_FOLLOW, [userId])
     return { memberships: rows, digest: rows[0]?.digest ?? null }
   }
 
   /**
-   * Tells the digest of a user's memberships with every poll. It may have been read before what the watcher has read.
+   * Tells the digest of a user's memberships with every poll. It may be older than what the watcher has read.
    *
    * @returns a function that ends it
    */
-  watch(userId: string, watch: Watch): () => void {
-    const watches = this.#watches.get(userId) ?? new Set()
-    this.#watches.set(userId, watches.add(watch))
-    this.#poll.start()
-    return () => {
-      if (!watches.delete(watch) || watches.size > 0) return
-      this.#watches.delete(userId)
-      if (this.#watches.size === 0) this.#poll.stop()
-    }
+  watchAll(userId: string, tell: (digest: MembershipDigest) => void): () => void {
+    return this.#digests.watch(userId, (digest = null) => tell(digest))
   }
 
-  async #askAbout(userIds: string[]): Promise<void> {
-    const { database, log } = this.#services
-    try {
-      const rows = await database.run<{ userId: string; digest: MembershipDigest }>(DIGESTS_OF_MEMBERSHIPS, [userIds])
-      for (const { userId, digest } of rows) for (const watch of this.#watches.get(userId) ?? []) watch(digest)
-    } catch (error) {
-      log.warn({ reason: (error as Error).message }, 'memberships could not be looked at')
-    }
+  /**
+   * Tells with every poll whether a user is in a conversation. It may be older than what the watcher has read.
+   *
+   * @returns a function that ends it
+   */
+  watchOne(place: Place, tell: (isMember: boolean) => void): () => void {
+    return this.#members.watch(keyOf(place), (isMember) => tell(isMember === true))
   }
+
+  async #findDigests(userIds: string[]): Promise<Map<string, MembershipDigest>> {
+    const rows = await this.#database.run<{ id: string; digest: MembershipDigest }>(DIGESTS_OF_MEMBERSHIPS, [userIds])
+    return new Map(rows.map(({ id, digest }) => [id, digest]))
+  }
+
+  async #findMembers(keys: string[]): Promise<Map<string, true>> {
+    const places = keys.map(placeOf)
+    const columns = [places.map(({ conversationId }) => conversationId), places.map(({ userId }) => userId)]
+    const rows = await this.#database.run<Place>(STILL_MEMBERS, columns)
+    return new Map(rows.map((row) => [keyOf(row), true]))
+  }
+}
+
+function keyOf({ conversationId, userId }: Place): string {
+  return `${conversationId} ${userId}`
+}
+
+function placeOf(key: string): Place {
+  const end = key.indexOf(' ')
+  return { conversationId: key.slice(0, end), userId: key.slice(end + 1) }
 }

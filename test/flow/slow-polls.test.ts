@@ -1,31 +1,35 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { AddMembersDocument, DeleteConversationDocument, RemoveMemberDocument } from '../../documents/generated.js'
+import type { Activity } from '../../src/delivery/activity.js'
+import { activityStream } from '../../src/delivery/activity-stream.js'
 import type { MessageEvent } from '../../src/delivery/conversation-log.js'
 import { inboxStream } from '../../src/delivery/inbox-stream.js'
 import type { Signals } from '../../src/delivery/signals.js'
 import { POLL_MS } from '../../src/delivery/slow-poll.js'
+import type { Viewer } from '../../src/identity/viewer.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { fillPool } from '../support/many-conversations.js'
 import { StatementCounter } from '../support/statement-counter.js'
 
-/** Inboxes of one process, of which no signal is heard: what the slow poll finds, and what it takes. */
+/** Streams of one process, which hears no signal: what the slow poll finds, and what it takes. */
 
 type Inbox = AsyncIterableIterator<MessageEvent>
+type Activities = AsyncIterableIterator<Activity>
 
 let conclave: TestConclave
 let alice: GraphQLClient
 let counter: StatementCounter
 let publish: Signals['publish']
 let silence: MockInstance
-const inboxes: Inbox[] = []
+const streams: (Inbox | Activities)[] = []
 
 beforeAll(async () => {
   conclave = await bootConclave()
   alice = await conclave.as('alice')
-  await fillPool(conclave, 40)
+  await fillPool(conclave, 60)
   counter = new StatementCounter()
 })
 beforeEach(() => {
@@ -35,7 +39,7 @@ beforeEach(() => {
   silence = vi.spyOn(signals, 'publish').mockImplementation(() => {})
 })
 afterEach(async () => {
-  for (const inbox of inboxes.splice(0)) await inbox.return?.()
+  for (const stream of streams.splice(0)) await stream.return?.()
   silence.mockRestore()
   vi.useRealTimers()
 })
@@ -46,10 +50,19 @@ afterAll(async () => {
 
 /** Live in all that the user is in: nothing is read any more. */
 async function openInbox(userId: string): Promise<Inbox> {
-  const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token(userId)}`)
-  const inbox = await inboxStream(conclave.services, viewer, [], null)
-  inboxes.push(inbox)
+  const inbox = await inboxStream(conclave.services, await viewerOf(userId), [], null)
+  streams.push(inbox)
   return inbox
+}
+
+async function openActivity(userId: string, conversationId: string): Promise<Activities> {
+  const stream = await activityStream(conclave.services, await viewerOf(userId), conversationId)
+  streams.push(stream)
+  return stream
+}
+
+async function viewerOf(userId: string): Promise<Viewer> {
+  return await conclave.services.authenticate(`Bearer ${await conclave.token(userId)}`)
 }
 
 /** Of one poll, and of what comes of it. */
@@ -71,7 +84,7 @@ function poll(): void {
   vi.advanceTimersByTime(POLL_MS)
 }
 
-describe('a poll', () => {
+describe('a poll for inboxes', () => {
   it('is one statement for the memberships of all inboxes, and one for the ends of all their conversations', async () => {
     const open = async (count: number) => {
       const names = Array.from({ length: count }, (_, index) => `of-${count}-${index}`)
@@ -158,5 +171,41 @@ describe('a poll', () => {
     await send(alice, stays, 'goes on')
     poll()
     expect((await next).value.message).toMatchObject({ conversationId: stays })
+  })
+})
+
+describe('a poll for streams of activity', () => {
+  it('is one statement for all of them', async () => {
+    const open = async (count: number) => {
+      for (let index = 0; index < count; index++) {
+        const userId = `active ${count} ${index}`
+        const id = await createConversation(alice, [userId])
+        void (await openActivity(userId, id)).next().catch(() => {})
+        void (await openActivity('alice', id)).next().catch(() => {})
+      }
+    }
+    await open(2)
+    expect(await pollStatements()).toEqual(['still-members'])
+    await open(10)
+    expect(await pollStatements()).toEqual(['still-members'])
+  })
+
+  it('ends that of somebody removed, and of nobody else', async () => {
+    const id = await createConversation(alice, ['judy', 'kevin'])
+    const [removed, stays] = [(await openActivity('judy', id)).next(), (await openActivity('kevin', id)).next()]
+    await alice.run(RemoveMemberDocument, { conversationId: id, userId: 'judy' })
+    poll()
+    await expect(removed).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    await alice.run(RemoveMemberDocument, { conversationId: id, userId: 'kevin' })
+    poll()
+    await expect(stays).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
+  it('completes those of a deleted conversation', async () => {
+    const id = await createConversation(alice, ['laura'])
+    const next = (await openActivity('laura', id)).next()
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    poll()
+    expect(await next).toEqual({ done: true, value: undefined })
   })
 })

@@ -13,6 +13,7 @@ import { Database } from './database/database.js'
 import { openDatabaseAccess, type Part, type Purpose, prepareDataDir } from './database-access.js'
 import { ActivityLimit } from './delivery/activity.js'
 import { ConversationFeeds } from './delivery/conversation-feeds.js'
+import { Memberships } from './delivery/memberships.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
@@ -187,6 +188,7 @@ function composeServices(
     sendPace,
     sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
     feeds: new ConversationFeeds({ database, signals, clock, log }),
+    memberships: new Memberships({ database, log }),
     activityLimit,
     rateLimits,
     readMarks: new ReadMarks(signals, activityLimit),

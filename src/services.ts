@@ -6,6 +6,7 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
+import type { Memberships } from './delivery/memberships.js'
 import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
 import type { CompilingExecutor } from './graphql/compiling-executor.js'
@@ -52,10 +53,12 @@ export interface Services {
   sendGroups: SendGroups
   signals: Signals
   feeds: ConversationFeeds
+  memberships: Memberships
   activityLimit: ActivityLimit
   rateLimits: RateLimits
   documents: DocumentStore
   costLimit: CostLimit
+  /** Of queries and mutations, whatever transport they come over. */
   executor: CompilingExecutor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks

@@ -3,10 +3,10 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { ConversationLog, type MessageEvent } from './conversation-log.js'
 import { Follower, type LiveConsumer } from './follower.js'
 import { readLog } from './read-log.js'
+import { POLL_MS } from './slow-poll.js'
 
 type StreamServices = Pick<Services, 'database' | 'signals' | 'feeds' | 'clock'>
 

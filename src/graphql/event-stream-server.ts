@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type ExecutionResult, execute, type GraphQLSchema, getOperationAST } from 'graphql'
+import { type ExecutionResult, type GraphQLSchema, getOperationAST } from 'graphql'
 import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { type Context, createContext } from './context.js'
@@ -84,7 +84,8 @@ async function perform(
   const prepared = prepareOperation(schema, context, request)
   if (isRefusal(prepared)) return { errors: prepared }
   const operation = getOperationAST(prepared.document, prepared.operationName)
-  return operation?.operation === 'subscription' ? await subscribeOperation(prepared, format) : await execute(prepared)
+  if (operation?.operation === 'subscription') return await subscribeOperation(prepared, format)
+  return await context.services.executor.execute(prepared)
 }
 
 /** Takes the next event only when the client has room for it. */

@@ -57,6 +57,7 @@ export function serveWebSocket(
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,
+    execute: (args) => services.executor.execute(args),
     subscribe: (args) => subscribeOperation(args, format),
     connectionInitWaitTimeout: INIT_WAIT_MS,
     onConnect: (context) => admit(services, places, context),

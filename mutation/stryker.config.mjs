@@ -2,7 +2,6 @@ import { chosenFolder } from './folders.mjs'
 
 const { name, mutate } = chosenFolder()
 
-/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
   mutate,
   testRunner: 'vitest',

@@ -47,7 +47,7 @@ export interface Composition<P extends Part = Part> {
 /** Runs the releases in the opposite order; one that fails is logged, and the others run all the same. */
 export async function releaseAll(releases: (() => Promise<void>)[], log: Logger): Promise<void> {
   for (const release of releases.splice(0).reverse()) {
-    await release().catch((error: Error) => log.error({ reason: error.message }, 'closing failed'))
+    await release().catch((error: Error) => log.error({ reason: error }, 'closing failed'))
   }
 }
 

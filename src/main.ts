@@ -1,12 +1,14 @@
 import './require-node.js'
 // Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
+import { writeSync } from 'node:fs'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
-import { createLogger } from './log.js'
+import { createLogger, logConsole } from './log.js'
+import { faultText } from './reason-of.js'
 import { StartError } from './start-error.js'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
@@ -18,6 +20,7 @@ async function main(args: string[]): Promise<void> {
   const parts = partsOf(args)
   const config = loadConfig(process.env)
   const log = createLogger(config.logLevel)
+  logConsole(log)
   const releases: (() => Promise<void>)[] = []
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
   const stopped = stopSignal()
@@ -87,16 +90,23 @@ function tokenCommand(): string {
   return `${environment}npm run -s token -- alice`
 }
 
+function endWith(words: string): never {
+  writeSync(process.stderr.fd, `${words}\n`)
+  process.exit(1)
+}
+
+// Diagnostic reports would have the environment in them, and with it secrets.
+process.report.excludeEnv = true
+// Left to itself, Node prints an error with all that hangs on it.
+process.on('uncaughtException', (error) => endWith(`Conclave ends: ${faultText(error)}`))
+
 main(process.argv.slice(2)).then(
   () => process.exit(0),
   (error: unknown) => {
     if (error instanceof ConfigError) {
-      console.error(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)
-    } else if (error instanceof StartError) {
-      console.error(`Conclave cannot start: ${error.message}`)
-    } else {
-      console.error('Conclave cannot start:', error)
+      endWith(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)
     }
-    process.exit(1)
+    if (error instanceof StartError) endWith(`Conclave cannot start: ${error.message}`)
+    endWith(`Conclave cannot start: ${faultText(error)}`)
   }
 )

@@ -48,7 +48,7 @@ export class Database {
       max: LOOK_UP_CONNECTIONS,
       connectionTimeoutMillis: CONNECT_MS
     })
-    lookUps.on('error', (error) => log.warn({ reason: error.message }, 'connection lost'))
+    lookUps.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
     return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient(), lookUps)
   }
 

@@ -70,7 +70,7 @@ export class ConversationFeeds {
         const ends = new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
         for (const id of asked) this.#entries.get(id)?.feed.poll(ends.get(id))
       } catch (error) {
-        this.#services.log.warn({ reason: (error as Error).message }, 'the ends of logs could not be looked at')
+        this.#services.log.warn({ reason: error }, 'the ends of logs could not be looked at')
       }
     }
   }

@@ -99,7 +99,7 @@ async function authenticated(services: Services, socket: WebSocket, authorizatio
       socket.close(CloseCode.Forbidden, error.message)
       return null
     }
-    services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
+    services.log.error({ reason: error }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
   }
 }

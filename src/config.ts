@@ -9,6 +9,7 @@ import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/provide
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
+import { withSecretFiles } from './secret-files.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
@@ -175,7 +176,9 @@ const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: re
 
 /** What migrating needs, which is no secret but the owner's login. @throws ConfigError */
 export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: string; redisUrl: string | null } {
-  const given = withoutEmpty(env)
+  const unread: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), unread)
+  if (unread.length > 0) throw new ConfigError(unread)
   if (!given.DATABASE_URL) {
     throw new ConfigError(['DATABASE_URL is missing: the login that owns the tables, or is to own them.'])
   }
@@ -186,9 +189,10 @@ export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: stri
 
 /** @throws ConfigError naming every variable that is missing or wrong, and what it must be */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const given = withoutEmpty(env)
+  const problems: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), problems)
   const parsed = environment.safeParse(given)
-  const problems = parsed.success ? [] : problemsOf(parsed.error)
+  if (!parsed.success) problems.push(...problemsOf(parsed.error))
   const forMasterKeys = { variables: given, production: isProduction(given) }
   const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
   problems.push(...crossChecks(given))

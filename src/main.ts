@@ -85,8 +85,9 @@ function welcome(config: Config, url: string, databasePlace: string): string {
 
 /** The command as it has to be given: it reads the same folder and the same secret as the server. */
 function tokenCommand(): string {
-  const { DATA_DIR, AUTH_JWT_SECRET } = process.env
-  const environment = AUTH_JWT_SECRET ? 'AUTH_JWT_SECRET=… ' : DATA_DIR ? `DATA_DIR=${DATA_DIR} ` : ''
+  const { DATA_DIR, AUTH_JWT_SECRET, AUTH_JWT_SECRET_FILE: file } = process.env
+  const secret = AUTH_JWT_SECRET ? 'AUTH_JWT_SECRET=… ' : file ? `AUTH_JWT_SECRET_FILE=${file} ` : null
+  const environment = secret ?? (DATA_DIR ? `DATA_DIR=${DATA_DIR} ` : '')
   return `${environment}npm run -s token -- alice`
 }
 

@@ -32,6 +32,9 @@ import { opensItsKeys } from './master-key/opens-its-keys.js'
 import { MessageOpener } from './message/message-opener.js'
 import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
+import { MemoryBuckets } from './rate-limits/buckets.js'
+import { RateLimits } from './rate-limits/rate-limits.js'
+import { RedisBuckets } from './rate-limits/redis-buckets.js'
 import type { Services, Settings } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -165,7 +168,9 @@ function composeServices(
     },
     { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
   )
-  const activityLimit = new ActivityLimit()
+  const activityLimit = new ActivityLimit(clock)
+  const rateLimits = openRateLimits(config, clock, log)
+  opened.push(() => rateLimits.close())
   return {
     ...shared,
     config: settings,
@@ -181,12 +186,18 @@ function composeServices(
     sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
     feeds: new ConversationFeeds({ database, signals, clock, log }),
     activityLimit,
+    rateLimits,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits.cost),
     executor: new CompilingExecutor(),
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }
+}
+
+function openRateLimits({ rateLimits, redisUrl }: Config, clock: Clock, log: Logger): RateLimits {
+  const memory = new MemoryBuckets(clock)
+  return new RateLimits(rateLimits, rateLimits && redisUrl ? new RedisBuckets(redisUrl, memory, log) : memory)
 }
 
 /** What is secret in the configuration goes to whom it is for, and no further. */

@@ -71,8 +71,11 @@ export class RateLimited extends ConclaveError {
   readonly code = 'RATE_LIMITED'
 
   /** @param retryAfterMs when it may be tried again */
-  constructor(readonly retryAfterMs: number) {
-    super(`Too often. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`)
+  constructor(
+    readonly retryAfterMs: number,
+    message = `Too often. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`
+  ) {
+    super(message)
   }
 
   override get details() {

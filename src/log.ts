@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import { faultOf, reasonOf } from './reason-of.js'
+import { currentRequestId } from './request-id.js'
 
 export type { Logger }
 
@@ -18,10 +19,16 @@ export function createLogger(level: string, destination?: NodeJS.WritableStream)
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: requestOfEntry,
     serializers: { reason: reasonOf, err: faultOf },
     redact: { paths: [...SECRET, ...SECRET.map((name) => `*.${name}`)], remove: true }
   }
   return destination ? pino(options, destination) : pino(options)
+}
+
+function requestOfEntry(): object {
+  const requestId = currentRequestId()
+  return requestId === undefined ? {} : { requestId }
 }
 
 /** What libraries write to the console goes to the log, and their errors without what they quote. */

@@ -21,6 +21,7 @@ import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
 import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 
 /** The configuration without its secrets. */
 export type Settings = Omit<
@@ -52,6 +53,7 @@ export interface Services {
   signals: Signals
   feeds: ConversationFeeds
   activityLimit: ActivityLimit
+  rateLimits: RateLimits
   documents: DocumentStore
   costLimit: CostLimit
   executor: CompilingExecutor

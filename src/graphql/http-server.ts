@@ -18,6 +18,7 @@ import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
+import { hardenHttp, serverOptions } from './http-hardening.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
@@ -51,7 +52,12 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
   const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
   const maxBytes = requestBytes(config.maxBodyBytes)
-  const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
+  const app = fastify({
+    ...serverOptions(config),
+    bodyLimit: maxBytes,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true
+  })
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const apollo = new ApolloServer<Context>({
     schema,
@@ -78,6 +84,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await apollo.start()
   app.setErrorHandler(refuseRequest)
+  await hardenHttp(app, config)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -93,7 +100,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await app.register(fastifyApollo(apollo), {
     context: async (request) => {
-      const context = await createContext(services, request.headers.authorization).catch(asHttpError)
+      const context = await createContext(services, request.headers.authorization, request.ip).catch(asHttpError)
       requireAllowed(services, schema, request)
       return context
     }

@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
+import { limitMutations } from './limited-mutations.js'
 import { ActivityResolver } from './resolvers/activity-resolver.js'
 import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
@@ -20,7 +21,7 @@ const unusedPubSub: PubSub = {
 
 /** @param devToken whether the mutation of that name is part of the schema: in development only */
 export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema {
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: [
       UserResolver,
       ConversationResolver,
@@ -40,4 +41,5 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
     // Inputs are checked where they are used, whichever way they come in.
     validate: false
   })
+  return limitMutations(schema)
 }

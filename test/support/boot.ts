@@ -94,7 +94,10 @@ function environment(databaseUrl: string): NodeJS.ProcessEnv {
     AUTH_JWT_SECRET: SECRET,
     MASTER_KEY: 'local:test',
     MASTER_SECRETS: TEST_SECRETS,
-    KEY_BITS: '2048'
+    KEY_BITS: '2048',
+    // Tests do in a second what people do in a day.
+    RATE_LIMITS: 'off',
+    SOCKETS_PER_USER: '10000'
   }
 }
 
@@ -105,6 +108,8 @@ export function programEnvironment({ database, services }: TestConclave): Record
     MASTER_KEY: 'local:test',
     MASTER_SECRETS: TEST_SECRETS,
     AUTH_JWT_SECRET: services.authentication.jwtSecret,
-    KEY_BITS: '2048'
+    KEY_BITS: '2048',
+    RATE_LIMITS: 'off',
+    SOCKETS_PER_USER: '10000'
   }
 }

@@ -4,7 +4,7 @@ import type { DatabaseLogin } from '../src/database/database-login.js'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
-import { faultOf } from '../src/reason-of.js'
+import { type Fault, faultOf } from '../src/reason-of.js'
 import { openRedisCluster } from '../src/redis-cluster.js'
 import { parseRedisCluster } from '../src/redis-url.js'
 import type { QueueOutage } from './queue-outage.js'
@@ -73,9 +73,17 @@ export function openWorker(
 }
 
 /** What a failed job says is kept in the queue, with the place that it came from. */
+class JobFailure extends Error {
+  override readonly name = 'JobFailure'
+
+  constructor({ name, reason, stack = '' }: Fault) {
+    super(reason)
+    this.stack = `${name}: ${reason}\n${stack}`
+  }
+}
+
 function failSafely(error: unknown): never {
-  const { name, reason, stack = '' } = faultOf(error)
-  throw Object.assign(new Error(reason), { stack: `${name}: ${reason}\n${stack}` })
+  throw new JobFailure(faultOf(error))
 }
 
 /** The queue as the processes use it that only announce work. */

@@ -9,10 +9,9 @@ export interface Fault {
 }
 
 const MAX_CHARACTERS = 500
-/** What is longer may be made to be slow to look through. */
 const MAX_READ = 4 * MAX_CHARACTERS
 /** Errors of our own. Their words are chosen with logs in mind. */
-const OWN = new Set(['StartError', 'ConfigError', 'MasterKeyError', 'DecryptionError', 'UntrueWrapping'])
+const OWN = new Set(['StartError', 'ConfigError', 'MasterKeyError', 'DecryptionError', 'UntrueWrapping', 'JobFailure'])
 /**
  * Classes of SQLSTATE whose words name columns, constraints, logins or limits, and no value. Left out above all are
  * data exceptions (22) and what `raise` or an extension says; of class 42 syntax errors, which quote the statement.
@@ -33,10 +32,11 @@ export function reasonOf(error: unknown): string {
   // What V8 cannot parse it repeats, and not always in quotation marks.
   if (error instanceof SyntaxError) return 'something could not be parsed'
   const code = codeOf(error)
-  if (error instanceof ConclaveError || OWN.has(error.name)) return shortened(withoutPasswords(error.message))
+  if (error instanceof ConclaveError || OWN.has(error.name))
+    return shortened(withoutPasswords(error.message.slice(0, MAX_READ)))
   const isDatabases = /^[0-9A-Z]{5}$/.test(code) && 'severity' in error
   const words =
-    isDatabases && WITHOUT_VALUES.test(code) ? withoutPasswords(error.message) : withoutValues(error.message)
+    isDatabases && WITHOUT_VALUES.test(code) ? withoutPasswords(firstLine(error.message)) : withoutValues(error.message)
   const named = words || error.name
   return code && !named.includes(code) ? `${shortened(named)} (${code})` : shortened(named)
 }
@@ -67,23 +67,33 @@ function codeOf(error: Error): string {
 }
 
 /**
- * From the first quotation mark of a kind to the last: a value may hold some itself. To the end where there is no
- * last one, or the words go on. An apostrophe is none.
+ * The first line, from the first quotation mark of a kind to the last: a value may hold some itself. To the end where
+ * one of them has no partner, or the words would go on. An apostrophe is none.
  */
 function withoutValues(words: string): string {
-  const read = withoutPasswords(words)
-  const unquoted = words.length > MAX_READ ? read.replace(/["`][\s\S]*|(?<!\w)'[\s\S]*/, '…') : read
+  const line = firstLine(words)
+  const goesOn = line.length < words.length
   return shortened(
-    unquoted
-      .replace(/"[\s\S]*"|"[\s\S]*$/, '"…"')
-      .replace(/`[\s\S]*`|`[\s\S]*$/, '`…`')
-      .replace(/(?<![\w…])'[\s\S]*'|(?<![\w…])'[\s\S]*$/, "'…'")
+    [/"/g, /`/g, /(?<!\w)'|'(?!\w)/g].reduce((left, mark) => withoutQuoted(left, mark, goesOn), withoutPasswords(line))
   )
+}
+
+function withoutQuoted(words: string, mark: RegExp, goesOn: boolean): string {
+  const places = [...words.matchAll(mark)].map(({ index }) => index)
+  const [first, last] = [places[0], places.at(-1)]
+  if (first === undefined || last === undefined) return words
+  const rest = goesOn || places.length % 2 === 1 ? '' : words.slice(last + 1)
+  return `${words.slice(0, first)}${words[first]}…${words[first]}${rest}`
+}
+
+/** Libraries put what a row or a statement held into the lines below. What is longer may be made to be slow to look through. */
+function firstLine(words: string): string {
+  return words.slice(0, MAX_READ).split('\n', 1)[0] ?? ''
 }
 
 /** URLs keep scheme, host and path. */
 function withoutPasswords(words: string): string {
-  return words.slice(0, MAX_READ).replace(/\b([a-z][a-z0-9+.-]*:\/\/)(?:\S*@)?([^\s?]*)(?:\?[^\s'"`]*)?/gi, '$1$2')
+  return words.replace(/\b([a-z][a-z0-9+.-]*:\/\/)(?:\S*@)?([^\s?]*)(?:\?[^\s'"`]*)?/gi, '$1$2')
 }
 
 function shortened(words: string): string {

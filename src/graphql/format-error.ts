@@ -25,7 +25,9 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
     const message = hideSuggestions ? words.replace(/ ?Did you mean (.+?)\?$/, '') : words
     return { message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
-  log.error({ ...faultOf(withoutResult(original)), path: located?.path }, 'internal error')
+  const reason = withoutResult(original)
+  const { name, stack } = faultOf(reason)
+  log.error({ name, reason, stack, path: located?.path }, 'internal error')
   return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }
 }
 
@@ -41,7 +43,8 @@ function withoutResult(error: unknown): unknown {
  */
 function isFaultOfRequest(error: GraphQLError): boolean {
   const { path, originalError, extensions, nodes } = error
-  if (extensions.code === 'INTERNAL_SERVER_ERROR') return false
+  // Compiled code leaves them out.
+  if ((extensions as GraphQLError['extensions'] | undefined)?.code === 'INTERNAL_SERVER_ERROR') return false
   if (!path) return !originalError || originalError instanceof GraphQLError || nodes !== undefined
   // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
   const refusal = originalError ?? error

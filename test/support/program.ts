@@ -54,17 +54,17 @@ export class InstalledProgram {
   }
 
   /** A worker alone, of a program that was built. */
-  startWorker(env: Record<string, string>): RunningProgram {
-    return this.#startPart('worker', env)
+  startWorker(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('worker', env, flags)
   }
 
-  /** An API process alone, likewise. */
-  startApi(env: Record<string, string>): RunningProgram {
-    return this.#startPart('api', env)
+  /** An API process alone, likewise. @param flags of node */
+  startApi(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('api', env, flags)
   }
 
-  #startPart(part: 'api' | 'worker', env: Record<string, string>): RunningProgram {
-    const command = [join('dist', 'src', 'main.js'), part]
+  #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {
+    const command = [...flags, join('dist', 'src', 'main.js'), part]
     const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true }
     const program = new RunningProgram(spawn(process.execPath, command, options))
     this.#running.push(program)
@@ -144,6 +144,10 @@ export class RunningProgram {
   /** What a supervisor sends that wants it to stop. */
   terminate(): void {
     this.#signal('SIGTERM')
+  }
+
+  send(signal: NodeJS.Signals): void {
+    this.#signal(signal)
   }
 
   /** Ctrl-C in its terminal. */

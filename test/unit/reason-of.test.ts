@@ -32,6 +32,12 @@ describe('what an error quotes', () => {
     ['what a function of the database raises', databaseError('P0001', `no such key: '${SECRET}'`)],
     ['a value with quotation marks in it', databaseError('22P02', `invalid input: "a"b ${SECRET}" c"`)],
     [
+      'what the ORM adds in a line of its own',
+      databaseError('23514', `new row violates check constraint "a"\n - detail: Failing row contains (1, ${SECRET}).`)
+    ],
+    ['a value with a line break in it', new Error(`of "a": "x\n${SECRET}" is not good`)],
+    ['a value before a line break', new Error(`of "a": "${SECRET}\nmore" is not good`)],
+    [
       'what hangs on it',
       Object.assign(new Error('failed'), { command: { name: 'auth', args: [SECRET] }, cause: new Error(SECRET) })
     ]

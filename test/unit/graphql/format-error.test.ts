@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { buildSchema, type ExecutionResult, GraphQLError, graphql, Source } from 'graphql'
+import { buildSchema, type ExecutionResult, GraphQLError, graphql, parse, Source } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import {
   BadUserInput,
@@ -11,6 +11,7 @@ import {
   NotFound,
   Unauthenticated
 } from '../../../src/errors.js'
+import { CompilingExecutor } from '../../../src/graphql/compiling-executor.js'
 import { formatError } from '../../../src/graphql/format-error.js'
 import { createLogger } from '../../../src/log.js'
 
@@ -31,6 +32,19 @@ describe('an error inside', () => {
       path: ['greeting']
     })
     expect(JSON.stringify(line)).not.toContain('hunter2')
+  })
+
+  it('is the same to client and log where the operation was compiled', async () => {
+    const { log, logged } = recordingLog()
+    const executor = new CompilingExecutor()
+    const failing = buildSchema('type Query { greeting: String }')
+    const { greeting } = failing.getQueryType()?.getFields() ?? {}
+    Object.assign(greeting ?? {}, { resolve: () => Promise.reject(new Error('inside')) })
+    const args = { schema: failing, document: parse('{ greeting }') }
+    await executor.execute(args)
+    const { errors = [] } = await executor.execute(args)
+    expect(errors.map((error) => formatError(log, error))).toMatchObject([{ ...INTERNAL, path: ['greeting'] }])
+    expect(logged()).toMatchObject([{ name: 'Error', reason: 'inside', path: ['greeting'] }])
   })
 
   it.each([['a text: hunter2'], [null], [undefined], [{ password: 'hunter2' }]])(

@@ -7,18 +7,16 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { systemClock } from '../../src/clock.js'
 import { signToken } from '../../src/identity/sign-token.js'
-import { InstalledProgram, type RunningProgram } from '../support/program.js'
-import { canStartRedis, RedisServer } from '../support/redis.js'
-import { startEchoingVault } from '../support/secrets/echoing-vault.js'
+import { startEchoingVault } from '../support/marked-secrets/echoing-vault.js'
 import {
   everyOperation,
   literalTexts,
   type RootOperation,
   schemaOf,
   unfitVariables
-} from '../support/secrets/every-operation.js'
-import { firstEvent, firstResult } from '../support/secrets/first-result.js'
-import { DRIVERS, MarkedWorld, type Variables } from '../support/secrets/marked-world.js'
+} from '../support/marked-secrets/every-operation.js'
+import { firstEvent, firstResult } from '../support/marked-secrets/first-result.js'
+import { DRIVERS, MarkedWorld, type Variables } from '../support/marked-secrets/marked-world.js'
 import {
   findMarked,
   type Marked,
@@ -26,14 +24,16 @@ import {
   markedText,
   newMarker,
   type Written
-} from '../support/secrets/markers.js'
+} from '../support/marked-secrets/markers.js'
 import {
   lastStatements,
   writtenInDatabase,
   writtenInFiles,
   writtenInRedis,
   writtenOfProcess
-} from '../support/secrets/written.js'
+} from '../support/marked-secrets/written.js'
+import { InstalledProgram, type RunningProgram } from '../support/program.js'
+import { canStartRedis, RedisServer } from '../support/redis.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { TRANSPORTS, type Transport } from '../support/transports.js'
 
@@ -70,7 +70,7 @@ const tokens: Record<'alice' | 'bob' | 'mallory' | 'expired', string> = { alice:
 const told: string[] = []
 const secretTokens: Marked[] = []
 
-const hook = fileURLToPath(new URL('../support/secrets/fault-hook.mjs', import.meta.url))
+const hook = fileURLToPath(new URL('../support/marked-secrets/fault-hook.mjs', import.meta.url))
 
 describe.skipIf(!canStartRedis)('a secret', () => {
   beforeAll(start, 120_000)
@@ -128,7 +128,8 @@ describe.skipIf(!canStartRedis)('a secret', () => {
   })
 
   it('is part of what the database refuses, whatever is asked', { timeout: 120_000 }, async () => {
-    const prepared = await Promise.all(operations.map(successOf))
+    const prepared: Asked[] = []
+    for (const operation of operations) prepared.push(await successOf(operation))
     await database.query('delete from pooled_keys')
     await database.query(BREAK_WRITING)
     for (const asked of prepared) for (const transport of TRANSPORTS) await performAnyway(transport, asked)

@@ -41,14 +41,14 @@ export async function writtenInRedis(url: string): Promise<Written> {
   const redis = new Redis(url)
   try {
     const written: Written = {}
-    for (const key of await redis.keys('*')) written[`Redis key ${key}`] = `${key} ${await valueOf(redis, key)}`
+    for (const key of await redis.keys('*')) written[`Redis key ${key}`] = `${key} ${await contentOf(redis, key)}`
     return written
   } finally {
     redis.disconnect()
   }
 }
 
-async function valueOf(redis: Redis, key: string): Promise<string> {
+async function contentOf(redis: Redis, key: string): Promise<string> {
   switch (await redis.type(key)) {
     case 'string':
       return (await redis.getBuffer(key))?.toString('latin1') ?? ''

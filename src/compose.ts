@@ -59,6 +59,8 @@ interface Making<P extends Part> {
   parts: readonly P[]
   clock?: Clock
   purpose?: Purpose
+  /** Ends the waiting for a database that is not there. */
+  signal?: AbortSignal
 }
 
 /** A part's own way into the database. */
@@ -81,12 +83,12 @@ interface Shared
 export async function compose<P extends Part>(
   config: Config,
   log: Logger,
-  { parts, clock = systemClock, purpose = 'SERVER' }: Making<P>
+  { parts, clock = systemClock, purpose = 'SERVER', signal = new AbortController().signal }: Making<P>
 ): Promise<Composition<P>> {
   const opened: (() => Promise<void>)[] = []
   const close = () => releaseAll(opened, log)
   try {
-    const access = await openDatabaseAccess(config, parts, log, purpose)
+    const access = await openDatabaseAccess(config, parts, log, purpose, signal)
     opened.push(() => access.close())
     const outage = new QueueOutage(log)
     const stores: PartStores<P>[] = []

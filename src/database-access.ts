@@ -6,6 +6,7 @@ import { type DatabaseLogin, databaseLogin } from './database/database-login.js'
 import type { DatabaseRole } from './database/database-roles.js'
 import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
+import { connectionErrorCode, untilReachable } from './database/until-reachable.js'
 import { developmentSecret } from './development-secrets.js'
 import type { Logger } from './log.js'
 import { StartError } from './start-error.js'
@@ -36,14 +37,24 @@ export async function openDatabaseAccess(
   config: Config,
   parts: readonly Part[],
   log: Logger,
-  purpose: Purpose
+  purpose: Purpose,
+  signal: AbortSignal
 ): Promise<DatabaseAccess> {
   const urls = urlsOf(config)
-  if (urls) return { ...(await prepare(config, urls, parts, log)), close: async () => {} }
+  if (urls) {
+    const place = withoutPassword(urls.owner ?? requireUrl(urls, parts[0] ?? 'api'))
+    const open = () => prepare(config, urls, parts, log)
+    // A server waits for its database; whoever has given a command is told.
+    const prepared = await (purpose === 'SERVER' ? untilReachable(open, place, log, signal) : open()).catch(
+      asStartError
+    )
+    return { ...prepared, close: async () => {} }
+  }
   const embedded = await openEmbedded(config, purpose)
   try {
     const own = { owner: embedded.url, api: embedded.apiUrl, worker: embedded.workerUrl }
-    return { ...(await prepare(config, own, parts, log)), place: embedded.folder, close: () => embedded.stop() }
+    const prepared = await prepare(config, own, parts, log).catch(asStartError)
+    return { ...prepared, place: embedded.folder, close: () => embedded.stop() }
   } catch (error) {
     await embedded.stop()
     throw error
@@ -69,7 +80,7 @@ async function prepare(
 ): Promise<Omit<DatabaseAccess, 'close'>> {
   const login = (part: Part) => databaseLogin(requireUrl(urls, part), ROLES[part])
   for (const part of parts) login(part)
-  if (urls.owner) await migrateAll(urls.owner, config)
+  if (urls.owner) await bringUpToDate(urls.owner, config)
   for (const part of parts) {
     const excess = await checkLogin(login(part), ROLES[part]).catch((error: unknown) => {
       const variable = urls[part] === urls.owner ? 'DATABASE_URL' : VARIABLES[part]
@@ -81,8 +92,13 @@ async function prepare(
   return { login, place: withoutPassword(requireUrl(urls, parts[0] ?? 'api')) }
 }
 
+/** @throws StartError for a database that cannot be reached */
+export async function migrateAll(url: string, config: Pick<Config, 'redisUrl'>): Promise<void> {
+  await bringUpToDate(url, config).catch(asStartError)
+}
+
 /** The tables of Conclave, and those of the queue where the database carries it. */
-export async function migrateAll(url: string, { redisUrl }: Pick<Config, 'redisUrl'>): Promise<void> {
+async function bringUpToDate(url: string, { redisUrl }: Pick<Config, 'redisUrl'>): Promise<void> {
   try {
     await migrate(url)
     if (redisUrl === null) await prepareQueueSchema(url)
@@ -130,16 +146,31 @@ function unusableDataDir(config: Config, error: unknown): unknown {
 }
 
 /** Codes of node and of PostgreSQL (SQLSTATE classes 28 and 3D) for a database that does not let us in. */
-const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03|no answer)$/
+const UNREACHABLE =
+  /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|28\w{3}|3D\w{3}|57P0[13]|no answer)$/
+
+/** A database that could not be reached, by the code that says why. */
+class UnreachableDatabase extends Error {
+  constructor(
+    readonly code: string,
+    message: string
+  ) {
+    super(message)
+  }
+}
 
 function unreachableDatabase(databaseUrl: string, variable: string, error: unknown): unknown {
   if (error instanceof StartError) return error
-  // The driver has no code for a server that accepts a connection and then says nothing.
-  const { code = 'no answer' } = error as { code?: string }
+  const code = connectionErrorCode(error)
   if (!UNREACHABLE.test(code)) return error
-  return new StartError(
+  return new UnreachableDatabase(
+    code,
     `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check ${variable}, and that it runs and lets this user in.`
   )
+}
+
+function asStartError(error: unknown): never {
+  throw error instanceof UnreachableDatabase ? new StartError(error.message) : error
 }
 
 function withoutPassword(databaseUrl: string): string {

@@ -1,6 +1,7 @@
 import './require-node.js'
 // Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
+import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
@@ -8,6 +9,7 @@ import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
 import { createLogger, logConsole } from './log.js'
+import { handleProcessFaults } from './process-faults.js'
 import { faultText } from './reason-of.js'
 import { StartError } from './start-error.js'
 
@@ -23,9 +25,11 @@ async function main(args: string[]): Promise<void> {
   logConsole(log)
   const releases: (() => Promise<void>)[] = []
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
-  const stopped = stopSignal()
+  const stopping = new AbortController()
+  const stopped = untilStopped(stopping)
+  handleProcessFaults(log, () => stopping.abort())
   try {
-    const composition = await compose(config, log, { parts })
+    const composition = await compose(config, log, { parts, signal: stopping.signal })
     releases.push(() => composition.close())
     if (parts.includes('api')) {
       const server = await startHttpServer(composition.services.api)
@@ -41,6 +45,8 @@ async function main(args: string[]): Promise<void> {
       await Promise.race([worker.ready, stopped])
     }
     await stopped
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
   } finally {
     await releaseAll(releases, log)
   }
@@ -52,20 +58,18 @@ function partsOf(args: string[]): Part[] {
   throw new StartError(USAGE)
 }
 
-/** Settles with the first signal. From then on there is an end: in time, or with another signal. */
-async function stopSignal(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let heardAt: number | null = null
-    const stop = () => {
-      // npm passes on what the terminal has sent to the whole group: the same Ctrl-C comes twice.
-      if (heardAt !== null && performance.now() - heardAt > ECHO_MS) process.exit(1)
-      if (heardAt !== null) return
-      heardAt = performance.now()
-      setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
-      resolve()
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
-  })
+/** Settles with the first signal, or the first fault. From then on there is an end: in time, or with another signal. */
+async function untilStopped(stopping: AbortController): Promise<void> {
+  let heardAt: number | null = null
+  const stop = () => {
+    // npm passes on what the terminal has sent to the whole group: the same Ctrl-C comes twice.
+    if (heardAt !== null && performance.now() - heardAt > ECHO_MS) process.exit(1)
+    heardAt ??= performance.now()
+    stopping.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+  await once(stopping.signal, 'abort')
+  setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
 }
 
 function welcome(config: Config, url: string, databasePlace: string): string {
@@ -92,17 +96,18 @@ function tokenCommand(): string {
 }
 
 function endWith(words: string): never {
-  writeSync(process.stderr.fd, `${words}\n`)
-  process.exit(1)
+  try {
+    writeSync(process.stderr.fd, `${words}\n`)
+  } finally {
+    process.exit(1)
+  }
 }
 
 // Diagnostic reports would have the environment in them, and with it secrets.
 process.report.excludeEnv = true
-// Left to itself, Node prints an error with all that hangs on it.
-process.on('uncaughtException', (error) => endWith(`Conclave ends: ${faultText(error)}`))
 
 main(process.argv.slice(2)).then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
     if (error instanceof ConfigError) {
       endWith(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)

@@ -31,7 +31,7 @@ export function encodeEnvelope(suite: Suite, ...payload: Uint8Array[]): Buffer {
 
 /** Returns the payload behind the header, or refuses an unknown format or another suite. */
 export function decodeEnvelope(suite: Suite, envelope: Uint8Array): Buffer {
-  if (envelope.length < HEADER_BYTES || envelope[0] !== FORMAT || envelope[1] !== suite) {
+  if (envelope[0] !== FORMAT || envelope[1] !== suite) {
     throw new DecryptionError()
   }
   return Buffer.from(envelope.buffer, envelope.byteOffset + HEADER_BYTES, envelope.byteLength - HEADER_BYTES)

@@ -33,6 +33,8 @@ const RIGHTS = `
  */
 export async function checkLogin(login: DatabaseLogin, role: DatabaseRole): Promise<string[]> {
   const client = new pg.Client({ ...login, connectionTimeoutMillis: CONNECT_MS })
+  // Whatever is asked next says so.
+  client.on('error', () => {})
   await client.connect().catch((error: unknown) => {
     if (!NOT_THE_ROLE.includes((error as { code?: string }).code ?? '')) throw error
     const user = new URL(login.connectionString).username
@@ -57,12 +59,23 @@ async function requireMigrations(client: pg.Client): Promise<void> {
       return []
     }
   )
-  // One that has more was migrated by a newer version, beside which this one still serves.
+  const contracted = applied.find((name) => isContract(name) && !migrations.some((known) => known.name === name))
+  if (contracted) {
+    throw new StartError(
+      `The database was migrated by a newer version (${contracted}), which took away what this one needs. Start that version, or a newer one.`
+    )
+  }
+  // One that has only more was migrated by a newer version, beside which this one still serves.
   const missing = migrations.filter(({ name }) => !applied.includes(name))
   if (missing.length === 0) return
   throw new StartError(
     `The database lacks ${missing.length} migrations of this version, up to ${missing.at(-1)?.name}. Run npm run -s migrate first, with the DATABASE_URL of its owner.`
   )
+}
+
+/** Migrations add; one that takes away what older versions use says so in its name: see CONTRIBUTING.md. */
+function isContract(name: string): boolean {
+  return name.endsWith('-contract')
 }
 
 function excessOf({ login, isOwner, mayCreate, mayUseTemporary, mayRead }: Rights, role: DatabaseRole): string[] {

@@ -18,7 +18,8 @@ export interface Statement {
 }
 
 const LOOK_UP_CONNECTIONS = 2
-const CONNECT_MS = 10_000
+/** For a connection: a new one, or one that others have. Who has waited that long is told to try again. */
+const WAITING = { connectionTimeoutMillis: 4_000, keepAlive: true }
 
 /** The database: an ORM for everything off the hot paths, named statements on them, one pool. */
 export class Database {
@@ -37,7 +38,7 @@ export class Database {
     const orm = await MikroORM.init({
       clientUrl: login.connectionString,
       // The ORM takes no parameters of a URL, such as sslmode: the driver does.
-      driverOptions: { ...login },
+      driverOptions: { ...login, ...WAITING },
       entities,
       pool: { min: 0, max: poolMax },
       forceUtcTimezone: true,
@@ -45,11 +46,12 @@ export class Database {
     })
     const lookUps = new pg.Pool({
       ...login,
-      max: LOOK_UP_CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_MS
+      ...WAITING,
+      max: LOOK_UP_CONNECTIONS
     })
-    lookUps.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
-    return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient(), lookUps)
+    const pool: pg.Pool = await orm.em.getDriver().getConnection().getNativeClient()
+    for (const each of [pool, lookUps]) hearOfLostConnections(each, log)
+    return new Database(orm, pool, lookUps)
   }
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
@@ -107,6 +109,15 @@ export class Database {
     await this.#orm.close(true)
     await this.#lookUps.end()
   }
+}
+
+/**
+ * A pool listens to its connections while nobody has them. One that is lost between two statements of a transaction
+ * would end the process, if nobody else did.
+ */
+function hearOfLostConnections(pool: pg.Pool, log: Logger): void {
+  pool.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
+  pool.on('connect', (client) => client.on('error', () => {}))
 }
 
 /**

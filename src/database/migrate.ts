@@ -17,6 +17,8 @@ const CONNECT_MS = 10_000
  */
 export async function migrate(url: string): Promise<void> {
   const lock = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS })
+  // Whatever is asked next says so.
+  lock.on('error', () => {})
   await lock.connect()
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])

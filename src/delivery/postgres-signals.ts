@@ -5,7 +5,7 @@ import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
-import { SEPARATOR, type Signal, type Signals, type Topic, type Wake } from './signals.js'
+import { formatSignal, parseSignal, type Signal, type Signals, type Topic, type Wake } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
@@ -81,9 +81,8 @@ export class PostgresSignals implements Signals {
   }
 
   async #send(batch: Signal[]): Promise<void> {
-    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : topic + SEPARATOR + payload))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    await this.#query({ name: 'notify', text, values: [CHANNEL, texts] })
+    await this.#query({ name: 'notify', text, values: [CHANNEL, batch.map(formatSignal)] })
   }
 
   async #query(statement: QueryConfig): Promise<void> {
@@ -94,9 +93,8 @@ export class PostgresSignals implements Signals {
   }
 
   #receive(text: string): void {
-    const end = text.indexOf(SEPARATOR)
-    if (end < 0) this.#listeners.wake(text as Topic)
-    else this.#listeners.wake(text.slice(0, end) as Topic, text.slice(end + SEPARATOR.length))
+    const { topic, payload } = parseSignal(text)
+    this.#listeners.wake(topic, payload)
   }
 
   async #connect(): Promise<void> {

@@ -1,8 +1,12 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
+import { isDatabaseOutage } from '../database/outage.js'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
 import { faultOf } from '../reason-of.js'
 import { withoutValues } from './without-values.js'
+
+/** An outage seldom is over sooner. */
+const OUTAGE_RETRY_MS = 1_000
 
 /**
  * What a client sees of an error, over every transport alike: message, path, and a code of the closed list.
@@ -28,7 +32,9 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
   const reason = withoutResult(original)
   const { name, stack } = faultOf(reason)
   log.error({ name, reason, stack, path: located?.path }, 'internal error')
-  return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }
+  const retry = isDatabaseOutage(original) ? { retryAfterMs: OUTAGE_RETRY_MS } : {}
+  const extensions = { ...retry, code: 'INTERNAL' }
+  return { message: 'Something went wrong on our side. Try again.', ...place, extensions }
 }
 
 /** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */
@@ -43,8 +49,8 @@ function withoutResult(error: unknown): unknown {
  */
 function isFaultOfRequest(error: GraphQLError): boolean {
   const { path, originalError, extensions, nodes } = error
-  // Compiled code leaves them out.
-  if ((extensions as GraphQLError['extensions'] | undefined)?.code === 'INTERNAL_SERVER_ERROR') return false
+  // The compiling executor leaves them out.
+  if (extensions?.code === 'INTERNAL_SERVER_ERROR') return false
   if (!path) return !originalError || originalError instanceof GraphQLError || nodes !== undefined
   // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
   const refusal = originalError ?? error

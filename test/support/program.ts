@@ -63,8 +63,16 @@ export class InstalledProgram {
     return this.#startPart('api', env, flags)
   }
 
+  /** A command of its own, likewise. */
+  startScript(name: 'migrate', env: Record<string, string>): RunningProgram {
+    return this.#startCompiled([join('dist', 'src', `${name}.js`)], env)
+  }
+
   #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {
-    const command = [...flags, join('dist', 'src', 'main.js'), part]
+    return this.#startCompiled([...flags, join('dist', 'src', 'main.js'), part], env)
+  }
+
+  #startCompiled(command: string[], env: Record<string, string>): RunningProgram {
     const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true }
     const program = new RunningProgram(spawn(process.execPath, command, options))
     this.#running.push(program)

@@ -1,4 +1,4 @@
-import { masterSecretFrom } from '../crypto/keys.js'
+import { type MasterSecret, masterSecretFrom } from '../crypto/keys.js'
 import { readSecretFile } from '../secret-files.js'
 import { LocalMasterKey } from './local-master-key.js'
 import { parseMasterSecrets } from './parse-master-secrets.js'
@@ -16,11 +16,18 @@ export const localProvider: MasterKeyProvider = {
     const secrets = readMasterSecrets(env.variables, problems)
     if (secrets) checkNamed(secrets, env, problems)
     else if (!env.variables.MASTER_SECRETS_FILE) checkGenerated(env, problems)
+    // What is kept of them for as long as the process lives cannot be read as text.
+    const keys = secrets && new Map([...secrets].map(([id, secret]) => [id, masterSecretOf(secret)]))
     return async (id, { developmentSecret }) => {
-      const secret = secrets ? secrets.get(id) : await developmentSecret()
-      return new LocalMasterKey(id, masterSecretFrom(Buffer.from(secret ?? '', 'base64')))
+      const key = keys ? keys.get(id) : masterSecretOf(await developmentSecret())
+      if (!key) throw new Error('a local master key has a secret')
+      return new LocalMasterKey(id, key)
     }
   }
+}
+
+function masterSecretOf(base64: string): MasterSecret {
+  return masterSecretFrom(Buffer.from(base64, 'base64'))
 }
 
 function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<string, string> | null {

@@ -17,7 +17,7 @@ import { PostgresSignals } from './delivery/postgres-signals.js'
 import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
-import { CompilingExecutor } from './graphql/compiling-executor.js'
+import { CompilingExecutor, plainExecutor } from './graphql/compiling-executor.js'
 import { CostLimit } from './graphql/cost-limit.js'
 import { DocumentStore } from './graphql/document-store.js'
 import { PersistedQueries } from './graphql/persisted-queries.js'
@@ -192,7 +192,7 @@ function composeServices(
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits.cost),
-    executor: new CompilingExecutor(),
+    executor: config.codeFromStrings ? new CompilingExecutor() : plainExecutor,
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }
 }

@@ -66,6 +66,8 @@ export interface Config {
   queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
+  /** Whether code may be made from text once the process has started. */
+  codeFromStrings: boolean
   logLevel: string
 }
 
@@ -223,6 +225,7 @@ const environment = z.object({
   REQUEST_TIMEOUT: milliseconds.default(30_000),
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
+  CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
     .default('info')
@@ -309,6 +312,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NODE_ENV === 'production' ? [] : SANDBOX)],
     requestTimeoutMs: env.REQUEST_TIMEOUT,
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
+    codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }
 }

@@ -8,6 +8,7 @@ import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
+import { refuseCodeFromStrings, sealIntrinsics } from './lock-down.js'
 import { createLogger, logConsole } from './log.js'
 import { handleProcessFaults } from './process-faults.js'
 import { faultText } from './reason-of.js'
@@ -38,6 +39,8 @@ async function main(args: string[]): Promise<void> {
     } else {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
     }
+    sealIntrinsics()
+    if (!config.codeFromStrings) refuseCodeFromStrings()
     if (parts.includes('worker')) {
       // Last: without its queue it waits for that, and requests are served meanwhile.
       const worker = startWorker(composition.services.worker, composition.queuePlaces.worker)

@@ -8,7 +8,7 @@ import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
 import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
-import type { CompilingExecutor } from './graphql/compiling-executor.js'
+import type { Executor } from './graphql/compiling-executor.js'
 import type { CostLimit } from './graphql/cost-limit.js'
 import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
@@ -56,7 +56,7 @@ export interface Services {
   rateLimits: RateLimits
   documents: DocumentStore
   costLimit: CostLimit
-  executor: CompilingExecutor
+  executor: Executor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks
 }

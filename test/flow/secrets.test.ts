@@ -269,6 +269,8 @@ function environment(): Record<string, string> {
     NODE_ENV: 'development',
     PORT: '0',
     LOG_LEVEL: 'trace',
+    // Every operation is done without, so that nothing is found out later to need it.
+    CODE_FROM_STRINGS: 'refused',
     DATA_DIR: join(program.folder, '.data'),
     API_DATABASE_URL: database(logins.api, passwords.api),
     WORKER_DATABASE_URL: database(logins.worker, passwords.worker),

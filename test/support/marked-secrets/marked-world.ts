@@ -93,9 +93,11 @@ export class MarkedWorld {
     return id
   }
 
+  /** Says so once more; too often is no fault. */
   async typing(conversationId: string): Promise<void> {
     const query = 'mutation ($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }'
-    for (const typing of [true, false]) await this.run('bob', query, { id: conversationId, typing })
+    for (const typing of [true, false])
+      await askOver('HTTP', this.#url, this.#tokens.bob, { query, variables: { id: conversationId, typing } })
   }
 }
 

@@ -1,6 +1,8 @@
 import './require-node.js'
 // Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
+// Before the first schema.
+import './zod-without-code.js'
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { startWorker } from '../jobs/worker.js'

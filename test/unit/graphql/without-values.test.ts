@@ -42,11 +42,15 @@ describe('what the engine says of a request', () => {
     ],
     [
       'Variable "$v" got invalid value "hunter2"; Value "hunter2" does not exist in "Colour" enum. Did you mean the enum value "RED"?',
-      'Variable "$v" got invalid value; A value does not exist in "Colour" enum.'
+      'Variable "$v" got invalid value; A value does not exist in "Colour" enum. Did you mean the enum value "RED"?'
     ],
     ['Variable "$v" got invalid value "hunter2"; something of its own: hunter2', 'Variable "$v" got invalid value.'],
     ['Syntax Error: Expected ":", found Name "hunter2".', 'Syntax Error: Expected ":", found Name.'],
     ['Expected value of type "Draft", found "hunter2".', 'Expected value of type "Draft".'],
+    [
+      'Value "hunter2" does not exist in "Colour" enum. Did you mean the enum value "RED" or "BLUE"?',
+      'A value does not exist in "Colour" enum. Did you mean the enum value "RED" or "BLUE"?'
+    ],
     ['Cannot query field "nothing" on type "Query".', 'Cannot query field "nothing" on type "Query".']
   ])('keeps what says what to do: %s', (message, expected) => {
     expect(withoutValues(message)).toBe(expected)

@@ -4,6 +4,7 @@ import type { DatabaseLogin } from '../src/database/database-login.js'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
+import { type Fault, faultOf } from '../src/reason-of.js'
 import { openRedisCluster } from '../src/redis-cluster.js'
 import { parseRedisCluster } from '../src/redis-url.js'
 import type { QueueOutage } from './queue-outage.js'
@@ -58,16 +59,31 @@ export function openWorker(
   log: Logger,
   run: (job: RunningJob) => Promise<void>
 ): Worker {
+  const process = (job: Job) => run(job).catch(failSafely)
   // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
   const options = { concurrency: CONCURRENCY[name], maxStalledCount: 10 }
   const worker = open(
     place,
-    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }),
-    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
+    (connection) => new Worker(name, process, { ...options, ...connection }),
+    (connection) => new Worker(name, process, { ...options, ...connection }, createPostgresBackend)
   )
   worker.on('error', (error) => place.outage.failed(error))
-  worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
+  worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error }, 'job failed'))
   return worker
+}
+
+/** What a failed job says is kept in the queue, with the place that it came from. */
+class JobFailure extends Error {
+  override readonly name = 'JobFailure'
+
+  constructor({ name, reason, stack = '' }: Fault) {
+    super(reason)
+    this.stack = `${name}: ${reason}\n${stack}`
+  }
+}
+
+function failSafely(error: unknown): never {
+  throw new JobFailure(faultOf(error))
 }
 
 /** The queue as the processes use it that only announce work. */
@@ -78,9 +94,7 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
       // No job id of its own: the job of a worker that was killed would keep this one out until it has stalled.
       // A nudge too many finds the operation's row locked, or finished, and is done.
       const options = { removeOnComplete: true, removeOnFail: true }
-      queue
-        .add(JOB_NAMES[kind], { id }, options)
-        .catch((error: Error) => log.warn({ reason: error.message }, 'nudge failed'))
+      queue.add(JOB_NAMES[kind], { id }, options).catch((error: Error) => log.warn({ reason: error }, 'nudge failed'))
     },
     backlog: () => queue.getWaitingCount(),
     close: () => queue.close()

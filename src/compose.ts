@@ -18,7 +18,7 @@ import { PostgresSignals } from './delivery/postgres-signals.js'
 import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
-import { CompilingExecutor } from './graphql/compiling-executor.js'
+import { CompilingExecutor, plainExecutor } from './graphql/compiling-executor.js'
 import { CostLimit } from './graphql/cost-limit.js'
 import { DocumentStore } from './graphql/document-store.js'
 import { PersistedQueries } from './graphql/persisted-queries.js'
@@ -51,7 +51,7 @@ export interface Composition<P extends Part = Part> {
 /** Runs the releases in the opposite order; one that fails is logged, and the others run all the same. */
 export async function releaseAll(releases: (() => Promise<void>)[], log: Logger): Promise<void> {
   for (const release of releases.splice(0).reverse()) {
-    await release().catch((error: Error) => log.error({ reason: error.message }, 'closing failed'))
+    await release().catch((error: Error) => log.error({ reason: error }, 'closing failed'))
   }
 }
 
@@ -194,7 +194,7 @@ function composeServices(
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits.cost),
-    executor: new CompilingExecutor(),
+    executor: config.codeFromStrings ? new CompilingExecutor() : plainExecutor,
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }
 }

@@ -12,6 +12,7 @@ import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-li
 import type { RateLimitConfig } from './rate-limits/rate-limits.js'
 import type { Allowance } from './rate-limits/token-bucket.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
+import { withSecretFiles } from './secret-files.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
@@ -65,6 +66,8 @@ export interface Config {
   queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
+  /** Whether code may be made from text once the process has started. */
+  codeFromStrings: boolean
   logLevel: string
 }
 
@@ -222,6 +225,7 @@ const environment = z.object({
   REQUEST_TIMEOUT: milliseconds.default(30_000),
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
+  CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
     .default('info')
@@ -233,7 +237,9 @@ const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: re
 
 /** What migrating needs, which is no secret but the owner's login. @throws ConfigError */
 export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: string; redisUrl: string | null } {
-  const given = withoutEmpty(env)
+  const unread: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), unread)
+  if (unread.length > 0) throw new ConfigError(unread)
   if (!given.DATABASE_URL) {
     throw new ConfigError(['DATABASE_URL is missing: the login that owns the tables, or is to own them.'])
   }
@@ -244,9 +250,10 @@ export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: stri
 
 /** @throws ConfigError naming every variable that is missing or wrong, and what it must be */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const given = withoutEmpty(env)
+  const problems: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), problems)
   const parsed = environment.safeParse(given)
-  const problems = parsed.success ? [] : problemsOf(parsed.error)
+  if (!parsed.success) problems.push(...problemsOf(parsed.error))
   const forMasterKeys = { variables: given, production: isProduction(given) }
   const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
   problems.push(...crossChecks(given))
@@ -305,6 +312,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NODE_ENV === 'production' ? [] : SANDBOX)],
     requestTimeoutMs: env.REQUEST_TIMEOUT,
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
+    codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }
 }

@@ -1,14 +1,19 @@
 import './require-node.js'
 // Next: it sets the size of the thread pool, which the first use of the pool fixes.
 import './thread-pool.js'
+// Before the first schema.
+import './zod-without-code.js'
 import { once } from 'node:events'
+import { writeSync } from 'node:fs'
 import { startWorker } from '../jobs/worker.js'
 import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
-import { createLogger } from './log.js'
+import { refuseCodeFromStrings, sealIntrinsics } from './lock-down.js'
+import { createLogger, logConsole } from './log.js'
 import { handleProcessFaults } from './process-faults.js'
+import { faultText } from './reason-of.js'
 import { StartError } from './start-error.js'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
@@ -20,6 +25,7 @@ async function main(args: string[]): Promise<void> {
   const parts = partsOf(args)
   const config = loadConfig(process.env)
   const log = createLogger(config.logLevel)
+  logConsole(log)
   const releases: (() => Promise<void>)[] = []
   // Heard from the start: a signal that comes while it is still starting ends it all the same.
   const stopping = new AbortController()
@@ -35,6 +41,8 @@ async function main(args: string[]): Promise<void> {
     } else {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
     }
+    sealIntrinsics()
+    if (!config.codeFromStrings) refuseCodeFromStrings()
     if (parts.includes('worker')) {
       // Last: without its queue it waits for that, and requests are served meanwhile.
       const worker = startWorker(composition.services.worker, composition.queuePlaces.worker)
@@ -86,21 +94,30 @@ function welcome(config: Config, url: string, databasePlace: string): string {
 
 /** The command as it has to be given: it reads the same folder and the same secret as the server. */
 function tokenCommand(): string {
-  const { DATA_DIR, AUTH_JWT_SECRET } = process.env
-  const environment = AUTH_JWT_SECRET ? 'AUTH_JWT_SECRET=… ' : DATA_DIR ? `DATA_DIR=${DATA_DIR} ` : ''
+  const { DATA_DIR, AUTH_JWT_SECRET, AUTH_JWT_SECRET_FILE: file } = process.env
+  const secret = AUTH_JWT_SECRET ? 'AUTH_JWT_SECRET=… ' : file ? `AUTH_JWT_SECRET_FILE=${file} ` : null
+  const environment = secret ?? (DATA_DIR ? `DATA_DIR=${DATA_DIR} ` : '')
   return `${environment}npm run -s token -- alice`
 }
+
+function endWith(words: string): never {
+  try {
+    writeSync(process.stderr.fd, `${words}\n`)
+  } finally {
+    process.exit(1)
+  }
+}
+
+// Diagnostic reports would have the environment in them, and with it secrets.
+process.report.excludeEnv = true
 
 main(process.argv.slice(2)).then(
   () => process.exit(),
   (error: unknown) => {
     if (error instanceof ConfigError) {
-      console.error(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)
-    } else if (error instanceof StartError) {
-      console.error(`Conclave cannot start: ${error.message}`)
-    } else {
-      console.error('Conclave cannot start:', error)
+      endWith(`Conclave cannot start:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`)
     }
-    process.exit(1)
+    if (error instanceof StartError) endWith(`Conclave cannot start: ${error.message}`)
+    endWith(`Conclave cannot start: ${faultText(error)}`)
   }
 )

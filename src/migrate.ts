@@ -2,6 +2,7 @@ import './require-node.js'
 
 import { ConfigError, loadMigrationConfig } from './config.js'
 import { migrateAll } from './database-access.js'
+import { faultText } from './reason-of.js'
 import { StartError } from './start-error.js'
 
 /** Brings the database up to date and ends: for deployments whose API and worker do not have its owner's login. */
@@ -19,7 +20,7 @@ async function main(args: string[]): Promise<void> {
 main(process.argv.slice(2)).then(
   () => process.exit(0),
   (error: unknown) => {
-    console.error(error instanceof StartError || error instanceof ConfigError ? error.message : error)
+    console.error(error instanceof StartError || error instanceof ConfigError ? error.message : faultText(error))
     process.exit(1)
   }
 )

@@ -1,4 +1,5 @@
 import type { Logger } from './log.js'
+import { faultOf } from './reason-of.js'
 
 /**
  * What happens when something goes wrong that nobody has thought of. A promise that nobody waited for has failed for
@@ -9,13 +10,13 @@ import type { Logger } from './log.js'
  */
 export function handleProcessFaults(log: Logger, stop: () => void): void {
   process.on('unhandledRejection', (reason) => {
-    log.error(faultOf(reason), 'a promise failed that nobody waited for')
+    log.error(placeOf(reason), 'a promise failed that nobody waited for')
   })
   process.on('uncaughtException', (error) => {
     // Nobody reads the log any more: to say so there would fail again, for ever.
     if (isClosedPipe(error)) process.exit(0)
     process.exitCode = 1
-    log.fatal(faultOf(error), 'an error was not caught: the process ends')
+    log.fatal(placeOf(error), 'an error was not caught: the process ends')
     stop()
   })
   for (const stream of [process.stdout, process.stderr]) {
@@ -25,12 +26,10 @@ export function handleProcessFaults(log: Logger, stop: () => void): void {
   }
 }
 
-/** Where it was, and not what it was about: messages may quote values. */
-function faultOf(fault: unknown): object {
-  if (!(fault instanceof Error)) return { name: typeof fault }
-  const { name, stack = '' } = fault
-  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
-  return { name, code: (fault as { code?: unknown }).code, at: frames.slice(0, 8).map((line) => line.trim()) }
+/** Where it was, and not what it was about: of errors that nobody has thought of nobody knows what their words hold. */
+function placeOf(fault: unknown): object {
+  const { name, stack } = faultOf(fault)
+  return { name, code: (fault as { code?: unknown } | null)?.code, stack }
 }
 
 function isClosedPipe(error: unknown): boolean {

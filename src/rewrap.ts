@@ -13,6 +13,7 @@ import { keyHealth } from './key-life/key-census.js'
 import { findKeyOperation, findOpenRewrap, type KeyOperation } from './key-life/key-operations.js'
 import { rewrapPrivateKeys } from './key-life/rewrap-private-keys.js'
 import { createLogger } from './log.js'
+import { faultText } from './reason-of.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -137,7 +138,7 @@ main(process.argv.slice(2)).then(
       process.exit(1)
     }
     const known = error instanceof StartError || error instanceof ConfigError || error instanceof ConclaveError
-    console.error(known ? error.message : error)
+    console.error(known ? error.message : faultText(error))
     process.exit(1)
   }
 )

@@ -9,7 +9,7 @@ import type { ConversationFeeds } from './delivery/conversation-feeds.js'
 import type { Memberships } from './delivery/memberships.js'
 import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
-import type { CompilingExecutor } from './graphql/compiling-executor.js'
+import type { Executor } from './graphql/compiling-executor.js'
 import type { CostLimit } from './graphql/cost-limit.js'
 import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
@@ -59,7 +59,7 @@ export interface Services {
   documents: DocumentStore
   costLimit: CostLimit
   /** Of queries and mutations, whatever transport they come over. */
-  executor: CompilingExecutor
+  executor: Executor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks
 }

@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../log.js'
+import { compileEntities } from './compile-entities.js'
 import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
 
@@ -44,6 +45,7 @@ export class Database {
       forceUtcTimezone: true,
       logger: (message) => log.debug(message)
     })
+    compileEntities(orm)
     const lookUps = new pg.Pool({
       ...login,
       ...WAITING,
@@ -116,7 +118,7 @@ export class Database {
  * would end the process, if nobody else did.
  */
 function hearOfLostConnections(pool: pg.Pool, log: Logger): void {
-  pool.on('error', (error) => log.warn({ reason: error.message }, 'connection lost'))
+  pool.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
   pool.on('connect', (client) => client.on('error', () => {}))
 }
 

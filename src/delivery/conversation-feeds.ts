@@ -28,7 +28,7 @@ export class ConversationFeeds {
     this.#services = services
     this.#poll = new SlowPoll(
       (ids) => this.#findEnds(ids),
-      ({ message: reason }) => services.log.warn({ reason }, 'the ends of logs could not be looked at')
+      (error) => services.log.warn({ reason: error }, 'the ends of logs could not be looked at')
     )
   }
 

@@ -55,7 +55,7 @@ export class Memberships {
   readonly #members: SlowPoll<true>
 
   constructor({ database, log }: Pick<Services, 'database' | 'log'>) {
-    const onFailure = ({ message: reason }: Error) => log.warn({ reason }, 'memberships could not be looked at')
+    const onFailure = (error: Error) => log.warn({ reason: error }, 'memberships could not be looked at')
     this.#database = database
     this.#digests = new SlowPoll((userIds) => this.#findDigests(userIds), onFailure)
     this.#members = new SlowPoll((places) => this.#findMembers(places), onFailure)

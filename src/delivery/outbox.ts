@@ -79,7 +79,7 @@ export class Outbox {
       (error: Error) => {
         this.#sending = null
         for (const signal of batch) if (isKeyTopic(signal.topic)) this.#add(signal)
-        this.#log.warn({ reason: error.message }, 'signals could not be sent')
+        this.#log.warn({ reason: error }, 'signals could not be sent')
         this.#startTimer()
       }
     )

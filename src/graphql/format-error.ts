@@ -2,6 +2,8 @@ import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
 import { isDatabaseOutage } from '../database/outage.js'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
+import { faultOf } from '../reason-of.js'
+import { withoutValues } from './without-values.js'
 
 /** An outage seldom is over sooner. */
 const OUTAGE_RETRY_MS = 1_000
@@ -23,20 +25,21 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
   }
   if (located && isFaultOfRequest(located)) {
     // Production shows nothing of the schema that a client does not know already.
-    const message = hideSuggestions ? located.message.replace(/ ?Did you mean (.+?)\?$/, '') : located.message
+    const words = withoutValues(located.message)
+    const message = hideSuggestions ? words.replace(/ ?Did you mean (.+?)\?$/, '') : words
     return { message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
-  log.error({ ...reasonOf(original), path: located?.path }, 'internal error')
+  const reason = withoutResult(original)
+  const { name, stack } = faultOf(reason)
+  log.error({ name, reason, stack, path: located?.path }, 'internal error')
   const retry = isDatabaseOutage(original) ? { retryAfterMs: OUTAGE_RETRY_MS } : {}
   const extensions = { ...retry, code: 'INTERNAL' }
   return { message: 'Something went wrong on our side. Try again.', ...place, extensions }
 }
 
 /** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */
-function reasonOf(error: unknown): { name: string; reason: string; stack?: string | undefined } {
-  if (error instanceof GraphQLError) return { name: error.name, reason: 'a result does not fit its type' }
-  if (!(error instanceof Error)) return { name: typeof error, reason: 'not an error' }
-  return { name: error.name, reason: error.message, stack: error.stack }
+function withoutResult(error: unknown): unknown {
+  return error instanceof GraphQLError ? new Error('a result does not fit its type') : error
 }
 
 /**

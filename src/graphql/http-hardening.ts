@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastif
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
 
+const NOTHING = 'There is nothing here. GraphQL is at /graphql, and as event streams at /graphql/stream.'
 const REQUEST_ID = 'x-request-id'
 const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
 /** Headers come in at once, or from somebody who means to hold the connection. */
@@ -38,6 +39,8 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
     },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     requestIdHeader: false,
+    // An address that cannot be decoded; the framework's own answer repeats it.
+    frameworkErrors: (_error, _request, reply) => void refuseAddress(reply, 400, 'The address is malformed.'),
     genReqId: (request: IncomingMessage) => requestIdOf(request, trustedProxies.length > 0)
   } as FastifyServerOptions
 }
@@ -59,7 +62,7 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
     exposedHeaders: [REQUEST_ID, 'retry-after'],
     maxAge: 600
   })
-  app.setNotFoundHandler(refuseAddress)
+  app.setNotFoundHandler((_, reply) => refuseAddress(reply, 404, NOTHING))
 }
 
 /** Of pages of the server's own, of those that are allowed, and of clients that are no browsers and send none. */
@@ -76,7 +79,7 @@ function requestIdOf({ headers }: IncomingMessage, isTrusted: boolean): string {
   return isTrusted && typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID()
 }
 
-async function refuseAddress(_: unknown, reply: FastifyReply): Promise<FastifyReply> {
-  const message = 'There is nothing here. GraphQL is at /graphql, and as event streams at /graphql/stream.'
-  return await reply.code(404).send({ errors: [{ message, extensions: { code: 'NOT_FOUND' } }] })
+async function refuseAddress(reply: FastifyReply, status: 400 | 404, message: string): Promise<FastifyReply> {
+  const code = status === 404 ? 'NOT_FOUND' : 'BAD_USER_INPUT'
+  return await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
 }

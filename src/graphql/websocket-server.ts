@@ -97,8 +97,8 @@ export function serveWebSocket(
 /** In the place of the library's own, which writes to the console whatever a client does wrong. */
 function hearErrors(socket: WebSocket, log: Logger): void {
   socket.removeAllListeners('error')
-  socket.on('error', ({ message: reason }) => {
-    log.debug({ reason }, 'socket failed')
+  socket.on('error', (error) => {
+    log.debug({ reason: error }, 'socket failed')
     socket.close(CloseCode.InternalServerError)
   })
 }
@@ -155,7 +155,7 @@ async function authenticated(services: Services, socket: WebSocket, authorizatio
       socket.close(CloseCode.Forbidden, error.message)
       return null
     }
-    services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
+    services.log.error({ reason: error }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
   }
 }

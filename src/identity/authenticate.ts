@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createSecretKey, hash } from 'node:crypto'
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
@@ -66,7 +66,7 @@ function createVerify(config: AuthenticationConfig) {
     return (token: string, options: JWTVerifyOptions) =>
       jwtVerify(token, keys, { ...options, algorithms: PUBLIC_KEY_ALGORITHMS }).then(({ payload }) => payload, refuse)
   }
-  const secret = new TextEncoder().encode(config.jwtSecret ?? '')
+  const secret = createSecretKey(config.jwtSecret ?? '', 'utf8')
   return (token: string, options: JWTVerifyOptions) =>
     jwtVerify(token, secret, { ...options, algorithms: SHARED_SECRET_ALGORITHMS }).then(
       ({ payload }) => payload,

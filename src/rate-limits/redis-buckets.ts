@@ -66,8 +66,8 @@ export class RedisBuckets implements Buckets {
     this.#redis.disconnect()
   }
 
-  #away({ message }: Error): void {
-    if (!this.#isAway) this.#log.warn({ reason: message }, 'rate limits are those of each process until Redis is back')
+  #away(error: Error): void {
+    if (!this.#isAway) this.#log.warn({ reason: error }, 'rate limits are those of each process until Redis is back')
     this.#isAway = true
   }
 }

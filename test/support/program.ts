@@ -54,13 +54,13 @@ export class InstalledProgram {
   }
 
   /** A worker alone, of a program that was built. */
-  startWorker(env: Record<string, string>): RunningProgram {
-    return this.#startPart('worker', env)
+  startWorker(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('worker', env, flags)
   }
 
-  /** An API process alone, likewise. */
-  startApi(env: Record<string, string>): RunningProgram {
-    return this.#startPart('api', env)
+  /** An API process alone, likewise. @param flags of node */
+  startApi(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('api', env, flags)
   }
 
   /** A command of its own, likewise. */
@@ -68,8 +68,8 @@ export class InstalledProgram {
     return this.#startCompiled([join('dist', 'src', `${name}.js`)], env)
   }
 
-  #startPart(part: 'api' | 'worker', env: Record<string, string>): RunningProgram {
-    return this.#startCompiled([join('dist', 'src', 'main.js'), part], env)
+  #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {
+    return this.#startCompiled([...flags, join('dist', 'src', 'main.js'), part], env)
   }
 
   #startCompiled(command: string[], env: Record<string, string>): RunningProgram {
@@ -152,6 +152,10 @@ export class RunningProgram {
   /** What a supervisor sends that wants it to stop. */
   terminate(): void {
     this.#signal('SIGTERM')
+  }
+
+  send(signal: NodeJS.Signals): void {
+    this.#signal(signal)
   }
 
   /** Ctrl-C in its terminal. */

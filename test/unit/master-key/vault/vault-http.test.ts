@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { VaultHttp } from '../../../../src/master-key/vault/vault-http.js'
 import { rejectionOf } from '../../failures.js'
 
@@ -86,6 +86,22 @@ describe('a request to Vault', () => {
     ])
     expect(asked[0]?.headers).not.toHaveProperty('x-vault-token')
     expect(asked[0]?.headers).not.toHaveProperty('x-vault-namespace')
+  })
+
+  it('leaves zeros where the bytes of its answer were', async () => {
+    const lent: Buffer[] = []
+    const toText = Buffer.prototype.toString
+    const spy = vi.spyOn(Buffer.prototype, 'toString').mockImplementation(function (this: Buffer, ...args) {
+      const text = toText.apply(this, args)
+      if (text.includes('a private key')) lent.push(this)
+      return text
+    })
+    answer = { status: 200, text: '{"plaintext":"a private key"}' }
+    const { body } = await open().send('vault:a/b', GET)
+    spy.mockRestore()
+    expect(body).toEqual({ plaintext: 'a private key' })
+    expect(lent.length).toBeGreaterThan(0)
+    expect(lent.at(-1)?.every((byte) => byte === 0)).toBe(true)
   })
 
   it('without an answer in time is UNREACHABLE', async () => {

@@ -146,6 +146,31 @@ describe('a session with Vault', () => {
     expect(vault.asked.filter((path) => path === ASK('t2'))).toHaveLength(2)
   })
 
+  it('does not forget a newer token when an older one is found to have ended late', async () => {
+    await send()
+    const answering = Promise.withResolvers<void>()
+    const answer = vault.send.bind(vault)
+    let held = false
+    vault.send = async (uri, request) => {
+      const result = await answer(uri, request)
+      // The first look-up of the ended token is slow: another request has logged in again meanwhile.
+      if (request.path.endsWith('lookup-self') && !held) {
+        held = true
+        await answering.promise
+      }
+      return result
+    }
+    vault.ended.add('t1')
+    const slow = send()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(held).toBe(true)
+    await send()
+    answering.resolve()
+    await slow
+    expect(vault.asked.filter((path) => path === LOGIN)).toHaveLength(2)
+    expect(vault.asked.at(-1)).toBe(ASK('t2'))
+  })
+
   it('is REFUSED when a new login helps nothing', async () => {
     await send()
     vault.ended.add('t1').add('t2')
@@ -207,6 +232,15 @@ describe('a token of Vault', () => {
     await send()
     expect(vault.asked.at(-1)).toBe(ASK('t2'))
     expect(logged).toBe('')
+  })
+
+  it('is kept when its renewal grants it for ever', async () => {
+    vault.renewedLease = 0
+    await send()
+    await vi.advanceTimersByTimeAsync(HOUR_S * 1000 * (2 / 3))
+    await send()
+    expect(vault.asked.at(-1)).toBe(ASK('t1'))
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('is kept when its renewal grants a little more than half of its time', async () => {
@@ -304,6 +338,18 @@ describe('a token of Vault', () => {
     await session.close()
     await renewing
     expect(logged).toBe('')
+  })
+
+  it('that is being renewed when the session is closed is nothing to warn of either', async () => {
+    await send()
+    const answering = Promise.withResolvers<VaultAnswer>()
+    vault.send = async () => await answering.promise
+    await vi.advanceTimersByTimeAsync(HOUR_S * 1000 * (2 / 3))
+    await session.close()
+    answering.reject(unreachable(URI))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(logged).toBe('')
+    expect(vi.getTimerCount()).toBe(0)
   })
 })
 

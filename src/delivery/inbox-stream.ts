@@ -4,7 +4,7 @@ import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
 import { ConversationLog, type LogRange, type MessageEvent } from './conversation-log.js'
-import { Follower, type LiveConsumer } from './follower.js'
+import { Follower, type LiveConsumer, untilRoom } from './follower.js'
 import type { Membership, MembershipDigest } from './memberships.js'
 import { requirePast, requireUnexpired } from './message-stream.js'
 import { POLL_MS } from './slow-poll.js'
@@ -104,7 +104,10 @@ class Inbox {
       requireUnexpired(this.#services, this.#viewer)
       if (this.#membershipsWoken) await this.#look()
       // A batch of each in turn: one that is far behind does not hold up the others.
-      for (const followed of this.#behind()) yield* this.#catchUp(followed)
+      for (const followed of this.#behind()) {
+        await untilRoom(this.#consumer, signal)
+        yield* this.#catchUp(followed)
+      }
       if (this.#behind().length === 0 && !this.#membershipsWoken) await this.#alarm.wait(POLL_MS, signal)
     }
   }

@@ -107,6 +107,20 @@ describe('a user', () => {
   })
 })
 
+describe('a peer that does not answer', () => {
+  it('to pings is cut off', { timeout: 60_000 }, async () => {
+    const socket = new WebSocket(`${conclave.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+      autoPong: false
+    })
+    opened.push(socket)
+    await once(socket, 'open')
+    const authorization = `Bearer ${await conclave.token('erin')}`
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }))
+    const [code] = await once(socket, 'close')
+    expect(code).toBe(1006)
+  })
+})
+
 describe('over one socket', () => {
   it('no more operations are under way than allowed, and another when one has ended', async () => {
     const id = await createConversation(await conclave.as('carol'), [])

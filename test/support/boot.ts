@@ -7,7 +7,7 @@ import { createLogger } from '../../src/log.js'
 import type { Services } from '../../src/services.js'
 import { GraphQLClient } from './graphql-client.js'
 import { TestClock } from './test-clock.js'
-import { createTestDatabase, type TestDatabase } from './test-database.js'
+import { createTestDatabase, type DatabasePlace, type TestDatabase } from './test-database.js'
 
 export interface TestConclave {
   url: string
@@ -35,9 +35,10 @@ const TEST_SECRETS = `test=${Buffer.alloc(32, 7).toString('base64')}`
 /** Boots the real application on a database of its own: all but the process around it. */
 export async function bootConclave(
   overrides: Partial<Config> = {},
-  variables: NodeJS.ProcessEnv = {}
+  variables: NodeJS.ProcessEnv = {},
+  place: DatabasePlace = {}
 ): Promise<TestConclave> {
-  const database = await createTestDatabase()
+  const database = await createTestDatabase(place)
   let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
   const clock = new TestClock()
   const lines: string[] = []

@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { hasRedis } from './redis.js'
+import { canHaveDisks } from './small-disk.js'
 import { hasWycheproof, WYCHEPROOF_MISSING } from './wycheproof.js'
 
 declare module 'vitest' {
@@ -29,6 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await postgres.stop()
     await rm(folder, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
+    if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }

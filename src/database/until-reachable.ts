@@ -24,9 +24,12 @@ export async function untilReachable<T>(
   log: Logger,
   signal: AbortSignal
 ): Promise<T> {
+  const { promise: aborted, reject: abort } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => abort(signal.reason), { once: true })
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     try {
-      return await attempt()
+      // A server that says nothing takes its time to be given up.
+      return await Promise.race([attempt(), aborted])
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (typeof code !== 'string' || !NOT_THERE.test(code)) throw error

@@ -40,8 +40,8 @@ let rows: string
 
 beforeAll(async () => {
   program = new InstalledProgram()
-  // An empty environment, but where something else has the default port.
-  running = program.start((await isFree(4000)) ? {} : { PORT: String(await freePort()) })
+  // An empty environment, but for somebody who writes faster than people do, and where something else has the default port.
+  running = program.start({ RATE_LIMITS: 'off', ...((await isFree(4000)) ? {} : { PORT: String(await freePort()) }) })
   url = await running.ready()
 }, 180_000)
 afterAll(async () => {

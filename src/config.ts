@@ -1,22 +1,21 @@
 import { resolve } from 'node:path'
-import proxyAddr from '@fastify/proxy-addr'
 import { z } from 'zod'
 import { isInOrder, type KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
-import { type Duration, durationMs, parseDuration } from './duration.js'
+import type { Duration } from './duration.js'
+import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
-import type { RateLimitConfig } from './rate-limits/rate-limits.js'
-import type { Allowance } from './rate-limits/token-bucket.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
 import { withSecretFiles } from './secret-files.js'
+import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
-export interface Config {
+export interface Config extends TrafficLimits {
   mode: 'development' | 'production' | 'test'
   host: string
   port: number
@@ -53,16 +52,6 @@ export interface Config {
   /** Private keys that a rewrap moves in a second at most; null for no bound. */
   rewrapPerSecond: number | null
   maxBodyBytes: number
-  /** Null: as often as anybody likes. */
-  rateLimits: RateLimitConfig
-  socketsPerUser: number
-  operationsPerSocket: number
-  /** Addresses and networks of proxies that are believed what they say of a client's address. */
-  trustedProxies: string[]
-  /** Origins of pages, beside the server's own, that may use it. */
-  allowedOrigins: string[]
-  /** For a request to come in completely. */
-  requestTimeoutMs: number
   queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
@@ -88,60 +77,7 @@ export class ConfigError extends Error {
   }
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
-/** Where Apollo's Sandbox runs: its pages may talk to a development server. */
-const SANDBOX = ['https://studio.apollographql.com', 'https://explorer.embed.apollographql.com']
 const GENERATED_MASTER_KEY = 'local:dev'
-
-const duration = z.string().transform((text, context) => {
-  try {
-    return parseDuration(text)
-  } catch {
-    context.addIssue('must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D')
-    return z.NEVER
-  }
-})
-
-/** A duration that timers and caches work with, in milliseconds. */
-const milliseconds = duration.transform((value, context) => {
-  try {
-    const ms = durationMs(value)
-    if (ms <= DAY_MS) return ms
-  } catch {
-    // Months and years are longer than a day as well.
-  }
-  context.addIssue('must not be longer than PT24H')
-  return z.NEVER
-})
-
-/** `60/PT1M`: sixty at once, and sixty again in every minute. */
-const allowance = z.string().transform((text, context): Allowance => {
-  const [, tokens, period = ''] = /^([1-9]\d{0,6})\/(.+)$/.exec(text) ?? []
-  const parsed = milliseconds.safeParse(period)
-  if (tokens && parsed.success) return { tokens: Number(tokens), periodMs: parsed.data }
-  context.addIssue('must be a number and the duration in which there may be so many, such as 60/PT1M')
-  return z.NEVER
-})
-
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean)
-)
-
-function isProxy(text: string): boolean {
-  try {
-    proxyAddr.compile([text])
-    return true
-  } catch {
-    return false
-  }
-}
-
-function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text
-}
 
 const masterKeyUri = z.string().superRefine((uri, context) => {
   const problem = problemOfMasterKeyUri(uri)
@@ -209,20 +145,7 @@ const environment = z.object({
   SCAN_EVERY: milliseconds.default(15_000),
   REWRAP_PER_SECOND: wholeNumber(1, 1_000_000).optional(),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
-  RATE_LIMITS: z.enum(['on', 'off'], 'must be on or off').default('on'),
-  RATE_LIMIT_SENDS: allowance.default({ tokens: 600, periodMs: 60_000 }),
-  RATE_LIMIT_CREATES: allowance.default({ tokens: 120, periodMs: 60_000 }),
-  RATE_LIMIT_KEY_OPERATIONS: allowance.default({ tokens: 60, periodMs: 60_000 }),
-  RATE_LIMIT_CONNECTIONS: allowance.default({ tokens: 120, periodMs: 60_000 }),
-  SOCKETS_PER_USER: wholeNumber(1, 1_000_000).default(50),
-  OPERATIONS_PER_SOCKET: wholeNumber(1, 1_000_000).default(100),
-  TRUSTED_PROXIES: list
-    .pipe(z.array(z.string().refine(isProxy, 'must list addresses, networks or loopback')))
-    .default([]),
-  ALLOWED_ORIGINS: list
-    .pipe(z.array(z.string().refine(isOrigin, 'must list origins such as https://chat.example')))
-    .default([]),
-  REQUEST_TIMEOUT: milliseconds.default(30_000),
+  ...trafficVariables,
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
@@ -305,25 +228,10 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     scanEveryMs: env.SCAN_EVERY,
     rewrapPerSecond: env.REWRAP_PER_SECOND ?? null,
     maxBodyBytes: env.MAX_BODY_BYTES,
-    rateLimits: env.RATE_LIMITS === 'on' ? rateLimitsOf(env) : null,
-    socketsPerUser: env.SOCKETS_PER_USER,
-    operationsPerSocket: env.OPERATIONS_PER_SOCKET,
-    trustedProxies: env.TRUSTED_PROXIES,
-    allowedOrigins: [...env.ALLOWED_ORIGINS, ...(env.NODE_ENV === 'production' ? [] : SANDBOX)],
-    requestTimeoutMs: env.REQUEST_TIMEOUT,
+    ...trafficLimitsOf(env, env.NODE_ENV === 'production'),
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
-  }
-}
-
-function rateLimitsOf(env: Environment): RateLimitConfig {
-  return {
-    SENDS: env.RATE_LIMIT_SENDS,
-    MARKS: env.RATE_LIMIT_SENDS,
-    CREATES: env.RATE_LIMIT_CREATES,
-    KEY_OPERATIONS: env.RATE_LIMIT_KEY_OPERATIONS,
-    CONNECTIONS: env.RATE_LIMIT_CONNECTIONS
   }
 }
 

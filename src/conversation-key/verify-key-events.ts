@@ -1,14 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database, Statement } from '../database/database.js'
-import {
-  appendKeyEvent,
-  KEY_EVENT_COLUMNS,
-  type KeyEvent,
-  SCHEDULER,
-  SHARDS,
-  sequenceOf,
-  shardOf
-} from './key-events.js'
+import { KEY_EVENT_COLUMNS, type KeyEvent, SHARDS, sequenceOf, shardOf } from './key-events.js'
 
 export interface Verification {
   valid: boolean
@@ -40,26 +32,16 @@ interface Head {
   hash: Buffer
 }
 
+const ANCHOR: Statement = { text: 'select anchor_key_events($1) as heads' }
+
 /**
  * Writes down the heads of all chains, in the one that events without a conversation are in.
  *
  * @returns what was written; null when there is nothing to record yet
  */
 export async function anchorKeyEvents({ database, now }: { database: Database; now: Date }): Promise<string | null> {
-  const heads = (await database.run<Head>(HEADS, [])).filter(({ count }) => count > 0)
-  if (heads.length === 0) return null
-  const detail = heads.map(({ shard, count, hash }) => `${shard}:${count}:${hash.toString('hex')}`).join(' ')
-  await database.transaction((em) =>
-    appendKeyEvent(em, {
-      at: now,
-      actor: SCHEDULER,
-      action: 'audit.anchored',
-      conversationId: null,
-      keyVersion: null,
-      detail
-    })
-  )
-  return detail
+  const [row] = await database.run<{ heads: string | null }>(ANCHOR, [now])
+  return row?.heads ?? null
 }
 
 /**

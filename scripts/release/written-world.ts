@@ -174,6 +174,8 @@ export async function writeBefore(writer: Writer): Promise<Writing[]> {
 
 /** Moves every private key to the master key that is the current one now, and goes on writing. */
 export async function writeAfter(writer: Writer, written: Writing[]): Promise<WrittenConversation[]> {
+  // A rewrap would wait for sends of a moment ago, if they took long, on a clock that stands still.
+  writer.clock.advance(DAY_MS)
   await finish(writer, await rewrapPrivateKeys(writer.api, ADMIN, { dryRun: false }))
   for (const writing of written.filter(({ deleted }) => !deleted)) {
     await writing.rotate(writer)

@@ -117,9 +117,12 @@ function asWritten({ sequence, sender, status, body, editedAt }: Awaited<ReturnT
 /** Columns, constraints, indexes, triggers and functions, as the database itself words them. */
 async function schemaOf(database: TestDatabase): Promise<unknown> {
   return await database.query(`
-    select 'column' as kind, table_name || '.' || column_name as name,
-           concat_ws(' ', data_type, is_nullable, column_default, is_identity) as what
-      from information_schema.columns where table_schema = 'public'
+    select 'column' as kind, attrelid::regclass || '.' || attname as name,
+           concat_ws(' ', format_type(atttypid, atttypmod), attidentity, pg_get_expr(adbin, adrelid)) as what
+      from pg_attribute a
+      join pg_class t on t.oid = attrelid and relkind = 'r' and relnamespace = 'public'::regnamespace
+      left join pg_attrdef on adrelid = attrelid and adnum = attnum
+     where attnum > 0 and not attisdropped
     union all
     select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
       from pg_constraint where connamespace = 'public'::regnamespace and conrelid <> 0

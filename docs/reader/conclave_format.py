@@ -329,7 +329,10 @@ def decode_cursor(kind, scope, text):
     data = from_base64url(text)
     if len(data) < 9 or data[0] != 1:
         raise Refused()
-    position = data[9:].decode('utf-8')
+    try:
+        position = data[9:].decode('utf-8')
+    except UnicodeDecodeError:
+        raise Refused() from None
     hashed = ','.join(f'{len(part.encode("utf-8"))}:{part}' for part in (kind, scope, position))
     if hashlib.sha256(hashed.encode('utf-8')).digest()[:8] != data[1:9]:
         raise Refused()

@@ -10,7 +10,7 @@ import { migrations } from '../../migrations/index.js'
 
 /** As the migrator of MikroORM makes it. */
 const MIGRATIONS_TABLE =
-  'create table migrations (id serial primary key, name varchar(255) not null, executed_at timestamptz not null default current_timestamp(6))'
+  'create table migrations (id serial primary key, name varchar(255) not null, executed_at timestamptz(6) not null default current_timestamp(6))'
 
 /** Of this process only, and unlogged. */
 const LEFT_OUT = ['send_paces']

@@ -69,7 +69,10 @@ async function write(databaseUrl: string) {
       MASTER_SECRETS,
       KEY_BITS: '2048'
     }
-    const composition = await compose(loadConfig(environment), createLogger('error'), { parts: ['api', 'worker'], clock })
+    const composition = await compose(loadConfig(environment), createLogger('error'), {
+      parts: ['api', 'worker'],
+      clock
+    })
     try {
       return await work({ ...composition.services, clock })
     } finally {

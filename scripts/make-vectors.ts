@@ -17,19 +17,20 @@ import { type Case, type VectorFileName, type VectorFiles, vectorPath } from './
  * every later version must open: `npm run vectors -- --overwrite=<name>` makes it anew all the same.
  */
 
-const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Name][] | Promise<VectorFiles[Name][]> } = {
-  'associated-data': associatedDataVectors,
-  messages: messageVectors,
-  titles: titleVectors,
-  'wrapped-data-keys': wrappedDataKeyVectors,
-  fingerprints: fingerprintVectors,
-  'local-private-keys': localPrivateKeyVectors,
-  'vault-private-keys': vaultPrivateKeyVectors,
-  'kms-private-keys': kmsPrivateKeyVectors,
-  'key-events': keyEventsVectors,
-  cursors: cursorVectors,
-  'message-ids': messageIdVectors
-}
+const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Name][] | Promise<VectorFiles[Name][]> } =
+  {
+    'associated-data': associatedDataVectors,
+    messages: messageVectors,
+    titles: titleVectors,
+    'wrapped-data-keys': wrappedDataKeyVectors,
+    fingerprints: fingerprintVectors,
+    'local-private-keys': localPrivateKeyVectors,
+    'vault-private-keys': vaultPrivateKeyVectors,
+    'kms-private-keys': kmsPrivateKeyVectors,
+    'key-events': keyEventsVectors,
+    cursors: cursorVectors,
+    'message-ids': messageIdVectors
+  }
 
 const ABOUT = 'Of docs/format.md. Every key in here is for tests alone, and protects nothing.'
 const OVERWRITE = '--overwrite='
@@ -40,7 +41,8 @@ const unknown = overwritten.filter((name) => !names.includes(name as VectorFileN
 const wanted = names.filter((name) => overwritten.includes(name) || !existsSync(vectorPath(name)))
 
 if (unknown.length > 0) fail(`There is no file of vectors ${unknown.join(', ')}: there are ${names.join(', ')}.`)
-else if (wanted.length === 0) fail('Every file of vectors is there, and stays as it is. --overwrite=<name> replaces one.')
+else if (wanted.length === 0)
+  fail('Every file of vectors is there, and stays as it is. --overwrite=<name> replaces one.')
 else await make(wanted)
 
 async function make(files: readonly VectorFileName[]): Promise<void> {

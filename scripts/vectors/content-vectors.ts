@@ -29,7 +29,11 @@ const TITLED: TitleContext = { conversationId: CONVERSATION, dataKeyId: DATA_KEY
 const BODIES: [string, MessageContext, string][] = [
   ['as sent', SENT, 'Hungry?'],
   ['edited for the third time', { ...SENT, revision: 3 }, 'At one, then.'],
-  ['of a sender who is not ASCII', { ...SENT, senderId: 'zoë@example.org ✓' }, 'Grüße, 👩‍👩‍👧 and \u202eeverything\u202c'],
+  [
+    'of a sender who is not ASCII',
+    { ...SENT, senderId: 'zoë@example.org ✓' },
+    'Grüße, 👩‍👩‍👧 and \u202eeverything\u202c'
+  ],
   ['of the system', BY_SYSTEM, 'Alice added Bob.'],
   ['of the largest revision', { ...SENT, revision: 0xffffffff }, 'x'],
   ['of no bytes, which no server stores', SENT, ''],
@@ -92,7 +96,13 @@ export function associatedDataVectors(): AssociatedDataVector[] {
   const fingerprint = randomBytes(32)
   const keyId = randomUUID()
   const message = (name: string, context: MessageContext): AssociatedDataVector => {
-    return { name, result: 'valid', purpose: 'message', context: { ...context }, associatedData: hex(messageAssociatedData(context)) }
+    return {
+      name,
+      result: 'valid',
+      purpose: 'message',
+      context: { ...context },
+      associatedData: hex(messageAssociatedData(context))
+    }
   }
   const refused = (
     name: string,

@@ -57,7 +57,8 @@ async function transitVectors(subject: Subject, derived: boolean): Promise<Vault
     }
   }
   const vectors = [await read('of 2048 bits', wrapped)]
-  for (const [name, bytes] of [...spoiltEnvelopes(wrapped, 5), ...otherTexts(wrapped)]) vectors.push(await read(name, bytes))
+  for (const [name, bytes] of [...spoiltEnvelopes(wrapped, 5), ...otherTexts(wrapped)])
+    vectors.push(await read(name, bytes))
   vectors.push(await read('of another key id', wrapped, { keyId: randomUUID() }))
   vectors.push(await read('of another fingerprint', wrapped, { fingerprint: subject.otherFingerprint }))
   return onlyFirstIsValid(vectors)
@@ -108,7 +109,8 @@ export async function kmsPrivateKeyVectors(pairs: VectorPairs): Promise<KmsPriva
     }
   }
   const vectors = [await read('of 2048 bits', wrapped)]
-  for (const [name, bytes] of [...spoiltEnvelopes(wrapped, 4), ...otherArns(wrapped)]) vectors.push(await read(name, bytes))
+  for (const [name, bytes] of [...spoiltEnvelopes(wrapped, 4), ...otherArns(wrapped)])
+    vectors.push(await read(name, bytes))
   vectors.push(await read('of another key id', wrapped, { keyId: randomUUID() }))
   vectors.push(await read('of another fingerprint', wrapped, { fingerprint: subject.otherFingerprint }))
   return onlyFirstIsValid(vectors)

@@ -22,7 +22,8 @@ export class KnownTransit {
   }
 
   async send(_: string, { path, body }: Omit<VaultRequest, 'token'>): Promise<VaultAnswer> {
-    if (!body) return { status: 200, body: { data: { type: 'aes256-gcm96', derived: this.#derived, latest_version: 1 } } }
+    if (!body)
+      return { status: 200, body: { data: { type: 'aes256-gcm96', derived: this.#derived, latest_version: 1 } } }
     const items = (body as { batch_input: Record<string, string>[] }).batch_input
     this.asked.push(...items)
     const answer = path.includes('/encrypt/') ? this.#encrypt : this.#decrypt

@@ -54,7 +54,8 @@ function otherPaddings({ publicKey }: KeyPairBytes, dataKey: Buffer): [string, B
 }
 
 export function fingerprintVectors(pairs: VectorPairs): FingerprintVector[] {
-  const of = (publicKey: Buffer, privateKey: Buffer, print: Buffer) => asHex({ publicKey, privateKey, fingerprint: print })
+  const of = (publicKey: Buffer, privateKey: Buffer, print: Buffer) =>
+    asHex({ publicKey, privateKey, fingerprint: print })
   const { publicKey, privateKey } = pairs[2048]
   const print = fingerprint(publicKey)
   const longer = withByteAdded(publicKey)

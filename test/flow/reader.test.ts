@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DeleteConversationDocument, RotateKeyDocument } from '../../documents/generated.js'
 import { type Writer, type WrittenConversation, writeAfter, writeBefore } from '../../scripts/release/written-world.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { readBack } from '../support/chat.js'
+import { createConversation, readBack, send } from '../support/chat.js'
 import { localMasterKeys } from '../support/master-key-config.js'
 import { linesOf, type ReaderRun, readerPythons, runReader } from '../support/reader.js'
 
@@ -41,7 +42,7 @@ describe.each(readerPythons)('the reader in Python (%s)', (python) => {
     })
 
   beforeAll(async () => {
-    conclave = await bootConclave({}, localMasterKeys('a'))
+    conclave = await bootConclave({ dataKeyMaxMessages: 100 }, localMasterKeys('a'))
     const before = await writeBefore(writerOf(conclave))
     await conclave.restart({}, localMasterKeys('b', ['a']))
     written = await writeAfter(writerOf(conclave), before)
@@ -97,11 +98,34 @@ describe.each(readerPythons)('the reader in Python (%s)', (python) => {
     }
   })
 
+  it('reads a conversation that is longer than what it takes at once, under many data keys', {
+    timeout: 120_000
+  }, async () => {
+    const alice = await conclave.as('alice')
+    const id = await createConversation(alice, [], { title: 'Long' })
+    for (const version of [1, 2]) {
+      for (let round = 0; round < 6; round++) {
+        await Promise.all(Array.from({ length: 50 }, (_, n) => send(alice, id, `${version} ${round} ${n}`)))
+      }
+      await alice.run(RotateKeyDocument, { conversationId: id })
+    }
+    const found = messagesOf(read([id, '--json']))
+    expect(found).toHaveLength(600)
+    expect(found.map(asServed)).toEqual((await readBack(alice, id)).map(asRead))
+    const [dataKeys] = await conclave.database.query<{ count: number }>(
+      'select count(distinct data_key_id)::integer as count from messages where conversation_id = $1',
+      [id]
+    )
+    expect(dataKeys?.count).toBeGreaterThan(5)
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+  })
+
   it('lists the conversations with their titles', () => {
     const { code, output } = read(['--list'])
     expect(code).toBe(0)
     const lines = output.trim().split('\n')
-    expect(lines).toHaveLength(written.length)
+    // And the long one, which is deleted by now.
+    expect(lines).toHaveLength(written.length + 1)
     for (const { id, title } of written) {
       expect(lines.find((line) => line.startsWith(id))).toContain(title ?? '[no title]')
     }
@@ -128,7 +152,9 @@ describe.each(readerPythons)('the reader in Python (%s)', (python) => {
     const swapped = 'update messages set sender_id = $3 where conversation_id = $1 and sequence = $2'
     await conclave.database.query(swapped, [id, 2, 'alice'])
     const found = messagesOf(read([id, '--json']))
-    expect(found.map(({ status }) => status)).toEqual(found.map((_, index) => (index === 1 ? 'UNREADABLE' : 'READABLE')))
+    expect(found.map(({ status }) => status)).toEqual(
+      found.map((_, index) => (index === 1 ? 'UNREADABLE' : 'READABLE'))
+    )
     expect(found[1]).toMatchObject({ body: null, reason: 'the message does not open' })
     await conclave.database.query(swapped, [id, 2, 'bob'])
   })
@@ -145,7 +171,10 @@ describe.each(readerPythons)('the reader in Python (%s)', (python) => {
         update key_events set actor = '${actor}' where sequence = ${event?.sequence};
         set session_replication_role = default`)
     await change('mallory')
-    expect(verify()).toMatchObject({ code: 3, output: `The audit trail is not whole from event ${event?.sequence} on.\n` })
+    expect(verify()).toMatchObject({
+      code: 3,
+      output: `The audit trail is not whole from event ${event?.sequence} on.\n`
+    })
     await change('scheduler')
   })
 

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConversationDocument, RotateKeyDocument } from '../../documents/generated.js'
 import { migrationStatements } from '../../scripts/release/dump.js'
 import type { WrittenConversation } from '../../scripts/release/written-world.js'
-import { ConversationDocument, RotateKeyDocument } from '../../documents/generated.js'
 import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { migrate } from '../../src/database/migrate.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
@@ -87,7 +87,9 @@ describe.each(releases)('the database of %s', (release) => {
       const [, ...found] = linesOf<{ sequence: number; status: string; body: string | null }>(
         runReader(python, 'read_conclave.py', [id, '--json'], env)
       )
-      expect(found.map(({ body, status }) => [status, body])).toEqual(messages.map(({ body, status }) => [status, body]))
+      expect(found.map(({ body, status }) => [status, body])).toEqual(
+        messages.map(({ body, status }) => [status, body])
+      )
     }
   })
 

@@ -10,8 +10,8 @@ import {
 } from '../../../src/crypto/associated-data.js'
 import { decryptText } from '../../../src/crypto/content-encryption.js'
 import { dataKeyFrom } from '../../../src/crypto/keys.js'
-import { thrownBy } from '../failures.js'
 import { expectDecryptionError } from '../crypto/tampering.js'
+import { thrownBy } from '../failures.js'
 
 describe('associated data that was put together once', () => {
   const encode = {
@@ -28,15 +28,21 @@ describe('associated data that was put together once', () => {
 })
 
 describe('a message that was stored once', () => {
-  it.each(readVectors('messages').map((vector) => [vector.result, vector.name, vector] as const))('%s: %s', (_, __, vector) => {
-    expectOpened(vector, messageAssociatedData(vector.context), vector.body)
-  })
+  it.each(readVectors('messages').map((vector) => [vector.result, vector.name, vector] as const))(
+    '%s: %s',
+    (_, __, vector) => {
+      expectOpened(vector, messageAssociatedData(vector.context), vector.body)
+    }
+  )
 })
 
 describe('a title that was stored once', () => {
-  it.each(readVectors('titles').map((vector) => [vector.result, vector.name, vector] as const))('%s: %s', (_, __, vector) => {
-    expectOpened(vector, titleAssociatedData(vector.context), vector.title)
-  })
+  it.each(readVectors('titles').map((vector) => [vector.result, vector.name, vector] as const))(
+    '%s: %s',
+    (_, __, vector) => {
+      expectOpened(vector, titleAssociatedData(vector.context), vector.title)
+    }
+  )
 })
 
 function expectOpened(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readVectors } from '../../../scripts/vectors/vector-files.js'
+import { BadUserInput } from '../../../src/errors.js'
 import { decodeCursor, encodeCursor } from '../../../src/graphql/cursor.js'
 import { decodeMessageId, encodeMessageId } from '../../../src/graphql/ids.js'
-import { BadUserInput } from '../../../src/errors.js'
 import { thrownBy } from '../failures.js'
 
 describe('a cursor that was given out once', () => {

@@ -74,8 +74,7 @@ def vault_private_key(vector):
 
 
 def kms_private_key(vector):
-    master_key = vector['masterKey']
-    request = fmt.kms_request(master_key, *bound(vector), master_key.partition(':')[2])
+    request = fmt.kms_request(vector['masterKey'], *bound(vector), vector['describedArn'])
     return {**request, 'CiphertextBlob': request['CiphertextBlob'].hex()}, vector['request']
 
 

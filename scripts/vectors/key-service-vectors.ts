@@ -12,6 +12,13 @@ const TRANSIT = 'vault:transit/conclave'
 const HOME = 'arn:aws:kms:eu-central-1:123456789012:'
 const ARN = `${HOME}key/ea440e7f-7205-4a0c-b7c8-82795739ee99`
 const FOREIGN_ARN = ARN.replace('123456789012', '999999999999')
+const OTHER_ARN = `${HOME}key/0b7c1f5e-3d7a-4c55-9d0e-6a1f2b3c4d5e`
+
+type Named = Pick<KmsPrivateKeyVector, 'masterKey' | 'describedArn'>
+const BY_ARN: Named = { masterKey: `aws-kms:${ARN}`, describedArn: ARN }
+const MOVED_ARN: Named = { masterKey: `aws-kms:${OTHER_ARN}`, describedArn: OTHER_ARN }
+const MOVED_ALIAS: Named = { masterKey: `aws-kms:${HOME}alias/conclave`, describedArn: OTHER_ARN }
+const FOREIGN_ALIAS: Named = { ...MOVED_ALIAS, describedArn: FOREIGN_ARN }
 /** Of the ARN, where the header ends. */
 const LENGTH_OFFSET = 2
 const ARN_OFFSET = 4
@@ -90,17 +97,16 @@ function withLastBitsSet(text: string): string {
 export async function kmsPrivateKeyVectors(pairs: VectorPairs): Promise<KmsPrivateKeyVector[]> {
   const subject = subjectOf(pairs)
   const key = randomBytes(32)
-  const masterKey = `aws-kms:${ARN}`
-  const wrapped = await wrap(kmsKey(masterKey, new KnownKms(key, ARN)), subject)
-  const read = async (name: string, bytes: Buffer, moved = {}): Promise<KmsPrivateKeyVector> => {
-    const kms = new KnownKms(key, ARN)
+  const wrapped = await wrap(kmsKey(BY_ARN.masterKey, new KnownKms(key, ARN, ARN)), subject)
+  const read = async (name: string, bytes: Buffer, moved = {}, named: Named = BY_ARN): Promise<KmsPrivateKeyVector> => {
+    const kms = new KnownKms(key, ARN, named.describedArn)
     const context = { ...subject.context, ...moved }
-    const privateKey = await unwrap(kmsKey(masterKey, kms), bytes, context)
+    const privateKey = await unwrap(kmsKey(named.masterKey, kms), bytes, context)
     const [asked] = kms.asked
     return {
       name,
       result: privateKey ? 'valid' : 'invalid',
-      masterKey,
+      ...named,
       kmsKey: key.toString('hex'),
       ...bound(context),
       wrapped: bytes.toString('hex'),
@@ -113,7 +119,10 @@ export async function kmsPrivateKeyVectors(pairs: VectorPairs): Promise<KmsPriva
     vectors.push(await read(name, bytes))
   vectors.push(await read('of another key id', wrapped, { keyId: randomUUID() }))
   vectors.push(await read('of another fingerprint', wrapped, { fingerprint: subject.otherFingerprint }))
-  return onlyFirstIsValid(vectors)
+  vectors.push(await read('of another key of the same account, named by its ARN', wrapped, {}, MOVED_ARN))
+  vectors.push(await read('of an alias that means a key of another account', wrapped, {}, FOREIGN_ALIAS))
+  const moved = await read('of an alias that was moved since', wrapped, {}, MOVED_ALIAS)
+  return [...onlyFirstIsValid(vectors), ...onlyFirstIsValid([moved])]
 }
 
 function otherArns(wrapped: Buffer): [string, Buffer][] {

@@ -59,15 +59,17 @@ interface KmsInput {
   EncryptionContext: Record<string, string>
 }
 
-/** A symmetric key of AWS KMS. */
+/** A symmetric key of AWS KMS, and what the name of the master key means by now. */
 export class KnownKms {
   readonly asked: KmsInput[] = []
   readonly #key: Buffer
   readonly #arn: string
+  readonly #describedArn: string
 
-  constructor(key: Buffer, arn: string) {
+  constructor(key: Buffer, arn: string, describedArn: string) {
     this.#key = key
     this.#arn = arn
+    this.#describedArn = describedArn
   }
 
   async run(send: (client: object, options: object) => Promise<unknown>): Promise<unknown> {
@@ -78,7 +80,7 @@ export class KnownKms {
 
   #answer(input: KmsInput): object {
     const { Plaintext, CiphertextBlob, EncryptionContext } = input
-    if (!EncryptionContext) return { KeyMetadata: { Arn: this.#arn, KeySpec: 'SYMMETRIC_DEFAULT' } }
+    if (!EncryptionContext) return { KeyMetadata: { Arn: this.#describedArn, KeySpec: 'SYMMETRIC_DEFAULT' } }
     const bound = Buffer.from(JSON.stringify(EncryptionContext))
     if (Plaintext) return { KeyId: this.#arn, CiphertextBlob: seal(this.#key, Plaintext, bound) }
     this.asked.push(input)

@@ -75,6 +75,8 @@ export interface VaultPrivateKeyVector extends WrappedPrivateKeyVector {
 
 export interface KmsPrivateKeyVector extends WrappedPrivateKeyVector {
   masterKey: string
+  /** What DescribeKey says of the name in `masterKey`: an alias may have been moved. */
+  describedArn: string
   /** Of the stand-in that answers for KMS: KMS itself gives its keys to nobody. */
   kmsKey: Hex
   /** What a reader asks of KMS; null where there is nothing to ask. */

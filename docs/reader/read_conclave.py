@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints a conversation of Conclave in clear, from its PostgreSQL database and the master secret.
+"""Prints a conversation of Conclave in clear, from its PostgreSQL database and the master key.
 
 A second reader, written from docs/format.md: for an auditor, a court, or whoever inherits the database without the
 program. It only reads, in one read-only transaction, and needs no more rights than to select.
@@ -20,6 +20,7 @@ import re
 import sys
 
 import conclave_format as fmt
+import transit
 
 try:
     import psycopg
@@ -95,19 +96,24 @@ class Keyring:
     def _unwrap(self, row):
         if row['master_key'] is None or row['wrapped_private_key'] is None:
             raise Closed('UNREADABLE', f'key version {row["version"]} has no private key')
+        print_of = fmt.fingerprint_of(row['public_key'])
+        try:
+            return fmt.load_private_key(self._unwrap_bytes(row, print_of), print_of)
+        except fmt.Refused as refused:
+            raise Closed('UNREADABLE', f'the private key of version {row["version"]} {refused}') from None
+        except transit.Unavailable as why:
+            raise Closed('UNREADABLE', f'its key lies under {row["master_key"]}: {why}') from None
+
+    def _unwrap_bytes(self, row, print_of):
         scheme, _, name = row['master_key'].partition(':')
+        wrapped, key_id = row['wrapped_private_key'], row['key_id']
+        if scheme == 'vault':
+            return transit.unwrap(row['master_key'], wrapped, key_id, print_of)
         if scheme != 'local':
             raise Closed('UNREADABLE', f'its key lies under {row["master_key"]}: move the keys to a local secret first')
         if name not in self._secrets:
             raise Closed('UNREADABLE', f'its key lies under {row["master_key"]}, of which there is no secret here')
-        print_of = fmt.fingerprint_of(row['public_key'])
-        try:
-            der = fmt.unwrap_local_private_key(
-                self._secrets[name], row['wrapped_private_key'], row['key_id'], print_of
-            )
-            return fmt.load_private_key(der, print_of)
-        except fmt.Refused as refused:
-            raise Closed('UNREADABLE', f'the private key of version {row["version"]} {refused}') from None
+        return fmt.unwrap_local_private_key(self._secrets[name], wrapped, key_id, print_of)
 
 
 def opened_message(keyring, row):
@@ -222,6 +228,9 @@ def secrets_of(arguments):
     if path:
         with open(path, encoding='utf-8') as file:
             text = file.read()
+    # With everything under Vault there is none.
+    if not text.strip() and os.environ.get('VAULT_ADDR'):
+        return {}
     return fmt.parse_master_secrets(text)
 
 

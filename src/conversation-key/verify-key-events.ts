@@ -77,7 +77,7 @@ async function verifyChain(
       if (((await readHead(database, shard))?.count ?? 0) > head.count) break
       return { checked, firstInvalid: event.sequence }
     }
-    hash = hashOf(hash, event)
+    hash = keyEventHash(hash, event)
     if (event.sequence !== expected() || !event.hash.equals(hash) || !isAsAnchored(anchored, event)) {
       return { checked, firstInvalid: Math.min(event.sequence, expected()) }
     }
@@ -120,7 +120,7 @@ function noteAnchor({ detail }: KeyEvent, anchored: Map<number, string>): void {
 }
 
 /** SHA-256 over the hash before and the fields, each preceded by its length as a 32-bit number, or -1 for null. */
-function hashOf(previous: Buffer, event: KeyEvent): Buffer {
+export function keyEventHash(previous: Buffer, event: Omit<KeyEvent, 'hash'>): Buffer {
   const hash = createHash('sha256').update(previous)
   const { sequence, at, actor, action, conversationId, keyVersion, detail } = event
   for (const value of [

@@ -1,8 +1,8 @@
 import { Argument, Command, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { bashCompletion } from './completion-bash.js'
+import { wordsOfCommands } from './completion-words.js'
 import { zshCompletion } from './completion-zsh.js'
 import { examples } from './examples.js'
-import { wordsOfCommands } from './completion-words.js'
 
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion } as const
 

@@ -5,7 +5,12 @@ import { EXIT } from './exit-codes.js'
 import { jsonOption } from './options.js'
 import { Output } from './output.js'
 
-const MARKS: Record<FindingState, string> = { OK: 'ok     ', WARNING: 'warning', FAULT: 'FAULT  ', NOT_CHECKED: '-      ' }
+const MARKS: Record<FindingState, string> = {
+  OK: 'ok     ',
+  WARNING: 'warning',
+  FAULT: 'FAULT  ',
+  NOT_CHECKED: '-      '
+}
 
 export const doctor = () =>
   new Command('doctor')
@@ -13,10 +18,7 @@ export const doctor = () =>
       `Look at configuration, database, migrations, Redis, master keys, keys and clock, and say what to do about each. Changes nothing. Ends with ${EXIT.FAULTS_FOUND} where something is at fault.`
     )
     .addOption(jsonOption())
-    .addHelpText(
-      'after',
-      examples({ 'conclave doctor': 'before the first start, and when something is wrong' })
-    )
+    .addHelpText('after', examples({ 'conclave doctor': 'before the first start, and when something is wrong' }))
     .action(async (options) => {
       const { examine } = await import('./doctor/examine.js')
       const output = new Output(options)

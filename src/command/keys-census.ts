@@ -10,7 +10,10 @@ export const keysCensus = () =>
   new Command('census')
     .description('How many private keys each master key holds, and which of them can be taken away.')
     .addOption(jsonOption())
-    .addHelpText('after', examples({ 'conclave keys census': 'before a master key is taken out of MASTER_KEYS_RETIRING' }))
+    .addHelpText(
+      'after',
+      examples({ 'conclave keys census': 'before a master key is taken out of MASTER_KEYS_RETIRING' })
+    )
     .action(async (options) => {
       await withServices(async (services) => new Output(options).table(await census(services), CENSUS_TABLE))
     })

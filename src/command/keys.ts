@@ -21,7 +21,9 @@ const COMMANDS: (() => CommandUnknownOpts)[] = [
 
 /** What is done with keys, in the database itself: beside running servers, or without any. */
 export function keys(): CommandUnknownOpts {
-  const group = new Command('keys').description('Look at keys and change them, as an operator with the secrets of the environment.')
+  const group = new Command('keys').description(
+    'Look at keys and change them, as an operator with the secrets of the environment.'
+  )
   for (const command of COMMANDS) group.addCommand(command())
   return group
 }

@@ -23,6 +23,8 @@ function loginName(): string {
   try {
     return userInfo().username
   } catch {
-    throw new UsageError('Say who you are with --as <name>, for the audit trail: this user has no name on this machine.')
+    throw new UsageError(
+      'Say who you are with --as <name>, for the audit trail: this user has no name on this machine.'
+    )
   }
 }

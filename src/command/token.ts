@@ -36,7 +36,9 @@ export const token = () =>
       ])
       const config = loadConfig(process.env)
       if (config.mode === 'production')
-        throw new StartError('Tokens are made here in development only; in production your identity provider makes them.')
+        throw new StartError(
+          'Tokens are made here in development only; in production your identity provider makes them.'
+        )
       if (config.authentication.jwksUrl)
         throw new StartError('AUTH_JWKS_URL is set: the identity provider behind it makes the tokens.')
       const jwtSecret = config.authentication.jwtSecret ?? existingDevelopmentSecret(config.dataDir, 'jwt-secret')

@@ -26,7 +26,8 @@ export async function wordsOf(error: unknown): Promise<string> {
     const words = reason instanceof ConfigError ? listed(reason.problems) : ` ${await wordsOf(reason)}`
     return `Conclave cannot start:${words}`
   }
-  if (error instanceof ConfigError) return error.problems.length > 1 ? listed(error.problems).trimStart() : error.message
+  if (error instanceof ConfigError)
+    return error.problems.length > 1 ? listed(error.problems).trimStart() : error.message
   if (error instanceof KeyUnavailable) {
     return 'A master key that this needs cannot be used now. conclave doctor says which, and why.'
   }

@@ -49,6 +49,8 @@ async function pendingMigrations(client: pg.Client): Promise<string[]> {
 
 async function aheadMs(client: pg.Client): Promise<number> {
   const before = Date.now()
-  const { rows } = await client.query<{ ms: number }>('select extract(epoch from clock_timestamp())::float8 * 1000 as ms')
+  const { rows } = await client.query<{ ms: number }>(
+    'select extract(epoch from clock_timestamp())::float8 * 1000 as ms'
+  )
   return (rows[0]?.ms ?? before) - (before + Date.now()) / 2
 }

@@ -36,9 +36,13 @@ describe('completion for bash', () => {
 
   it('has nothing in it that bash would run when it is read', async () => {
     const { stdout } = await program.command(['completion', 'bash'])
-    const { status, stdout: printed } = spawnSync('bash', ['--norc', '-c', 'eval "$1"; complete -p conclave', '-', stdout], {
-      encoding: 'utf8'
-    })
+    const { status, stdout: printed } = spawnSync(
+      'bash',
+      ['--norc', '-c', 'eval "$1"; complete -p conclave', '-', stdout],
+      {
+        encoding: 'utf8'
+      }
+    )
     expect([status, printed]).toEqual([0, 'complete -F _conclave conclave\n'])
   })
 })

@@ -54,7 +54,9 @@ describe('conclave doctor', () => {
     const url = 'postgres://somebody:hush@127.0.0.1:1/none'
     const { code, findings, stdout } = await examine({ ...env, DATABASE_URL: url })
     expect([code, stdout.includes('hush')]).toEqual([3, false])
-    expect(of(findings, 'database')).toEqual([['FAULT', expect.stringMatching(/cannot be reached \(ECONNREFUSED\)\. Check DATABASE_URL/)]])
+    expect(of(findings, 'database')).toEqual([
+      ['FAULT', expect.stringMatching(/cannot be reached \(ECONNREFUSED\)\. Check DATABASE_URL/)]
+    ])
     expect(of(findings, 'master key')).toEqual([['OK', 'local:a wraps new keys.']])
     for (const check of ['migrations', 'logins', 'keys', 'clock'] as const) {
       expect(of(findings, check)).toMatchObject([['NOT_CHECKED', expect.anything()]])
@@ -66,7 +68,10 @@ describe('conclave doctor', () => {
     url.password = 'wrong'
     const { code, findings } = await examine({ ...env, API_DATABASE_URL: url.href })
     expect(code).toBe(3)
-    expect(of(findings, 'database')).toContainEqual(['FAULT', expect.stringMatching(/\(28P01\)\. Check API_DATABASE_URL/)])
+    expect(of(findings, 'database')).toContainEqual([
+      'FAULT',
+      expect.stringMatching(/\(28P01\)\. Check API_DATABASE_URL/)
+    ])
   })
 
   it('finds migrations that are missing: for who has the owner’s login, and for who has not', async () => {
@@ -74,7 +79,9 @@ describe('conclave doctor', () => {
     try {
       const owner = await examine({ ...env, DATABASE_URL: empty.url })
       expect(owner.code).toBe(0)
-      expect(of(owner.findings, 'migrations')).toEqual([['WARNING', expect.stringContaining('The next start applies them')]])
+      expect(of(owner.findings, 'migrations')).toEqual([
+        ['WARNING', expect.stringContaining('The next start applies them')]
+      ])
       const { DATABASE_URL: _, ...rest } = env
       const part = await examine({ ...rest, API_DATABASE_URL: empty.urlOf('conclave_api') })
       expect(part.code).toBe(3)
@@ -134,7 +141,9 @@ describe('conclave doctor', () => {
   ])('finds a clock that is %s ms ahead of the database’s', async (aheadMs, state, expected) => {
     const shifted = { CLOCK_AHEAD_MS: aheadMs, NODE_OPTIONS: `--import=${CLOCK}` }
     const { code, findings } = await examine({ ...env, ...shifted })
-    expect(of(findings, 'clock')).toEqual([[state, expect.stringMatching(/is \d+\.\d s ahead of that of the database\..*NTP/)]])
+    expect(of(findings, 'clock')).toEqual([
+      [state, expect.stringMatching(/is \d+\.\d s ahead of that of the database\..*NTP/)]
+    ])
     expect(code).toBe(expected)
   })
 
@@ -142,14 +151,18 @@ describe('conclave doctor', () => {
     const due = `update conversations set key_used = true, key_rotates_at = now() - interval '1 day'`
     await conclave.database.query(due)
     const { code, findings } = await examine(env)
-    expect(of(findings, 'keys')).toEqual([['WARNING', expect.stringMatching(/^1 rotations are overdue: see that a worker runs/)]])
+    expect(of(findings, 'keys')).toEqual([
+      ['WARNING', expect.stringMatching(/^1 rotations are overdue: see that a worker runs/)]
+    ])
     expect(code).toBe(0)
   })
 
   it('finds that nothing was started yet in a new folder', async () => {
     const { code, findings } = await examine({ DATA_DIR: 'new' })
     expect(code).toBe(0)
-    expect(of(findings, 'database')).toEqual([['WARNING', expect.stringContaining('conclave start makes the database')]])
+    expect(of(findings, 'database')).toEqual([
+      ['WARNING', expect.stringContaining('conclave start makes the database')]
+    ])
     expect(of(findings, 'master key')).toEqual([['WARNING', expect.stringContaining('conclave start generates it')]])
   })
 
@@ -158,7 +171,10 @@ describe('conclave doctor', () => {
     writeFileSync(path, env.MASTER_SECRETS ?? '', { mode: 0o644 })
     const { MASTER_SECRETS: _, ...rest } = env
     const { code, findings } = await examine({ ...rest, MASTER_SECRETS_FILE: path })
-    expect([code, of(findings, 'configuration')[0]]).toEqual([3, ['FAULT', expect.stringContaining(`chmod 600 ${path}`)]])
+    expect([code, of(findings, 'configuration')[0]]).toEqual([
+      3,
+      ['FAULT', expect.stringContaining(`chmod 600 ${path}`)]
+    ])
   })
 })
 
@@ -168,7 +184,9 @@ describe.runIf(canStartRedis)('conclave doctor on a Redis', () => {
     const url = (password: string) => `redis://:${password}@127.0.0.1:${redis.port}`
     try {
       const well = await examine({ ...env, REDIS_URL: url('right') })
-      expect(of(well.findings, 'redis')).toEqual([['OK', expect.stringMatching(/^Redis \d+\.\S+ at 127\.0\.0\.1:\d+ answers/)]])
+      expect(of(well.findings, 'redis')).toEqual([
+        ['OK', expect.stringMatching(/^Redis \d+\.\S+ at 127\.0\.0\.1:\d+ answers/)]
+      ])
       expect(of(well.findings, 'clock')).toHaveLength(2)
       const closed = await examine({ ...env, REDIS_URL: url('wrong-one') })
       expect(of(closed.findings, 'redis')).toEqual([['FAULT', expect.stringContaining('WRONGPASS')]])
@@ -178,7 +196,9 @@ describe.runIf(canStartRedis)('conclave doctor on a Redis', () => {
     }
     const away = await examine({ ...env, REDIS_URL: url('right') })
     expect(away.code).toBe(3)
-    expect(of(away.findings, 'redis')).toEqual([['FAULT', expect.stringMatching(/cannot be used \(.*ECONNREFUSED.*\)\. Check REDIS_URL/)]])
+    expect(of(away.findings, 'redis')).toEqual([
+      ['FAULT', expect.stringMatching(/cannot be used \(.*ECONNREFUSED.*\)\. Check REDIS_URL/)]
+    ])
     const full = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
     try {
       const { code, findings } = await examine({ ...env, REDIS_URL: full.url })
@@ -193,7 +213,14 @@ describe.runIf(canStartRedis)('conclave doctor on a Redis', () => {
 async function examine(variables: Record<string, string>) {
   const { code, stdout, stderr } = await program.command(['doctor', '--json'], variables)
   expect(stderr).toBe('')
-  return { code, stdout, findings: stdout.trim().split('\n').map((line): Finding => JSON.parse(line)) }
+  return {
+    code,
+    stdout,
+    findings: stdout
+      .trim()
+      .split('\n')
+      .map((line): Finding => JSON.parse(line))
+  }
 }
 
 function of(findings: Finding[], check: Finding['check']): [Finding['state'], string][] {

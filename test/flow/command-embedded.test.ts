@@ -53,5 +53,8 @@ describe('alone', () => {
 
 async function states(): Promise<string[]> {
   const { stdout } = await program.command(['keys', 'list', id, '--json'], env)
-  return stdout.trim().split('\n').map((line) => JSON.parse(line).state)
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).state)
 }

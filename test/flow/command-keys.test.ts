@@ -64,7 +64,9 @@ describe('conclave keys', () => {
   })
 
   it('rotate-due rotates what is due and used, and says how far it is', async () => {
-    await conclave.database.query(`update conversations set key_rotates_at = now() - interval '1 day' where id = $1`, [id])
+    await conclave.database.query(`update conversations set key_rotates_at = now() - interval '1 day' where id = $1`, [
+      id
+    ])
     const { code, stdout } = await conclaveKeys('rotate-due')
     expect([code, stdout]).toEqual([0, 'SUCCEEDED: 1 keys rotated, 0 could not be.\n'])
     expect(await send(alice, id, 'three')).toMatchObject({ keyVersion: 3 })
@@ -105,7 +107,9 @@ describe('conclave keys', () => {
 describe('another master key', () => {
   const moved = () => ({ ...env, ...(localMasterKeys('b', ['a']) as Record<string, string>) })
 
-  it('is seen by census, taken on by rewrap after a dry run, and the one before can go', { timeout: 120_000 }, async () => {
+  it('is seen by census, taken on by rewrap after a dry run, and the one before can go', {
+    timeout: 120_000
+  }, async () => {
     const census = async () => jsonLines(await program.command(['keys', 'census', '--json'], moved()))
     expect(await census()).toMatchObject([
       { uri: 'local:b', current: true, reachable: true, wrappedKeyCount: 0 },
@@ -159,7 +163,12 @@ function conclaveKeys(...args: string[]): Promise<Ended> {
 /** Of a command that has succeeded: each line on its standard output is JSON, and there is nothing else. */
 function jsonLines({ code, stdout, stderr }: Ended): Record<string, unknown>[] {
   expect([code, stderr]).toEqual([0, ''])
-  return stdout === '' ? [] : stdout.trimEnd().split('\n').map((line) => JSON.parse(line))
+  return stdout === ''
+    ? []
+    : stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line))
 }
 
 async function eventsBy(actor: string): Promise<string[]> {

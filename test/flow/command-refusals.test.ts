@@ -56,21 +56,21 @@ describe('a command that cannot be done ends with 1, and says what to do', () =>
     expectNoTrace(stderr)
   })
 
-  it.each([
-    [['keys', 'census']],
-    [['keys', 'verify-audit']],
-    [['keys', 'rotate-due']],
-    [['migrate']]
-  ])('conclave %s where the database cannot be reached', async (args) => {
-    const { code, stdout, stderr } = await program.command(args, {
-      ...env,
-      DATABASE_URL: 'postgres://somebody:hush@127.0.0.1:1/none'
-    })
-    expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(/^The database postgres:\/\/127\.0\.0\.1:1\/none cannot be reached \(ECONNREFUSED\)\. Check /)
-    expect(stderr).not.toContain('hush')
-    expectNoTrace(stderr)
-  })
+  it.each([[['keys', 'census']], [['keys', 'verify-audit']], [['keys', 'rotate-due']], [['migrate']]])(
+    'conclave %s where the database cannot be reached',
+    async (args) => {
+      const { code, stdout, stderr } = await program.command(args, {
+        ...env,
+        DATABASE_URL: 'postgres://somebody:hush@127.0.0.1:1/none'
+      })
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(
+        /^The database postgres:\/\/127\.0\.0\.1:1\/none cannot be reached \(ECONNREFUSED\)\. Check /
+      )
+      expect(stderr).not.toContain('hush')
+      expectNoTrace(stderr)
+    }
+  )
 
   it('where no server has started in this folder yet', async () => {
     const { code, stderr } = await program.command(['keys', 'census'], { DATA_DIR: 'elsewhere' })
@@ -130,7 +130,10 @@ describe('a version of a key', () => {
 describe('an audit trail that somebody has changed', () => {
   it('ends verify-audit with 3, and it says where', async () => {
     const whole = await program.command(['keys', 'verify-audit'], env)
-    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^The audit trail is whole: \d+ events in 16/)])
+    expect([whole.code, whole.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^The audit trail is whole: \d+ events in 16/)
+    ])
     const [event] = await conclave.database.query<{ sequence: string }>(
       `select sequence from key_events where action = 'operation.refused' limit 1`
     )
@@ -149,7 +152,10 @@ describe('an audit trail that somebody has changed', () => {
 
 async function listed(id: string): Promise<{ state: string }[]> {
   const { stdout }: Ended = await program.command(['keys', 'list', id, '--json'], env)
-  return stdout.trim().split('\n').map((line) => JSON.parse(line))
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
 }
 
 async function lastEvent() {

@@ -4,7 +4,7 @@ const aheadMs = Number(process.env.CLOCK_AHEAD_MS)
 const { now } = Date
 const Present = Date
 
-globalThis.Date = class Date extends Present {
+globalThis.Date = class Later extends Present {
   constructor(...args) {
     super(...(args.length === 0 ? [now() + aheadMs] : args))
   }

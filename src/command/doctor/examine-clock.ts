@@ -1,4 +1,4 @@
-import { type Finding, notChecked, ok, warning, fault } from './finding.js'
+import { type Finding, fault, notChecked, ok, warning } from './finding.js'
 
 /** How far a clock of somebody else's is ahead of this process's. */
 export interface OtherClock {

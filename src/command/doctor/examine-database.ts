@@ -4,7 +4,13 @@ import type { Config } from '../../config.js'
 import { checkLogin } from '../../database/check-login.js'
 import { databaseLogin } from '../../database/database-login.js'
 import { type DatabaseFacts, inspectDatabase } from '../../database/inspect-database.js'
-import { type DatabaseUrls, findDatabase, PART_ROLES, unreachableDatabase, URL_VARIABLES } from '../../database-access.js'
+import {
+  type DatabaseUrls,
+  findDatabase,
+  PART_ROLES,
+  URL_VARIABLES,
+  unreachableDatabase
+} from '../../database-access.js'
 import { reasonOf } from '../../reason-of.js'
 import type { OtherClock } from './examine-clock.js'
 import { type Finding, fault, NEEDED, notChecked, ok, warning } from './finding.js'

@@ -27,7 +27,12 @@ export async function examineRedis(url: string | null, clocks: OtherClock[]): Pr
     return onInfo(place, await client.info())
   } catch (error) {
     const why = reasonOf(reason ?? error)
-    return [fault('redis', `Redis at ${place} cannot be used (${why}). Check REDIS_URL, and that it runs and lets this login in.`)]
+    return [
+      fault(
+        'redis',
+        `Redis at ${place} cannot be used (${why}). Check REDIS_URL, and that it runs and lets this login in.`
+      )
+    ]
   } finally {
     client.disconnect()
   }
@@ -45,7 +50,10 @@ function onInfo(place: string, info: string): Finding[] {
   const policy = value('maxmemory_policy')
   if (policy !== '' && policy !== 'noeviction') {
     found.push(
-      warning('redis', `Its maxmemory-policy is ${policy}: it may throw jobs away when it is full. Set it to noeviction.`)
+      warning(
+        'redis',
+        `Its maxmemory-policy is ${policy}: it may throw jobs away when it is full. Set it to noeviction.`
+      )
     )
   }
   return found

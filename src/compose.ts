@@ -129,7 +129,7 @@ async function openShared(
     : await PostgresSignals.open(queuePlace.database, log)
   opened.push(() => signals.close())
 
-  const masterKeys = await openMasterKeys(config, database, log)
+  const masterKeys = await openMasterKeys(config, log, () => generatedMasterSecret(config, database))
   opened.push(() => masterKeys.close())
   const masterKeyHealth = new MasterKeyHealth(masterKeys)
   reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
@@ -218,12 +218,13 @@ function withoutSecrets(config: Config): Settings {
   return settings
 }
 
-async function openMasterKeys(config: Config, database: Database, log: Logger): Promise<MasterKeys> {
-  const context = {
-    log,
-    timeoutMs: config.masterKeyTimeoutMs,
-    developmentSecret: () => generatedMasterSecret(config, database)
-  }
+/** @param developmentSecret gives the secret of a master key that development mode generates */
+export async function openMasterKeys(
+  config: Config,
+  log: Logger,
+  developmentSecret: () => Promise<string>
+): Promise<MasterKeys> {
+  const context = { log, timeoutMs: config.masterKeyTimeoutMs, developmentSecret }
   const open = (uri: string) => config.openMasterKey(uri, context)
   return new MasterKeys(await open(config.masterKey), await Promise.all(config.retiringMasterKeys.map(open)))
 }
@@ -241,7 +242,7 @@ function reportMasterKeys(states: MasterKeyState[], log: Logger): void {
 const SAMPLES = 5
 
 /** @throws StartError where the secret, or the key of a service, is not the one that its name stood for before */
-async function requireRightKey(database: Database, key: MasterKey): Promise<void> {
+export async function requireRightKey(database: Database, key: MasterKey): Promise<void> {
   const stored = await database.keysUnder(key.uri, SAMPLES)
   const samples = stored.map(({ keyId, publicKey, wrappedPrivateKey }) => ({
     wrapped: wrappedPrivateKey,

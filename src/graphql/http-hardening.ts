@@ -27,6 +27,17 @@ const CONTENT_SECURITY_POLICY = {
   frameAncestors: ["'none'"]
 }
 
+type PolicyDirective = keyof typeof CONTENT_SECURITY_POLICY | 'workerSrc' | 'frameSrc'
+
+/** The policy of a page that needs something else here and there, as the header has it. */
+export function pagePolicy(changes: Partial<Record<PolicyDirective, string[]>>): string {
+  return Object.entries({ ...CONTENT_SECURITY_POLICY, ...changes })
+    .map(([name, sources]) => `${name.replace(/[A-Z]/g, hyphenated)} ${sources.join(' ')}`)
+    .join(';')
+}
+
+const hyphenated = (letter: string) => `-${letter.toLowerCase()}`
+
 type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allowedOrigins'>
 
 /** Limits on time, for clients that send slowly on purpose; and whose word is taken for where a request is from. */

@@ -15,7 +15,11 @@ const SOURCES = [
   'jobs',
   'migrations',
   'scripts',
-  'examples'
+  'examples',
+  'documents',
+  'web/explorers',
+  // The set-up of the tests has built them; each copy would take seconds to do it again.
+  'dist/explorers'
 ]
 
 export interface Finished {

@@ -19,7 +19,7 @@ export async function buildExplorers(project = process.cwd()): Promise<boolean> 
   const digest = digestOf(project)
   const stamp = join(project, STAMP)
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return false
-  await build({ configFile: join(project, 'web/explorers/vite.config.ts'), logLevel: 'warn' })
+  await build({ configFile: join(project, 'web/explorers/vite.config.ts'), logLevel: 'error' })
   writeFileSync(stamp, digest)
   return true
 }

@@ -155,9 +155,7 @@ const environment = z.object({
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
   INTROSPECTION: z.enum(['on', 'off'], 'must be on or off').optional(),
-  JOB_BOARD: z
-    .enum(['off', 'read-only', 'writable'], 'must be off, read-only or writable')
-    .default('read-only'),
+  JOB_BOARD: z.enum(['off', 'read-only', 'writable'], 'must be off, read-only or writable').default('read-only'),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')

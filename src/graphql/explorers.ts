@@ -10,8 +10,15 @@ import { hasIntrospection } from './validation-rules.js'
 /** Where `npm run build` puts them, as the compiled program sees it and as it is seen from the sources. */
 const FOLDERS = ['../../explorers', '../../dist/explorers'].map((path) => join(import.meta.dirname, path))
 
-/** Its editor places lines by attributes of style, and makes the colours of a theme into an element of its own. */
-const GRAPHIQL_POLICY = pagePolicy({ styleSrc: ["'self'", "'unsafe-inline'"], workerSrc: ["'self'"] })
+/**
+ * Its editor places lines by attributes of style, and makes the colours of a theme into an element of its own; fonts
+ * stand in its stylesheet.
+ */
+const GRAPHIQL_POLICY = pagePolicy({
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  fontSrc: ["'self'", 'data:'],
+  workerSrc: ["'self'"]
+})
 
 const SANDBOX_SCRIPT = 'https://embeddable-sandbox.cdn.apollographql.com'
 const SANDBOX_POLICY = pagePolicy({

@@ -22,7 +22,10 @@ export function sendPlainPage(
   reply: FastifyReply,
   { status = 200, title, body }: { status?: number; title: string; body: string }
 ): FastifyReply {
-  return reply.code(status).type('text/html; charset=utf-8').header('content-security-policy', POLICY)
+  return reply
+    .code(status)
+    .type('text/html; charset=utf-8')
+    .header('content-security-policy', POLICY)
     .send(`<!doctype html>
 <html lang="en">
 <head>

@@ -5,7 +5,7 @@ import { createClient } from 'graphql-ws'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, send } from '../support/chat.js'
+import { createConversation, eventCursor, send } from '../support/chat.js'
 
 const DOCUMENTS = join(import.meta.dirname, '../../documents')
 const STUDIO = 'https://studio.apollographql.com'
@@ -132,17 +132,18 @@ describe.each([STUDIO, EMBEDDED])('a page of %s', (origin) => {
   it('opens sockets to a development server, with the header as people write it, and to no other', async () => {
     const alice = await development.as('alice')
     const conversationId = await createConversation(alice, ['bob'])
-    const events = subscribeAs(development, origin, conversationId)
+    const after = await eventCursor(alice, conversationId)
+    const events = subscribeAs(development, origin, { id: conversationId, after })
     const first = events.next()
     const { id } = await send(alice, conversationId, 'to whoever explores')
     expect((await first).value).toMatchObject({ data: { messageEvents: { message: { id } } } })
     await events.return?.()
-    await expect(subscribeAs(open, origin, conversationId).next()).rejects.toMatchObject({
+    await expect(subscribeAs(open, origin, { id: conversationId, after }).next()).rejects.toMatchObject({
       message: expect.stringContaining('403')
     })
   })
 
-  function subscribeAs(conclave: TestConclave, from: string, conversationId: string) {
+  function subscribeAs(conclave: TestConclave, from: string, variables: { id: string; after: string }) {
     class OfPage extends WebSocket {
       constructor(url: string, protocol: string) {
         super(url, protocol, { origin: from })
@@ -154,8 +155,9 @@ describe.each([STUDIO, EMBEDDED])('a page of %s', (origin) => {
       retryAttempts: 0,
       connectionParams: async () => ({ Authorization: `Bearer ${await conclave.token('alice')}` })
     })
-    const query = 'subscription ($id: ID!) { messageEvents(conversationId: $id) { message { id } } }'
-    return client.iterate({ query, variables: { id: conversationId } })
+    const query =
+      'subscription ($id: ID!, $after: String) { messageEvents(conversationId: $id, after: $after) { message { id } } }'
+    return client.iterate({ query, variables })
   }
 })
 
@@ -176,7 +178,7 @@ async function assetsOf(path: string): Promise<{ text: string; headers: Headers 
 
 /** Names with a digest, as the build gives them. */
 function namesIn(text: string): string[] {
-  return [...text.matchAll(/(?:\/explorers\/assets\/|["']\.\/|["']assets\/)([\w.-]+-[\w-]{8}\.(?:js|css|svg|ttf))/g)].map(
-    ([, name]) => name as string
-  )
+  return [
+    ...text.matchAll(/(?:\/explorers\/assets\/|["']\.\/|["']assets\/)([\w.-]+-[\w-]{8}\.(?:js|css|svg|ttf))/g)
+  ].map(([, name]) => name as string)
 }

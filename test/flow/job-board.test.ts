@@ -62,7 +62,11 @@ describe('the job board', () => {
     ['that is empty', 401, async () => ''],
     ['without a scope', 403, () => conclave.token('alice')],
     ['with another scope', 403, () => conclave.token('alice', { scopes: ['keys:read'] })],
-    ['that no browser would keep', 400, () => conclave.token('a', { name: 'n'.repeat(250), scopes: [...ADMIN.scopes, 's'.repeat(4000)] })]
+    [
+      'that no browser would keep',
+      400,
+      () => conclave.token('a', { name: 'n'.repeat(250), scopes: [...ADMIN.scopes, 's'.repeat(4000)] })
+    ]
   ])('takes no token %s', async (_, status, token) => {
     const response = await signIn(conclave, await token())
     expect(response.status).toBe(status)

@@ -32,7 +32,11 @@ async function* subscribe(
   url.protocol = url.protocol.replace('http', 'ws')
   const client = createClient({ url: url.href, connectionParams, lazy: true })
   try {
-    const results = client.iterate({ query, operationName: operationName ?? null, variables: variables as Record<string, unknown> | null })
+    const results = client.iterate({
+      query,
+      operationName: operationName ?? null,
+      variables: variables as Record<string, unknown> | null
+    })
     for await (const result of results) yield result as ExecutionResult
   } catch (error) {
     throw asError(error)

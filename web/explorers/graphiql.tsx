@@ -5,9 +5,9 @@ import { GraphiQL, HISTORY_PLUGIN } from 'graphiql'
 import type { GraphQLSchema } from 'graphql'
 import { StrictMode, useState } from 'react'
 import { createRoot } from 'react-dom/client'
+import { READY_OPERATIONS } from './documents.js'
 import { fetcher } from './fetcher.js'
 import { OPERATIONS_PLUGIN } from './operations-plugin.js'
-import { READY_OPERATIONS } from './documents.js'
 import { TokenBar } from './token-bar.js'
 
 const PLUGINS = [OPERATIONS_PLUGIN, HISTORY_PLUGIN]

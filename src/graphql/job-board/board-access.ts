@@ -39,7 +39,11 @@ export async function requireKeyAdmin(services: Access, request: FastifyRequest)
 export async function signIn(services: Access, request: FastifyRequest, token: string): Promise<BoardCookie> {
   const { expiresAt } = await keyAdminOf(services, `Bearer ${token}`)
   if (Buffer.byteLength(token) > MAX_TOKEN_BYTES) throw new BadUserInput('token', 'The token is too long for a cookie.')
-  return { name: COOKIE, value: token, options: { ...optionsOf(services, request), ...(expiresAt && { expires: expiresAt }) } }
+  return {
+    name: COOKIE,
+    value: token,
+    options: { ...optionsOf(services, request), ...(expiresAt && { expires: expiresAt }) }
+  }
 }
 
 /** What has the browser forget the token. */

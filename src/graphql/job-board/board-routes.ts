@@ -92,7 +92,11 @@ export class BoardRoutes implements IServerAdapter {
     for (const { method, route, handler } of this.#api) {
       const methods = [method].flat().map((name) => name.toUpperCase() as HTTPMethods)
       for (const url of [route].flat()) {
-        scope.route({ method: methods, url, handler: (request, reply) => this.#answer(handler, options, request, reply) })
+        scope.route({
+          method: methods,
+          url,
+          handler: (request, reply) => this.#answer(handler, options, request, reply)
+        })
       }
     }
   }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import fastifyCookie from '@fastify/cookie'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ConclaveError, Forbidden } from '../../errors.js'
 import type { Services } from '../../services.js'
 import { escapeHtml, sendPlainPage } from '../plain-page.js'
@@ -17,21 +17,19 @@ const FOREIGN = 'This can be asked for by a page of this server only.'
 /** Bull Board at `/jobs`, for whoever has a token with the scope `keys:admin`. */
 export async function serveJobBoard(app: FastifyInstance, services: Services): Promise<void> {
   if (services.config.jobBoard === 'off') return
-  await app.register(
-    async (scope) => {
-      await scope.register(fastifyCookie)
-      const form = { parseAs: 'string', bodyLimit: FORM_BYTES } as const
-      scope.addContentTypeParser('application/x-www-form-urlencoded', form, async (_: FastifyRequest, body: string) =>
-        Object.fromEntries(new URLSearchParams(body))
-      )
-      scope.addHook('onRequest', async (request, reply) => {
-        if (!isOwnRequest(request)) await refuse(request, reply, new Forbidden(FOREIGN))
-      })
-      serveSigningIn(scope, services)
-      await scope.register(async (inner) => await serveBoard(inner, services))
-    },
-    { prefix: BOARD }
-  )
+  const board: FastifyPluginAsync = async (scope) => {
+    await scope.register(fastifyCookie)
+    const form = { parseAs: 'string', bodyLimit: FORM_BYTES } as const
+    scope.addContentTypeParser('application/x-www-form-urlencoded', form, async (_: FastifyRequest, body: string) =>
+      Object.fromEntries(new URLSearchParams(body))
+    )
+    scope.addHook('onRequest', async (request, reply) => {
+      if (!isOwnRequest(request)) await refuse(request, reply, new Forbidden(FOREIGN))
+    })
+    serveSigningIn(scope, services)
+    await scope.register(forAdministrators(services))
+  }
+  await app.register(board, { prefix: BOARD })
 }
 
 function serveSigningIn(scope: FastifyInstance, services: Services): void {
@@ -45,25 +43,27 @@ function serveSigningIn(scope: FastifyInstance, services: Services): void {
   scope.post('/sign-out', async (request, reply) => await enter(reply, signedOut(services, request)))
 }
 
-/** Everything that is for administrators only. */
-async function serveBoard(scope: FastifyInstance, services: Services): Promise<void> {
-  scope.addHook('onRequest', async (request, reply) => {
-    try {
-      await requireKeyAdmin(services, request)
-    } catch (error) {
-      await refuse(request, reply, error)
-    }
-  })
-  scope.get('/session', async (request, reply) => {
-    const { name, expiresAt } = await requireKeyAdmin(services, request)
-    const until = expiresAt ? `until ${expiresAt.toISOString()}` : 'without an end'
-    const body = `<p>Signed in as ${escapeHtml(name)}, ${until}. The board is ${services.config.jobBoard}.</p>
+/** Everything that nobody else may see. */
+function forAdministrators(services: Services): FastifyPluginAsync {
+  return async (scope) => {
+    scope.addHook('onRequest', async (request, reply) => {
+      try {
+        await requireKeyAdmin(services, request)
+      } catch (error) {
+        await refuse(request, reply, error)
+      }
+    })
+    scope.get('/session', async (request, reply) => {
+      const { name, expiresAt } = await requireKeyAdmin(services, request)
+      const until = expiresAt ? `until ${expiresAt.toISOString()}` : 'without an end'
+      const body = `<p>Signed in as ${escapeHtml(name)}, ${until}. The board is ${services.config.jobBoard}.</p>
 <form method="post" action="${BOARD}/sign-out"><button>Sign out</button></form>
 <p><a href="${BOARD}/">Back to the jobs</a></p>`
-    return await sendPlainPage(reply, { title: TITLE, body })
-  })
-  if (services.watchedQueues.isInRedis) await serveQueues(scope, services)
-  else scope.get('/', async (_, reply) => await sendPlainPage(reply, { title: TITLE, body: WITHOUT_REDIS }))
+      return await sendPlainPage(reply, { title: TITLE, body })
+    })
+    if (services.watchedQueues.isInRedis) await serveQueues(scope, services)
+    else scope.get('/', async (_, reply) => await sendPlainPage(reply, { title: TITLE, body: WITHOUT_REDIS }))
+  }
 }
 
 const WITHOUT_REDIS = `<p>Here jobs run over PostgreSQL, and Bull Board shows queues in Redis: the API has no right to look into the

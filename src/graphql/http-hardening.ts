@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
 import fastifyHelmet from '@fastify/helmet'
@@ -34,6 +34,11 @@ export function pagePolicy(changes: Partial<Record<PolicyDirective, string[]>>):
   return Object.entries({ ...CONTENT_SECURITY_POLICY, ...changes })
     .map(([name, sources]) => `${name.replace(/[A-Z]/g, hyphenated)} ${sources.join(' ')}`)
     .join(';')
+}
+
+/** What a policy calls a style or script by that stands in the page itself. */
+export function digestSource(text: string): string {
+  return `'sha256-${hash('sha256', text, 'base64')}'`
 }
 
 const hyphenated = (letter: string) => `-${letter.toLowerCase()}`

@@ -1,6 +1,5 @@
-import { hash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
-import { pagePolicy } from './http-hardening.js'
+import { digestSource, pagePolicy } from './http-hardening.js'
 
 const STYLE = `
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
@@ -15,7 +14,7 @@ code { overflow-wrap: anywhere }
 `
 
 /** Of a page without scripts and pictures. Its one style is named by its digest. */
-const POLICY = pagePolicy({ scriptSrc: ["'none'"], styleSrc: [`'sha256-${hash('sha256', STYLE, 'base64')}'`] })
+const POLICY = pagePolicy({ scriptSrc: ["'none'"], styleSrc: [digestSource(STYLE)] })
 
 /** Sends a page of text, and maybe a form. @param body in HTML; what is not known to be harmless goes through {@link escapeHtml} */
 export function sendPlainPage(

@@ -9,14 +9,18 @@ import type {
 } from '@bull-board/api/dist/types.js'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { pagePolicy } from '../http-hardening.js'
+import { digestSource, pagePolicy } from '../http-hardening.js'
 import { escapeHtml } from '../plain-page.js'
 
 /** A queue that is out of reach would be waited for without an end. */
 const ANSWER_MS = 5_000
 
+/** The one style that the board's scripts put into the page (Base UI, for lists that scroll without a bar). */
+const SCROLLBAR_STYLE =
+  '.base-ui-disable-scrollbar{scrollbar-width:none}.base-ui-disable-scrollbar::-webkit-scrollbar{display:none}'
+
 /** The board's page names its own folder as the base of its addresses. */
-const POLICY = pagePolicy({ baseUri: ["'self'"], imgSrc: ["'self'", 'data:'] })
+const POLICY = pagePolicy({ baseUri: ["'self'"], styleSrc: ["'self'", digestSource(SCROLLBAR_STYLE)] })
 
 const UNAVAILABLE = { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: 'The job queue is out of reach.' }
 const READ_ONLY = { error: { key: 'ERRORS.QUEUE_READ_ONLY' }, message: 'JOB_BOARD is read-only.' }

@@ -82,7 +82,13 @@ async function serveQueues(scope: FastifyInstance, services: Services): Promise<
     options: {
       // It would look for it by code from text.
       uiBasePath: dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json')),
-      uiConfig: { boardTitle: TITLE, hideDocsLink: true, miscLinks: [{ text: 'Session', url: `${BOARD}/session` }] }
+      uiConfig: {
+        boardTitle: TITLE,
+        hideDocsLink: true,
+        // What Redis says of itself is not about jobs, and its picture has a style of its own that the policy forbids.
+        hideRedisDetails: true,
+        miscLinks: [{ text: 'Session', url: `${BOARD}/session` }]
+      }
     }
   })
   let isPrepared = false

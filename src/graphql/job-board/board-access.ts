@@ -55,11 +55,16 @@ export function signedOut(services: Access, request: FastifyRequest): BoardCooki
  * Whether a request that changes something comes from a page of this server, or from a program that sends its token
  * by itself. Beside the cookie's SameSite, for which another port of the same host is the same site.
  */
-export function isOwnRequest({ method, headers }: FastifyRequest): boolean {
-  if (method === 'GET' || method === 'HEAD' || headers.authorization !== undefined) return true
+export function isOwnRequest(request: FastifyRequest): boolean {
+  const { headers } = request
+  if (!changesSomething(request) || headers.authorization !== undefined) return true
   const site = headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin'
   return headers.origin !== undefined && URL.canParse(headers.origin) && new URL(headers.origin).host === headers.host
+}
+
+export function changesSomething({ method }: FastifyRequest): boolean {
+  return method !== 'GET' && method !== 'HEAD'
 }
 
 async function keyAdminOf({ authenticate }: Access, authorization: string): Promise<Viewer> {

@@ -11,6 +11,7 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { digestSource, pagePolicy } from '../http-hardening.js'
 import { escapeHtml } from '../plain-page.js'
+import { changesSomething } from './board-access.js'
 
 /** A queue that is out of reach would be waited for without an end. */
 const ANSWER_MS = 5_000
@@ -31,8 +32,6 @@ export interface BoardOptions {
   readOnly: boolean
   /** Fills the board with its queues, as late as it can be. */
   prepare: () => void
-  /** Told of what somebody changes, before it is done. */
-  onChange: (request: FastifyRequest) => void
   onFailure: (error: unknown) => void
 }
 
@@ -86,7 +85,13 @@ export class BoardRoutes implements IServerAdapter {
   /** @param scope of {@link BoardOptions.basePath}; who may see the board was checked before its routes are come to */
   async register(scope: FastifyInstance, options: BoardOptions): Promise<void> {
     const { folder: root, route: prefix } = this.#statics
-    await scope.register(fastifyStatic, { root, prefix, decorateReply: false })
+    await scope.register(fastifyStatic, {
+      root,
+      prefix,
+      decorateReply: false,
+      cacheControl: false,
+      setHeaders: keepAnHour
+    })
     const page = pageOf(readFileSync(join(this.#views, 'index.ejs'), 'utf8'), options.basePath, this.#uiConfig)
     for (const url of [this.#pages?.route ?? []].flat()) {
       scope.get(url, async (_, reply) =>
@@ -107,13 +112,11 @@ export class BoardRoutes implements IServerAdapter {
 
   async #answer(
     handler: AppControllerRoute['handler'],
-    { readOnly, prepare, onChange, onFailure }: BoardOptions,
+    { readOnly, prepare, onFailure }: BoardOptions,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<FastifyReply> {
-    const changes = request.method !== 'GET' && request.method !== 'HEAD'
-    if (changes && readOnly) return await reply.code(405).send(READ_ONLY)
-    if (changes) onChange(request)
+    if (readOnly && changesSomething(request)) return await reply.code(405).send(READ_ONLY)
     try {
       prepare()
       const { query, params, body } = request as { query: object; params: object; body: object }
@@ -125,6 +128,11 @@ export class BoardRoutes implements IServerAdapter {
       return await reply.code(503).send(UNAVAILABLE)
     }
   }
+}
+
+/** In the browser of whoever may see it, and in no cache on the way. */
+function keepAnHour(reply: FastifyReply): void {
+  reply.header('cache-control', 'private, max-age=3600')
 }
 
 /** The board's own page, with the scripts and styles that its template names. */

@@ -5,9 +5,18 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import fastifyCookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ConclaveError, Forbidden } from '../../errors.js'
+import type { Logger } from '../../log.js'
 import type { Services } from '../../services.js'
 import { escapeHtml, sendPlainPage } from '../plain-page.js'
-import { BOARD, type BoardCookie, isOwnRequest, requireKeyAdmin, signedOut, signIn } from './board-access.js'
+import {
+  BOARD,
+  type BoardCookie,
+  changesSomething,
+  isOwnRequest,
+  requireKeyAdmin,
+  signedOut,
+  signIn
+} from './board-access.js'
 import { BoardRoutes } from './board-routes.js'
 
 const FORM_BYTES = 16 * 1024
@@ -33,9 +42,9 @@ export async function serveJobBoard(app: FastifyInstance, services: Services): P
 }
 
 function serveSigningIn(scope: FastifyInstance, services: Services): void {
-  scope.post<{ Body: { token?: string } | null }>('/sign-in', async (request, reply) => {
+  scope.post<{ Body: { token?: unknown } | null }>('/sign-in', async (request, reply) => {
     try {
-      return await enter(reply, await signIn(services, request, request.body?.token?.trim() ?? ''))
+      return await enter(reply, await signIn(services, request, String(request.body?.token ?? '').trim()))
     } catch (error) {
       return await refuse(request, reply, error)
     }
@@ -45,10 +54,12 @@ function serveSigningIn(scope: FastifyInstance, services: Services): void {
 
 /** Everything that nobody else may see. */
 function forAdministrators(services: Services): FastifyPluginAsync {
+  const { config, log } = services
   return async (scope) => {
     scope.addHook('onRequest', async (request, reply) => {
       try {
-        await requireKeyAdmin(services, request)
+        const { id } = await requireKeyAdmin(services, request)
+        if (config.jobBoard === 'writable' && changesSomething(request)) logChange(log, id, request)
       } catch (error) {
         await refuse(request, reply, error)
       }
@@ -56,7 +67,7 @@ function forAdministrators(services: Services): FastifyPluginAsync {
     scope.get('/session', async (request, reply) => {
       const { name, expiresAt } = await requireKeyAdmin(services, request)
       const until = expiresAt ? `until ${expiresAt.toISOString()}` : 'without an end'
-      const body = `<p>Signed in as ${escapeHtml(name)}, ${until}. The board is ${services.config.jobBoard}.</p>
+      const body = `<p>Signed in as ${escapeHtml(name)}, ${until}. The board is ${config.jobBoard}.</p>
 <form method="post" action="${BOARD}/sign-out"><button>Sign out</button></form>
 <p><a href="${BOARD}/">Back to the jobs</a></p>`
       return await sendPlainPage(reply, { title: TITLE, body })
@@ -100,10 +111,12 @@ async function serveQueues(scope: FastifyInstance, services: Services): Promise<
       isPrepared = true
       board.setQueues(watchedQueues.open().map((queue) => new BullMQAdapter(queue, { readOnlyMode: readOnly })))
     },
-    onChange: ({ method, routeOptions, params }) =>
-      log.warn({ method, route: routeOptions.url, params }, 'somebody changes the job queue by the board'),
     onFailure: (error) => log.warn({ reason: error }, 'the job board has no answer')
   })
+}
+
+function logChange(log: Logger, actor: string, { method, routeOptions: { url }, params }: FastifyRequest): void {
+  log.warn({ actor, method, route: url, params }, 'somebody changes the job queue by the board')
 }
 
 /** After a form: the board, with a request that nothing of the form goes with. */

@@ -1,8 +1,8 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
-import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import helmet from 'helmet'
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
 
@@ -26,6 +26,12 @@ const CONTENT_SECURITY_POLICY = {
   formAction: ["'self'"],
   frameAncestors: ["'none'"]
 }
+
+/** Made once: what helmet works out of its options would otherwise be worked out for every request. */
+const setSecurityHeaders = helmet({
+  contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+  crossOriginResourcePolicy: { policy: 'same-site' }
+})
 
 type PolicyDirective = keyof typeof CONTENT_SECURITY_POLICY | 'workerSrc' | 'frameSrc'
 
@@ -65,11 +71,7 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
 export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpSettings): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID, request.id)
-    withRequestId(request.id, done)
-  })
-  await app.register(fastifyHelmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
-    crossOriginResourcePolicy: { policy: 'same-site' }
+    setSecurityHeaders(request.raw, reply.raw, () => withRequestId(request.id, done))
   })
   await app.register(fastifyCors, {
     origin: allowedOrigins,

@@ -1,17 +1,18 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { openPage, type WatchedPage } from '../support/browser/watched-page.js'
 import { createConversation, send } from '../support/chat.js'
-import { hasChromium, openPage, startBrowser, type WatchedPage } from '../support/watched-page.js'
 
-describe.runIf(hasChromium)('GraphiQL in a browser', () => {
+describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
   let conclave: TestConclave
   let browser: Browser
   let watched: WatchedPage
 
   beforeAll(async () => {
     conclave = await bootConclave()
-    browser = await startBrowser()
+    browser = await launchBrowser()
     watched = await openPage(browser, conclave.url)
     await watched.page.goto(`${conclave.url}/graphiql`)
   })

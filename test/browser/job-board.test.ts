@@ -2,13 +2,14 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RotateDueKeysDocument } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { openPage, type WatchedPage } from '../support/browser/watched-page.js'
 import { hasRedis, RedisServer } from '../support/redis.js'
-import { hasChromium, openPage, startBrowser, type WatchedPage } from '../support/watched-page.js'
 import { placeOf, startReadyWorker } from '../support/worker-run.js'
 
 const ADMIN = { scopes: ['keys:admin'] }
 
-describe.runIf(hasChromium && hasRedis)('the job board in a browser', () => {
+describe.runIf(hasBrowser && hasRedis)('the job board in a browser', () => {
   let redis: RedisServer
   let conclave: TestConclave
   let browser: Browser
@@ -18,7 +19,7 @@ describe.runIf(hasChromium && hasRedis)('the job board in a browser', () => {
     redis = await RedisServer.start()
     conclave = await bootConclave({ redisUrl: redis.url })
     await (await startReadyWorker(conclave, placeOf(conclave, redis.url))).close()
-    browser = await startBrowser()
+    browser = await launchBrowser()
     watched = await openPage(browser, conclave.url)
   })
   afterAll(async () => {

@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { hasChromium, openPage, startBrowser } from '../support/watched-page.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { openPage } from '../support/browser/watched-page.js'
 
 const SCRIPTS = 'https://embeddable-sandbox.cdn.apollographql.com/**'
 /** Does what Apollo's script does of which the page depends: it is called with options, and can be disposed of. */
@@ -10,13 +11,13 @@ const STAND_IN = `window.EmbeddedSandbox = class {
   dispose() {}
 }`
 
-describe.runIf(hasChromium)('the page around Apollo Sandbox in a browser', () => {
+describe.runIf(hasBrowser)('the page around Apollo Sandbox in a browser', () => {
   let conclave: TestConclave
   let browser: Browser
 
   beforeAll(async () => {
     conclave = await bootConclave()
-    browser = await startBrowser()
+    browser = await launchBrowser()
   })
   afterAll(async () => {
     await browser.close()

@@ -5,6 +5,7 @@ import type { TestProject } from 'vitest/node'
 import { buildExplorers } from '../../scripts/build-explorers.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { hasRedis } from './redis.js'
 import { canHaveDisks } from './small-disk.js'
@@ -33,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await rm(folder, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
+    if (!findBrowser()) console.log(`\n${BROWSER_MISSING}`)
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }

@@ -16,8 +16,9 @@ const SOURCES = [
   'migrations',
   'scripts',
   'examples',
+  // Of which the pages are built.
   'documents',
-  'web/explorers',
+  'web',
   // The set-up of the tests has built them; each copy would take seconds to do it again.
   'dist/explorers'
 ]

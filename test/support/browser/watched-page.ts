@@ -1,20 +1,10 @@
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-
-export const hasChromium = existsSync(CHROMIUM)
+import type { Browser, Page } from 'playwright-core'
 
 /** A page in a browser, and whatever it does that it should not. */
 export interface WatchedPage {
   page: Page
   /** Requests to other origins, violations of the content security policy, and errors in the console. */
   problems: string[]
-}
-
-export async function startBrowser(): Promise<Browser> {
-  const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking']
-  return await chromium.launch({ executablePath: CHROMIUM, args })
 }
 
 /** @param origin whose pages it opens; nothing else is let through */

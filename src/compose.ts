@@ -182,7 +182,7 @@ function composeServices(
     config: settings,
     database,
     users: new Users(database, clock),
-    authenticate: createAuthenticate(authentication, clock),
+    authenticate: createAuthenticate(authentication, clock, { mustExpire: config.mode === 'production' }),
     keySupply,
     jobs,
     watchedQueues,

@@ -25,6 +25,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -52,7 +53,8 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl && isThisMachine(config.host)
+  const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({
     ...serverOptions(config),
@@ -87,6 +89,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await apollo.start()
   app.setErrorHandler(refuseRequest)
   await hardenHttp(app, config)
+  if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.

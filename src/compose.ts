@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
 import { QueueOutage } from '../jobs/queue-outage.js'
+import { watchQueues } from '../jobs/watched-queues.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
 import { registerKeyDefaults } from './conversation-key/key-defaults.js'
@@ -159,6 +160,8 @@ function composeServices(
   const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
   const jobs = createJobQueue(queuePlace, log)
   opened.push(() => jobs.close())
+  const watchedQueues = watchQueues(queuePlace)
+  opened.push(() => watchedQueues.close())
   opened.push(async () => keyring.close())
   const settings = withoutSecrets(config)
   const sendPace = new SendPace({ database, clock, log })
@@ -182,6 +185,7 @@ function composeServices(
     authenticate: createAuthenticate(authentication, clock, { mustExpire: config.mode === 'production' }),
     keySupply,
     jobs,
+    watchedQueues,
     keyring,
     sendingKeys,
     messageOpener: new MessageOpener({ database, keyring, log }),

@@ -4,6 +4,7 @@ import { compose, releaseAll } from './compose.js'
 import { type Config, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
+import { hasIntrospection } from './graphql/validation-rules.js'
 import { refuseCodeFromStrings, sealIntrinsics } from './lock-down.js'
 import { createLogger, logConsole } from './log.js'
 import { handleProcessFaults } from './process-faults.js'
@@ -68,6 +69,7 @@ function welcome(config: Config, url: string, databasePlace: string): string {
     '',
     `  GraphQL    ${url}/graphql  (HTTP)   ${url.replace('http', 'ws')}/graphql  (WebSocket)`,
     `             ${url}/graphql/stream  (Server-Sent Events)`,
+    ...(hasIntrospection(config) ? [`  Explorers  ${explorersAt(url, config)}`] : []),
     `  Probes     ${url}/healthz  ${url}/readyz`,
     `  Data       ${databasePlace}`
   ]
@@ -75,6 +77,10 @@ function welcome(config: Config, url: string, databasePlace: string): string {
     lines.push(`  Secrets    ${config.dataDir}`, '', `Get a token:  ${tokenCommand()}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+function explorersAt(url: string, { mode }: Config): string {
+  return mode === 'production' ? `${url}/graphiql` : `${url}/graphiql  ${url}/sandbox`
 }
 
 /** The command as it has to be given: it reads the same folder and the same secret as the server. */

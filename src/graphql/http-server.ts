@@ -17,8 +17,10 @@ import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExplorers } from './explorers.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
+import { serveJobBoard } from './job-board/serve-job-board.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
@@ -109,6 +111,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  await serveExplorers(app, config)
+  await serveJobBoard(app, services)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)

@@ -16,7 +16,12 @@ const SOURCES = [
   'jobs',
   'migrations',
   'scripts',
-  'examples'
+  'examples',
+  // Of which the pages are built.
+  'documents',
+  'web',
+  // The set-up of the tests has built them; each copy would take seconds to do it again.
+  'dist/explorers'
 ]
 
 export interface Finished {

@@ -1,0 +1,32 @@
+import { createReadStream } from 'node:fs'
+import { verifyExport } from '../import-export.js'
+import { type OpenedExport, openExport } from '../open-export.js'
+import { TransferError } from '../transfer-error.js'
+import { thumbprintOf } from './import-file.js'
+import { privateKeyFrom } from './key-files.js'
+
+/**
+ * Opens an export, once it was read to its end and found to be whole.
+ *
+ * @param keyPath file of the private key
+ * @param signedBy file of the public key that must have signed it; null for any
+ * @returns what is known of it, and its lines, each with its line feed
+ * @throws TransferError
+ */
+export async function openFile(
+  path: string,
+  keyPath: string,
+  signedBy: string | null
+): Promise<OpenedExport & { lines: AsyncGenerator<string> }> {
+  const key = await privateKeyFrom(keyPath)
+  const open = () => createReadStream(path) as AsyncIterable<Buffer>
+  const opened = await verifyExport(open, key)
+  if (signedBy !== null && (await thumbprintOf(signedBy)) !== opened.signedBy) {
+    throw new TransferError('MANIFEST', `The export was signed by ${opened.signedBy}, and not by the key in ${signedBy}.`)
+  }
+  return { ...opened, lines: texts(openExport(open(), key)) }
+}
+
+async function* texts(lines: AsyncIterable<{ text: string }>): AsyncGenerator<string> {
+  for await (const { text } of lines) yield `${text}\n`
+}

@@ -37,5 +37,41 @@ export class Migration0010Transfer extends Migration {
 
     // Names are part of what is exported.
     this.addSql('grant select on users to conclave_worker')
+    this.#ordered()
+  }
+
+  /** Exports that owners have asked for. They lie here as the recipient gets them: nobody else can open them. */
+  #ordered(): void {
+    this.addSql(`
+      alter table key_operations
+        drop constraint key_operations_kind_check,
+        add constraint key_operations_kind_check
+          check (kind in ('ROTATE_DUE', 'DESTROY_DUE', 'REWRAP', 'REENCRYPT', 'REFILL_POOL', 'PURGE', 'EXPORT'))`)
+    // Of several attempts, when a worker was lost, one is the file.
+    this.addSql(`
+      create table exports (
+        operation_id uuid primary key references key_operations (id),
+        conversation_id uuid not null,
+        requested_by text not null,
+        recipient_key text not null,
+        visible_after integer not null,
+        attempt uuid,
+        expires_at timestamptz not null
+      )`)
+    this.addSql('create index exports_expiry on exports (expires_at)')
+    this.addSql(`
+      create table export_parts (
+        operation_id uuid not null references exports (operation_id) on delete cascade,
+        attempt uuid not null,
+        place integer not null,
+        line text not null,
+        primary key (operation_id, attempt, place)
+      )`)
+    // It is encrypted: there is nothing to compress.
+    this.addSql('alter table export_parts alter column line set storage external')
+    this.addSql('grant select, insert on exports to conclave_api')
+    this.addSql('grant select on export_parts to conclave_api')
+    this.addSql('grant select, update (attempt), delete on exports to conclave_worker')
+    this.addSql('grant select, insert, delete on export_parts to conclave_worker')
   }
 }

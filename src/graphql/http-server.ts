@@ -17,6 +17,7 @@ import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExports } from './export-download.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
 import type { OperationSource } from './persisted-queries.js'
@@ -106,6 +107,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  serveExports(app, services, format)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)

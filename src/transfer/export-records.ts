@@ -60,9 +60,9 @@ async function* exportRecords(
   let written = 0
   await note('export.started', described)
   const sealed = { exportId, subject, createdAt: services.clock.now(), recipient, signer }
-  yield* sealExport(sealed, records, (count) => {
+  yield* sealExport(sealed, records, (count, messages) => {
     written = count
-    report?.(count)
+    report?.(count, messages)
   })
   await note('export.finished', `${described} records=${written}`)
 }

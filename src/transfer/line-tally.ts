@@ -12,6 +12,10 @@ export class LineTally {
     return this.#lines
   }
 
+  get messages(): number {
+    return this.#counts.message
+  }
+
   /** @param line with its line feed */
   add(line: string, { type, status }: { type: RecordType; status?: string }): void {
     this.#hash.update(line, 'utf8')

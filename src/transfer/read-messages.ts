@@ -9,7 +9,7 @@ const PAGE = 500
 type ClientMessage = Message & { clientMessageId: string | null }
 
 // Cut off before the keys are joined, as pages of messages are.
-const NEXT_MESSAGES: Statement = {
+export const EXPORT_MESSAGES: Statement = {
   name: 'export-messages',
   text: `
     select ${MESSAGE_COLUMNS}, x.client_message_id as "clientMessageId"
@@ -39,7 +39,7 @@ export async function* readMessages(services: ReadServices, range: MessageRange)
   const { conversationId, to, senderId } = range
   let { after } = range
   for (;;) {
-    const rows = await database.run<ClientMessage>(NEXT_MESSAGES, [conversationId, after, to, senderId, PAGE])
+    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, [conversationId, after, to, senderId, PAGE])
     rows.sort((a, b) => a.sequence - b.sequence)
     const last = rows.at(-1)
     if (!last) return

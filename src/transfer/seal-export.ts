@@ -14,8 +14,8 @@ export interface SealedExport {
   signer: ManifestSigner
 }
 
-/** Told after each chunk: records that are in the file so far. */
-export type ReportRecords = (records: number) => void
+/** Told with each chunk: records that are in the file so far, and messages among them. */
+export type ReportRecords = (records: number, messages: number) => void
 
 /**
  * Writes an export: JSON Lines in chunks, each a JWE of its own under one content key, which the first line brings
@@ -36,14 +36,14 @@ export async function* sealExport(
     const line = `${JSON.stringify(record)}\n`
     tally.add(line, record)
     if (!chunks.add(line)) continue
+    report(tally.lines, tally.messages)
     yield await chunks.seal(false)
-    report(tally.lines)
   }
   const described = { format: FORMAT, version: VERSION, exportId, subject, createdAt: createdAt.toISOString() } as const
   const jws = await signManifest(signer, { ...described, recipient: recipient.thumbprint, ...tally.result() })
   chunks.add(`${JSON.stringify({ type: 'manifest', jws })}\n`)
+  report(tally.lines, tally.messages)
   yield await chunks.seal(true)
-  report(tally.lines)
 }
 
 function contentKey(): KeyObject {

@@ -12,7 +12,7 @@ import type { ImportPosition } from './import-position.js'
 import { TransferError } from './transfer-error.js'
 
 // As a send does: the policy of the key holds for what is imported, too.
-const KEY_STATE: Statement = {
+export const IMPORT_KEY_STATE: Statement = {
   name: 'import-key-state',
   text: `
     select c.active_key_version as version, k.public_key as "publicKey",
@@ -103,7 +103,7 @@ async function usableKey(
 ): Promise<KeyState> {
   for (;;) {
     const values = [conversationId, position.import.id, services.clock.now()]
-    const [state] = await services.database.run<KeyState>(KEY_STATE, values)
+    const [state] = await services.database.run<KeyState>(IMPORT_KEY_STATE, values)
     if (!state) {
       const problem = 'The conversation is none that this import has begun: a line of the type conversation goes before.'
       throw new TransferError('CONFLICT', problem, first?.line.number)

@@ -1,5 +1,5 @@
 import { type KeyObject, timingSafeEqual } from 'node:crypto'
-import { CompactSign, calculateJwkThumbprint, compactVerify, exportJWK, importJWK, type JWK } from 'jose'
+import { CompactSign, calculateJwkThumbprint, compactVerify, EmbeddedJWK, exportJWK } from 'jose'
 import { z } from 'zod'
 import { FORMAT, type Manifest, VERSION } from './export-format.js'
 import { TransferError } from './transfer-error.js'
@@ -38,14 +38,12 @@ export async function signManifest(signer: ManifestSigner, content: Manifest): P
  * @throws TransferError MANIFEST
  */
 export async function verifyManifest(jws: string): Promise<{ manifest: Manifest; signedBy: string }> {
-  let jwk: JWK | undefined
   try {
-    const verified = await compactVerify(jws, async (header) => {
-      jwk = header.jwk
-      return await importJWK({ ...jwk, kty: jwk?.kty === 'OKP' ? 'OKP' : 'none' }, ALGORITHM)
-    }, { algorithms: [ALGORITHM] })
-    const parsed = manifest.parse(JSON.parse(Buffer.from(verified.payload).toString('utf8')))
-    return { manifest: parsed as Manifest, signedBy: await calculateJwkThumbprint(jwk ?? {}) }
+    const { payload, protectedHeader } = await compactVerify(jws, EmbeddedJWK, { algorithms: [ALGORITHM] })
+    const parsed = manifest.parse(JSON.parse(Buffer.from(payload).toString('utf8')))
+    const { jwk } = protectedHeader
+    if (!jwk) throw new Error('it was verified with that key')
+    return { manifest: parsed, signedBy: await calculateJwkThumbprint(jwk) }
   } catch {
     throw new TransferError('MANIFEST', 'The manifest is not one of this format, or its signature is wrong.')
   }

@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { type CompactJWEHeaderParameters, compactDecrypt } from 'jose'
+import { type CompactDecryptResult, compactDecrypt, type DecryptOptions, type JWEKeyManagementAlgorithm } from 'jose'
 import { z } from 'zod'
 import { FORMAT, type Manifest, type RecordType, VERSION } from './export-format.js'
 import { type FileLine, fileLines } from './file-lines.js'
@@ -44,7 +44,8 @@ export async function* openExport(
   recipient: RecipientKey
 ): AsyncGenerator<OpenedLine, OpenedExport> {
   const lines = fileLines(file)
-  const { exportId, key } = await openHead((await lines.next()).value, recipient)
+  const first = await lines.next()
+  const { exportId, key } = await openHead(first.done ? null : first.value, recipient)
   const tally = new LineTally()
   let seq = 0
   for await (const line of lines) {
@@ -68,7 +69,7 @@ export async function* openExport(
 
 const changed = () => new TransferError('FORMAT', 'The export was changed, or put together from several.')
 
-async function openHead(line: FileLine | undefined, recipient: RecipientKey): Promise<{ exportId: string; key: KeyObject }> {
+async function openHead(line: FileLine | null, recipient: RecipientKey): Promise<{ exportId: string; key: KeyObject }> {
   const text = line?.bytes.toString('latin1') ?? ''
   const header = headerOf(text)
   if (header?.typ !== FORMAT) throw new TransferError('FORMAT', 'This is not an export of Conclave.')
@@ -77,8 +78,7 @@ async function openHead(line: FileLine | undefined, recipient: RecipientKey): Pr
   }
   let read: unknown
   try {
-    const options = { keyManagementAlgorithms: [recipient.algorithm], contentEncryptionAlgorithms: ['A256GCM'] }
-    const { plaintext } = await compactDecrypt(text, recipient.key, options)
+    const { plaintext } = await compactDecrypt(text, recipient.key, only(recipient.algorithm))
     read = JSON.parse(Buffer.from(plaintext).toString('utf8'))
     plaintext.fill(0)
   } catch {
@@ -91,6 +91,15 @@ async function openHead(line: FileLine | undefined, recipient: RecipientKey): Pr
     throw new TransferError('FORMAT', `The export has version ${version} of the format; this program reads ${VERSION}.`)
   }
   return { exportId, key: createSecretKey(Buffer.from(key.k, 'base64url')) }
+}
+
+/** Nothing is compressed: what unfolds to many times its size is no export. */
+function only(algorithm: JWEKeyManagementAlgorithm): DecryptOptions {
+  return {
+    keyManagementAlgorithms: [algorithm],
+    contentEncryptionAlgorithms: ['A256GCM'],
+    maxDecompressedLength: 0
+  }
 }
 
 /** Of the first line, before anything is opened. */
@@ -106,10 +115,9 @@ async function openChunk(
   line: FileLine,
   expected: { exportId: string; key: KeyObject; seq: number }
 ): Promise<{ text: string; last: boolean }> {
-  let opened: { plaintext: Uint8Array; protectedHeader: CompactJWEHeaderParameters }
+  let opened: CompactDecryptResult
   try {
-    const options = { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] }
-    opened = await compactDecrypt(line.bytes.toString('latin1'), expected.key, options)
+    opened = await compactDecrypt(line.bytes.toString('latin1'), expected.key, only('dir'))
   } catch {
     throw line.ended ? changed() : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
   }

@@ -25,7 +25,7 @@ interface Row {
   lastSequence: number
   wrote: boolean
   role: MemberRole | null
-  joinedAt: Date
+  joinedAt: Date | null
   visibleAfter: number
   lastReadSequence: number
 }
@@ -35,14 +35,15 @@ type ReadServices = Pick<Services, 'database' | 'keyring' | 'messageOpener' | 'u
 /** Everything that one user wrote, in whatever conversation, left ones among them, and where that user is a member. */
 export async function* readUser(services: ReadServices, userId: string): AsyncGenerator<ExportRecord> {
   yield* await new NamedUsers(services).tell([userId])
-  for await (const { id: conversationId, lastSequence: to, wrote, role, joinedAt, ...member } of conversationsOf(services, userId)) {
+  for await (const { id: conversationId, lastSequence: to, wrote, ...member } of conversationsOf(services, userId)) {
     if (wrote) {
       const range = { conversationId, after: 0, to, senderId: userId }
       for await (const page of readMessages(services, range)) yield* page
     }
-    const { visibleAfter, lastReadSequence } = member
-    const joined = joinedAt?.toISOString()
-    if (role) yield { type: 'member', conversationId, userId, role, joinedAt: joined, visibleAfter, lastReadSequence }
+    const { role, joinedAt, visibleAfter, lastReadSequence } = member
+    if (!role || !joinedAt) continue
+    const joined = { joinedAt: joinedAt.toISOString(), visibleAfter, lastReadSequence }
+    yield { type: 'member', conversationId, userId, role, ...joined }
   }
 }
 

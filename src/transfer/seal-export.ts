@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { CompactEncrypt } from 'jose'
+import { CompactEncrypt, type CompactJWEHeaderParameters } from 'jose'
 import { CHUNK_BYTES, type ChunkHeader, type ExportHead, type ExportSubject, FORMAT, VERSION } from './export-format.js'
 import { LineTally } from './line-tally.js'
 import { type ManifestSigner, signManifest } from './manifest.js'
@@ -58,8 +58,8 @@ function contentKey(): KeyObject {
 async function sealHead(exportId: string, key: KeyObject, recipient: RecipientKey): Promise<string> {
   const jwk = { kty: 'oct' as const, k: key.export().toString('base64url') }
   const head: ExportHead = { format: FORMAT, version: VERSION, exportId, key: jwk }
-  const header = { alg: recipient.algorithm, enc: 'A256GCM', kid: recipient.thumbprint, typ: FORMAT }
-  return await sealed(JSON.stringify(head), header, recipient.key)
+  const { algorithm: alg, thumbprint: kid } = recipient
+  return await sealed(JSON.stringify(head), { alg, enc: 'A256GCM', kid, typ: FORMAT }, recipient.key)
 }
 
 /** Lines that wait until there are enough of them for a chunk. */
@@ -91,6 +91,6 @@ class Chunks {
   }
 }
 
-async function sealed(plaintext: string, header: { alg: string; enc: string }, key: KeyObject): Promise<string> {
+async function sealed(plaintext: string, header: CompactJWEHeaderParameters, key: KeyObject): Promise<string> {
   return `${await new CompactEncrypt(Buffer.from(plaintext, 'utf8')).setProtectedHeader(header).encrypt(key)}\n`
 }

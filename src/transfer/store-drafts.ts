@@ -49,7 +49,7 @@ const STORE: Statement = {
     )
     insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id, envelope, revision,
                           created_change, change, reply_to_id, created_at, edited_at, deleted_at)
-    select $1, $2::integer + d.place, d.id, d.kind, d.sender_id, d.client_message_id, $4,
+    select $1::uuid, $2::integer + d.place, d.id, d.kind, d.sender_id, d.client_message_id, $4::uuid,
            case when d.bytes > 0 then substr($5::bytea, d.start::integer, d.bytes) end, d.revision,
            $3::bigint + d.place, $3::bigint + d.place, d.reply_to_id, d.created_at, d.edited_at, d.deleted_at
       from draft d order by d.place`

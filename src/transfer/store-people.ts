@@ -9,7 +9,7 @@ import { TransferError } from './transfer-error.js'
 const STORE_USERS: Statement = {
   text: `
     insert into users as u (id, name, created_at)
-    select distinct on (d.id) d.id, d.name, $3 from unnest($1::text[], $2::text[]) as d (id, name) order by d.id
+    select distinct on (d.id) d.id, d.name, $3::timestamptz from unnest($1::text[], $2::text[]) as d (id, name) order by d.id
     on conflict (id) do update set name = excluded.name where u.name = u.id`
 }
 

@@ -64,8 +64,12 @@ export class InstalledProgram {
   }
 
   /** A command of its own, likewise. */
-  startScript(name: 'migrate', env: Record<string, string>): RunningProgram {
-    return this.#startCompiled([join('dist', 'src', `${name}.js`)], env)
+  startScript(
+    name: 'migrate' | 'transfer',
+    env: Record<string, string>,
+    { args = [], flags = [] }: { args?: string[]; flags?: string[] } = {}
+  ): RunningProgram {
+    return this.#startCompiled([...flags, join('dist', 'src', `${name}.js`), ...args], env)
   }
 
   #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {

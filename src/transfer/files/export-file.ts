@@ -1,7 +1,7 @@
 import { exportConversation, type ExportServices, exportUser } from '../export-records.js'
 import type { ExportSubject } from '../export-format.js'
 import type { ReportRecords } from '../seal-export.js'
-import { recipientFrom } from './key-files.js'
+import { recipientFrom } from './given-files.js'
 import { writeThrough, writeWhole } from './write-whole.js'
 
 export interface ExportedFile {

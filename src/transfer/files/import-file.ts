@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -8,7 +7,7 @@ import { type ImportOrder, type ImportOutcome, type ImportServices, importRecord
 import { jsonLines } from '../import-source.js'
 import { listSigningKeys } from '../signing-key.js'
 import { TransferError } from '../transfer-error.js'
-import { privateKeyFrom } from './key-files.js'
+import { openerOf, privateKeyFrom } from './given-files.js'
 
 export interface ImportedFile {
   path: string
@@ -22,7 +21,7 @@ export interface ImportedFile {
 
 /** Imports an export, or plain JSON Lines. @throws TransferError */
 export async function importFile(services: ImportServices, file: ImportedFile, order: ImportOrder): Promise<ImportOutcome> {
-  const open = () => createReadStream(file.path) as AsyncIterable<Buffer>
+  const open = await openerOf(file.path)
   if (file.key === null) {
     return await importRecords(services, { name: file.name ?? basename(file.path), lines: jsonLines(open()) }, order)
   }

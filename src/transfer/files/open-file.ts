@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs'
 import { verifyExport } from '../import-export.js'
 import { type OpenedExport, openExport } from '../open-export.js'
 import { TransferError } from '../transfer-error.js'
 import { thumbprintOf } from './import-file.js'
-import { privateKeyFrom } from './key-files.js'
+import { openerOf, privateKeyFrom } from './given-files.js'
 
 /**
  * Opens an export, once it was read to its end and found to be whole.
@@ -19,7 +18,7 @@ export async function openFile(
   signedBy: string | null
 ): Promise<OpenedExport & { lines: AsyncGenerator<string> }> {
   const key = await privateKeyFrom(keyPath)
-  const open = () => createReadStream(path) as AsyncIterable<Buffer>
+  const open = await openerOf(path)
   const opened = await verifyExport(open, key)
   if (signedBy !== null && (await thumbprintOf(signedBy)) !== opened.signedBy) {
     throw new TransferError('MANIFEST', `The export was signed by ${opened.signedBy}, and not by the key in ${signedBy}.`)

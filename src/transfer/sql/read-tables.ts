@@ -47,9 +47,8 @@ export const READ_ONLY = '-c timezone=UTC -c default_transaction_read_only=on'
  */
 export async function* readTables(client: Client, mapping: TableMapping): AsyncGenerator<SourceLine> {
   const statements = tableStatements(mapping)
-  const { rows } = await client.query<ConversationRow>(statements.conversations)
   let number = 0
-  for (const conversation of rows) {
+  for await (const conversation of conversationsOf(client, statements)) {
     for await (const { content, read } of readOne(client, statements, conversation)) {
       const own = ++number
       yield { number: own, content: JSON.stringify(content), read: async () => asRecord(own, await read(own)) }
@@ -76,10 +75,21 @@ async function* readOne(client: Client, statements: TableStatements, conversatio
   yield* membersOf((await client.query<MemberRow>(statements.members, [id])).rows, id, owner, first)
 }
 
+async function* conversationsOf(client: Client, { conversations }: TableStatements): AsyncGenerator<ConversationRow> {
+  let after: ConversationRow | undefined
+  do {
+    const values = [after === undefined, after?.id ?? null, PAGE]
+    const { rows }: { rows: ConversationRow[] } = await client.query<ConversationRow>(conversations, values)
+    yield* rows
+    after = rows.at(-1)
+  } while (after)
+}
+
 async function* messagesOf(client: Client, { messages }: TableStatements, conversationId: string): AsyncGenerator<MessageRow> {
   let after: MessageRow | undefined
   do {
-    const { rows } = await client.query<MessageRow>(messages, [conversationId, after?.at ?? null, after?.id ?? null, PAGE])
+    const values = [conversationId, after?.at ?? null, after?.id ?? null, PAGE]
+    const { rows }: { rows: MessageRow[] } = await client.query<MessageRow>(messages, values)
     yield* rows
     after = rows.at(-1)
   } while (after)

@@ -2,6 +2,7 @@ import { quotedColumn, quotedTable, type TableMapping } from './table-mapping.js
 
 /** The statements that read somebody else's tables: every name in them is quoted, every value is a parameter. */
 export interface TableStatements {
+  /** $1 whether it begins, $2 the id behind which it goes on, $3 how many. */
   conversations: string
   /** $1 the conversation, $2 and $3 the place behind which it goes on (null at first), $4 how many. */
   messages: string
@@ -35,7 +36,9 @@ function conversations(mapping: TableMapping): string {
     select ${column('c', id, 'text')} as id, ${column('c', privateKey, 'text')} as "privateKey",
            ${column('c', title, 'text')} as title, ${column('c', createdAt, 'timestamptz')} as "createdAt", ${ownerId} as owner
       from ${quotedTable(table)} c ${join}
-     order by ${quotedColumn('c', id)}`
+     where $1::boolean or ${quotedColumn('c', id)} > $2
+     order by ${quotedColumn('c', id)}
+     limit $3`
 }
 
 function messages(mapping: TableMapping): string {

@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { access, constants, readFile } from 'node:fs/promises'
+import type { OpenFile } from '../import-export.js'
 import { type RecipientKey, readPrivateKey, readRecipientKey } from '../recipient-key.js'
 import { TransferError } from '../transfer-error.js'
 
@@ -10,6 +12,16 @@ export async function recipientFrom(path: string): Promise<RecipientKey> {
 /** @throws TransferError KEY naming the file */
 export async function privateKeyFrom(path: string): Promise<RecipientKey> {
   return await named(path, async () => await readPrivateKey(await readFile(path, 'utf8')))
+}
+
+/** @throws TransferError FORMAT where there is no such file, or it cannot be read */
+export async function openerOf(path: string): Promise<OpenFile> {
+  try {
+    await access(path, constants.R_OK)
+  } catch (error) {
+    throw new TransferError('FORMAT', `${path}: It cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+  return () => createReadStream(path) as AsyncIterable<Buffer>
 }
 
 async function named<T>(path: string, read: () => Promise<T>): Promise<T> {

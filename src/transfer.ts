@@ -61,7 +61,8 @@ async function main(args: string[]): Promise<void> {
 }
 
 async function runExport(conversationId: string | undefined, values: Values): Promise<void> {
-  const { for: recipient, user: userId, out = null } = values
+  const { for: recipient, user: userId } = values
+  const out = values.out ?? null
   await withServices('worker', async (services) => {
     if (values['signing-keys']) return await printSigningKeys(services)
     const subject = subjectOf(conversationId, userId)
@@ -83,12 +84,12 @@ async function printSigningKeys(services: Services): Promise<void> {
   }
 }
 
-async function runOpen(path: string, { key, out, 'signed-by': signedBy = null }: Values): Promise<void> {
+async function runOpen(path: string, { key, out, 'signed-by': signedBy }: Values): Promise<void> {
   if (!key) throw new StartError(USAGE)
-  const opened = await openFile(path, key, signedBy)
+  const opened = await openFile(path, key, signedBy ?? null)
   await (out === undefined ? writeThrough(process.stdout, opened.lines) : writeWhole(out, opened.lines))
   const { counts, createdAt } = opened.manifest
-  const compared = signedBy === null ? 'compare that with the key of the deployment' : 'as it has to be'
+  const compared = signedBy === undefined ? 'compare that with the key of the deployment' : 'as it has to be'
   process.stderr.write(`${counts.message} messages, exported at ${createdAt}, signed by ${opened.signedBy}: ${compared}.\n`)
 }
 

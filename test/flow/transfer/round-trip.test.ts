@@ -72,7 +72,7 @@ describe('an export', () => {
 
   it('of a user has what that user wrote, wherever it was, and nothing else', async () => {
     const carol = await source.as('carol')
-    const bob = await source.as('bob')
+    const bob = await source.as('bob', { name: 'Bob' })
     const another = await createConversation(carol, ['bob'])
     await send(bob, another, 'bob in another place')
     await send(carol, another, 'not of bob')
@@ -103,8 +103,8 @@ describe('an import of an export', () => {
 
   it('into another database gives every message as it was', async () => {
     expect(await imported(file)).toMatchObject({ resumedBehind: 0, finished: true })
-    for (const name of ['alice', 'bob', 'carol']) {
-      const [before, after] = [await source.as(name), await target.as(name)]
+    for (const [user, name] of [['alice', 'Alice'], ['bob', 'Bob'], ['carol', 'carol']] as const) {
+      const [before, after] = [await source.as(user, { name }), await target.as(user, { name })]
       const [theirs, ours] = [await readBack(before, id), await readBack(after, id)]
       // Under which version they lie is the one thing that is new.
       const described = (messages: typeof ours) => messages.map(({ keyVersion: _, ...message }) => message)

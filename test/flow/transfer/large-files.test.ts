@@ -68,7 +68,7 @@ describe(`an import that is killed ${KILLS} times`, () => {
     expect(await run(['import', path])).toMatchObject({ code: 0, output: expect.stringContaining(`begun behind line ${lines}`) })
     const [row] = await conclave.database.query<{ count: number; wrong: number }>(
       `select count(*)::integer as count,
-              count(*) filter (where created_at <> to_timestamp($1 + sequence))::integer as wrong
+              count(*) filter (where m.created_at <> to_timestamp($1 + m.sequence))::integer as wrong
          from messages m join imported_conversations i using (conversation_id) join imports s on s.id = i.import_id
         where s.source = 'killed.jsonl'`,
       [BEGAN]

@@ -36,10 +36,7 @@ import {
 import { REREAD_MESSAGES } from '../src/message/message-opener.js'
 import { REPORT_SEND_PACE } from '../src/message/send-pace.js'
 import { STORE_GROUP, STORE_ONE } from '../src/message/store-statements.js'
-import { FIND_EXPORT } from '../src/transfer/ordered-exports.js'
 import { EXPORT_MESSAGES } from '../src/transfer/read-messages.js'
-import { IMPORT_KEY_STATE } from '../src/transfer/store-drafts.js'
-import { WRITE_PART } from '../src/transfer/write-ordered-export.js'
 
 /** A statement that requests, streams or the schedule run all the time. */
 export interface HotStatement {
@@ -99,8 +96,5 @@ export const hotStatements: HotStatement[] = [
   { statement: OPEN_REWRAP },
   { statement: SLOWEST_SEND_PACE },
   { statement: REPORT_SEND_PACE },
-  { statement: EXPORT_MESSAGES, values: [NOWHERE, 0, 100, null, 100] },
-  { statement: FIND_EXPORT },
-  { statement: WRITE_PART },
-  { statement: IMPORT_KEY_STATE }
+  { statement: EXPORT_MESSAGES, sorts: 'the messages of a page' }
 ]

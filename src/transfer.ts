@@ -90,7 +90,9 @@ async function runOpen(path: string, { key, out, 'signed-by': signedBy }: Values
   await (out === undefined ? writeThrough(process.stdout, opened.lines) : writeWhole(out, opened.lines))
   const { counts, createdAt } = opened.manifest
   const compared = signedBy === undefined ? 'compare that with the key of the deployment' : 'as it has to be'
-  process.stderr.write(`${counts.message} messages, exported at ${createdAt}, signed by ${opened.signedBy}: ${compared}.\n`)
+  process.stderr.write(
+    `${counts.message} messages, exported at ${createdAt}, signed by ${opened.signedBy}: ${compared}.\n`
+  )
 }
 
 async function runImport(path: string | undefined, values: Values): Promise<void> {
@@ -142,7 +144,8 @@ function parse(args: string[]) {
 }
 
 function wordsOf(error: unknown): string {
-  if (error instanceof TransferError) return error.line === null ? error.message : `Line ${error.line}: ${error.message}`
+  if (error instanceof TransferError)
+    return error.line === null ? error.message : `Line ${error.line}: ${error.message}`
   const known = error instanceof StartError || error instanceof ConfigError || error instanceof ConclaveError
   return known ? error.message : faultText(error)
 }

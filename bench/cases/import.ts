@@ -33,7 +33,9 @@ export const importing: Case = {
       beside: () => sender.call<number>('run', { conversationId: seed[0] ?? '', senderIds, ms: ROUND_MS }),
       async notes() {
         const { perSecond, residentBytes } = await run(MANY)
-        return [`1,000,000 messages at ${Math.round(perSecond)}/s, ${Math.round(residentBytes / 2 ** 20)} MB resident then`]
+        return [
+          `1,000,000 messages at ${Math.round(perSecond)}/s, ${Math.round(residentBytes / 2 ** 20)} MB resident then`
+        ]
       },
       async close() {
         for (const child of [importer, sender]) await child.close()

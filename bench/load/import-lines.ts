@@ -16,7 +16,11 @@ answerCalls({
   /** @returns messages per second, and the memory of the process when it was over */
   async run({ name, messages, senders }: { name: string; messages: number; senders: number }) {
     const begin = performance.now()
-    await importRecords(services, { name, lines: jsonLines(file(name, messages, senders)) }, { actor: 'operator:bench' })
+    await importRecords(
+      services,
+      { name, lines: jsonLines(file(name, messages, senders)) },
+      { actor: 'operator:bench' }
+    )
     const perSecond = messages / ((performance.now() - begin) / 1000)
     return { perSecond, residentBytes: process.memoryUsage().rss }
   }

@@ -18,8 +18,12 @@ export function serveExports(app: FastifyInstance, services: Services, format: F
       const id = requireOperationId('id', params.id)
       const { state, error } = await requireExport(services, viewer, id)
       if (state !== 'SUCCEEDED') throw new Conflict(error ?? 'The export is not whole yet: its state says when it is.')
-      reply.type('application/octet-stream').header('content-disposition', `attachment; filename="${id}.conclave-export"`)
-      return await reply.send(Readable.from(exportedLines(services, viewer, id), { objectMode: false, highWaterMark: 1 }))
+      reply
+        .type('application/octet-stream')
+        .header('content-disposition', `attachment; filename="${id}.conclave-export"`)
+      return await reply.send(
+        Readable.from(exportedLines(services, viewer, id), { objectMode: false, highWaterMark: 1 })
+      )
     } catch (error) {
       return await refuse(reply, error, format)
     }

@@ -41,7 +41,9 @@ export async function explainRefusal(
 function unknownReply(part: readonly MessageDraft[], ids: ReadonlySet<string>): TransferError | null {
   const all = new Set([...ids, ...part.map(({ id }) => id)])
   const dangling = part.find(({ replyToId }) => replyToId !== null && !all.has(replyToId))
-  return dangling ? new TransferError('LINE', 'The message that this one replies to is not there.', dangling.line.number) : null
+  return dangling
+    ? new TransferError('LINE', 'The message that this one replies to is not there.', dangling.line.number)
+    : null
 }
 
 function duplicate(part: readonly MessageDraft[], ids: Set<string>, names: Set<string>): TransferError | null {

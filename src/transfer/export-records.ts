@@ -42,7 +42,11 @@ export async function* exportConversation(
 }
 
 /** Exports everything that one user wrote, for that user. @throws BadUserInput, KeyUnavailable */
-export async function* exportUser(services: ExportServices, userId: string, order: ExportOrder): AsyncGenerator<string> {
+export async function* exportUser(
+  services: ExportServices,
+  userId: string,
+  order: ExportOrder
+): AsyncGenerator<string> {
   requireUserId('userId', userId)
   yield* exportRecords(services, { userId }, readUser(services, userId), order)
 }

@@ -103,7 +103,12 @@ class Gathered {
     const batch = fits ? open : { kind: 'PEOPLE' as const, lines: [], users: [], members: [] }
     batch.lines.push(kept(line))
     if (record.type === 'user') batch.users.push(record)
-    else batch.members.push({ ...record, conversationId: this.#limits.ids.conversation(record.conversationId), line: kept(line) })
+    else
+      batch.members.push({
+        ...record,
+        conversationId: this.#limits.ids.conversation(record.conversationId),
+        line: kept(line)
+      })
     this.#batch = batch
     return before
   }
@@ -149,7 +154,8 @@ function draftOf(limits: BatchLimits, conversationId: string, line: Line, record
     sequence: record.sequence ?? null,
     kind,
     senderId,
-    clientMessageId: clientMessageId === null ? null : checked(number, () => requireClientMessageId('', clientMessageId)),
+    clientMessageId:
+      clientMessageId === null ? null : checked(number, () => requireClientMessageId('', clientMessageId)),
     body: body === null ? null : checked(number, () => requireBody('', body, maxBodyBytes)),
     replyToId: replyToId == null ? null : ids.message(conversationId, replyToId, number),
     revision: record.revision ?? (editedAt ? 1 : 0),

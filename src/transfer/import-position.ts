@@ -68,7 +68,11 @@ export class ImportPosition {
    *
    * @throws TransferError CONFLICT where somebody else has moved on meanwhile
    */
-  async advance(em: EntityManager, lines: readonly Pick<SourceLine, 'number' | 'content'>[], messages: number): Promise<() => void> {
+  async advance(
+    em: EntityManager,
+    lines: readonly Pick<SourceLine, 'number' | 'content'>[],
+    messages: number
+  ): Promise<() => void> {
     const hash = this.#hash.copy()
     for (const line of lines) addLine(hash, line)
     const last = lines.at(-1)?.number ?? this.#lines

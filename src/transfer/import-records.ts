@@ -53,7 +53,11 @@ const WITHOUT_OWNER: Statement = {
  *
  * @throws TransferError with the line at fault; what stands before it, or before its batch, is in
  */
-export async function importRecords(services: ImportServices, source: ImportSource, order: ImportOrder): Promise<ImportOutcome> {
+export async function importRecords(
+  services: ImportServices,
+  source: ImportSource,
+  order: ImportOrder
+): Promise<ImportOutcome> {
   const { config, clock } = services
   const row = await beginImport(services, source.name, order.actor)
   const lines = source.lines[Symbol.asyncIterator]()
@@ -80,7 +84,12 @@ export async function importRecords(services: ImportServices, source: ImportSour
   }
 }
 
-async function storeBatch(services: ImportServices, position: ImportPosition, batch: Batch, actor: string): Promise<void> {
+async function storeBatch(
+  services: ImportServices,
+  position: ImportPosition,
+  batch: Batch,
+  actor: string
+): Promise<void> {
   if (batch.kind === 'CONVERSATION') await storeConversation(services, position, batch, actor)
   else if (batch.kind === 'PEOPLE') await storePeople(services, position, batch)
   else await storeDrafts(services, position, batch)
@@ -104,7 +113,12 @@ async function* oneAhead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
   }
 }
 
-async function finish(services: ImportServices, row: ImportRow, position: ImportPosition, actor: string): Promise<void> {
+async function finish(
+  services: ImportServices,
+  row: ImportRow,
+  position: ImportPosition,
+  actor: string
+): Promise<void> {
   const { database, clock } = services
   if (row.finishedAt && position.lines === row.lines) return
   const [ownerless] = await database.run<{ id: string }>(WITHOUT_OWNER, [row.id])

@@ -50,10 +50,14 @@ export async function verifyManifest(jws: string): Promise<{ manifest: Manifest;
 }
 
 /** @throws TransferError MANIFEST where what was read is not what was signed */
-export function requireSame(read: Omit<Manifest, 'format' | 'version' | 'createdAt' | 'subject'>, signed: Manifest): void {
+export function requireSame(
+  read: Omit<Manifest, 'format' | 'version' | 'createdAt' | 'subject'>,
+  signed: Manifest
+): void {
   const hashes = [read.sha256, signed.sha256].map((hash) => Buffer.from(hash, 'base64url'))
   const [ours = Buffer.alloc(0), theirs = Buffer.alloc(0)] = hashes
-  const differs = (what: string) => new TransferError('MANIFEST', `The ${what} in the manifest is not that of the file.`)
+  const differs = (what: string) =>
+    new TransferError('MANIFEST', `The ${what} in the manifest is not that of the file.`)
   if (read.exportId !== signed.exportId) throw differs('id')
   if (read.recipient !== signed.recipient) throw differs('recipient')
   if (ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) throw differs('hash')

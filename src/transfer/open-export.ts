@@ -74,7 +74,10 @@ async function openHead(line: FileLine | null, recipient: RecipientKey): Promise
   const header = headerOf(text)
   if (header?.typ !== FORMAT) throw new TransferError('FORMAT', 'This is not an export of Conclave.')
   if (header.kid !== recipient.thumbprint) {
-    throw new TransferError('KEY', `The export was made for the key ${String(header.kid)}; this is ${recipient.thumbprint}.`)
+    throw new TransferError(
+      'KEY',
+      `The export was made for the key ${String(header.kid)}; this is ${recipient.thumbprint}.`
+    )
   }
   let read: unknown
   try {
@@ -119,7 +122,9 @@ async function openChunk(
   try {
     opened = await compactDecrypt(line.bytes.toString('latin1'), expected.key, only('dir'))
   } catch {
-    throw line.ended ? changed() : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
+    throw line.ended
+      ? changed()
+      : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
   }
   const { export: exportId, seq, last } = opened.protectedHeader
   // A chunk that was left out, moved or doubled opens: that it is in its place is to be looked at.

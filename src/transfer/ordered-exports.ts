@@ -12,16 +12,14 @@ import { TransferError } from './transfer-error.js'
 const KEPT = 'P1D'
 
 /** An export that an owner has asked for. */
-export interface OrderedExport extends Pick<
-  KeyOperation,
-  'id' | 'state' | 'total' | 'done' | 'error' | 'createdAt' | 'finishedAt'
-> {
+export interface OrderedExport
+  extends Pick<KeyOperation, 'id' | 'state' | 'total' | 'done' | 'error' | 'createdAt' | 'finishedAt'> {
   conversationId: string
   expiresAt: Date
 }
 
 // Of the one who has asked for it, as long as that one is the owner of a conversation that there is.
-export const FIND_EXPORT: Statement = {
+const FIND_EXPORT: Statement = {
   name: 'find-export',
   text: `
     select o.id, o.state, o.total, o.done, o.error, o.created_at as "createdAt", o.finished_at as "finishedAt",

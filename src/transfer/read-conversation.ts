@@ -37,7 +37,10 @@ interface MemberRow {
 }
 
 /** @throws NotFound */
-export async function requireExported({ database }: Pick<Services, 'database'>, id: string): Promise<ExportedConversation> {
+export async function requireExported(
+  { database }: Pick<Services, 'database'>,
+  id: string
+): Promise<ExportedConversation> {
   const [found] = await database.run<ExportedConversation>(FIND_CONVERSATION, [id])
   if (!found) throw new NotFound('conversation')
   return found
@@ -69,7 +72,10 @@ export async function* readConversation(
   }
 }
 
-async function describeConversation(services: ReadServices, conversation: ExportedConversation): Promise<ConversationRecord> {
+async function describeConversation(
+  services: ReadServices,
+  conversation: ExportedConversation
+): Promise<ConversationRecord> {
   const { id, historyVisibility, createdAt, titleDataKeyId } = conversation
   if (titleDataKeyId) await services.keyring.openForWork(id, [titleDataKeyId])
   const [title = null] = await openTitles(services, [conversation])
@@ -78,7 +84,10 @@ async function describeConversation(services: ReadServices, conversation: Export
   return { type: 'conversation', id, title: text, historyVisibility, createdAt: createdAt.toISOString() }
 }
 
-async function* readMembers({ database }: Pick<Services, 'database'>, conversationId: string): AsyncGenerator<MemberRecord[]> {
+async function* readMembers(
+  { database }: Pick<Services, 'database'>,
+  conversationId: string
+): AsyncGenerator<MemberRecord[]> {
   let after = ''
   for (;;) {
     const rows = await database.run<MemberRow>(NEXT_MEMBERS, [conversationId, after, MEMBERS_PAGE])

@@ -8,15 +8,15 @@ const PAGE = 500
 
 type ClientMessage = Message & { clientMessageId: string | null }
 
-// Cut off before the keys are joined, as pages of messages are.
+// Sequences have no gaps: a page is a window of them, whatever the planner thinks of how many there are in a conversation.
 export const EXPORT_MESSAGES: Statement = {
   name: 'export-messages',
   text: `
     select ${MESSAGE_COLUMNS}, x.client_message_id as "clientMessageId"
       from (select * from messages
-             where conversation_id = $1 and sequence > $2 and sequence <= $3 and ($4::text is null or sender_id = $4)
-             order by sequence limit $5) x
-      ${MESSAGE_KEYS}`
+             where conversation_id = $1 and sequence > $2 and sequence <= $3 and ($4::text is null or sender_id = $4)) x
+      ${MESSAGE_KEYS}
+     order by x.sequence`
 }
 
 /** Which messages: those behind `after`, up to `to`, by one sender or by all. */
@@ -37,19 +37,19 @@ type ReadServices = Pick<Services, 'database' | 'keyring' | 'messageOpener'>
 export async function* readMessages(services: ReadServices, range: MessageRange): AsyncGenerator<MessageRecord[]> {
   const { database, keyring, messageOpener } = services
   const { conversationId, to, senderId } = range
-  let { after } = range
-  for (;;) {
-    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, [conversationId, after, to, senderId, PAGE])
-    rows.sort((a, b) => a.sequence - b.sequence)
-    const last = rows.at(-1)
-    if (!last) return
-    await keyring.openForWork(conversationId, rows.filter(isWanted).map(({ dataKeyId }) => dataKeyId))
+  for (let { after } = range; after < to; after += PAGE) {
+    const values = [conversationId, after, Math.min(after + PAGE, to), senderId]
+    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, values)
+    if (rows.length === 0) continue
+    await keyring.openForWork(
+      conversationId,
+      rows.filter(isWanted).map(({ dataKeyId }) => dataKeyId)
+    )
     const opened = await messageOpener.open(rows)
     yield rows.map((row, index): MessageRecord => {
       const { status, body } = opened[index] ?? { status: 'UNREADABLE', body: null }
       return { ...describe(row), status, body }
     })
-    after = last.sequence
   }
 }
 
@@ -64,5 +64,16 @@ function describe(row: ClientMessage): Omit<MessageRecord, 'status' | 'body'> {
     editedAt: row.editedAt?.toISOString() ?? null,
     deletedAt: row.deletedAt?.toISOString() ?? null
   }
-  return { type: 'message', conversationId, sequence, id, kind, senderId, clientMessageId, replyToId, revision, ...instants }
+  return {
+    type: 'message',
+    conversationId,
+    sequence,
+    id,
+    kind,
+    senderId,
+    clientMessageId,
+    replyToId,
+    revision,
+    ...instants
+  }
 }

@@ -71,7 +71,10 @@ function keyAgreement({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): K
   if (asymmetricKeyType === 'x25519') return 'ECDH-ES+A256KW'
   if (asymmetricKeyType === 'ec') {
     if (CURVES.includes(namedCurve)) return 'ECDH-ES+A256KW'
-    throw new TransferError('KEY', `Keys on the curve ${namedCurve} are not supported: take P-256, P-384, P-521 or X25519.`)
+    throw new TransferError(
+      'KEY',
+      `Keys on the curve ${namedCurve} are not supported: take P-256, P-384, P-521 or X25519.`
+    )
   }
   if (asymmetricKeyType !== 'rsa') {
     throw new TransferError(

@@ -53,7 +53,10 @@ export type ExportRecord = ConversationRecord | UserRecord | MessageRecord | Mem
 const reference = z.string().min(1).max(255)
 const userId = z.string().refine(isUserId, 'must be 1 to 255 bytes without control characters, and no reserved name')
 const instant = z.iso.datetime({ offset: true, error: 'must be an instant of RFC 3339, with its offset' })
-const count = z.int().min(0).max(2 ** 31 - 1)
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1)
 
 const conversation = z.strictObject({
   type: z.literal('conversation'),

@@ -1,7 +1,7 @@
+import { encryptTitle, requireTitle } from '../conversation/title.js'
 import { activeKeyColumns, insertActiveVersion } from '../conversation-key/activate-version.js'
 import { effectivePolicy } from '../conversation-key/key-policy.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
-import { encryptTitle, requireTitle } from '../conversation/title.js'
 import { isUniqueViolation } from '../database/database.js'
 import { ConversationEntity, DataKeyEntity } from '../database/entities.js'
 import type { Services } from '../services.js'
@@ -54,7 +54,14 @@ export async function storeConversation(
       if (title !== null) {
         const counts = { messageCount: 0, earlierVersions: [] }
         const { wrappedKey } = data
-        await em.insert(DataKeyEntity, { conversationId: id, id: data.id, keyVersion: 1, wrappedKey, createdAt: now, ...counts })
+        await em.insert(DataKeyEntity, {
+          conversationId: id,
+          id: data.id,
+          keyVersion: 1,
+          wrappedKey,
+          createdAt: now,
+          ...counts
+        })
       }
       await em.execute('insert into imported_conversations (conversation_id, import_id) values (?, ?)', [
         id,

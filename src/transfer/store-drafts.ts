@@ -12,7 +12,7 @@ import type { ImportPosition } from './import-position.js'
 import { TransferError } from './transfer-error.js'
 
 // As a send does: the policy of the key holds for what is imported, too.
-export const IMPORT_KEY_STATE: Statement = {
+const IMPORT_KEY_STATE: Statement = {
   name: 'import-key-state',
   text: `
     select c.active_key_version as version, k.public_key as "publicKey",
@@ -105,7 +105,8 @@ async function usableKey(
     const values = [conversationId, position.import.id, services.clock.now()]
     const [state] = await services.database.run<KeyState>(IMPORT_KEY_STATE, values)
     if (!state) {
-      const problem = 'The conversation is none that this import has begun: a line of the type conversation goes before.'
+      const problem =
+        'The conversation is none that this import has begun: a line of the type conversation goes before.'
       throw new TransferError('CONFLICT', problem, first?.line.number)
     }
     if (!state.isDue) return state
@@ -127,11 +128,17 @@ async function storePart(
   try {
     const advanced = await services.database.transaction(async (em) => {
       await services.users.ensure(em, [...senders])
-      const [locked] = await runIn<{ lastSequence: number; lastChange: number; version: number }>(em, LOCK, [conversationId])
+      const [locked] = await runIn<{ lastSequence: number; lastChange: number; version: number }>(em, LOCK, [
+        conversationId
+      ])
       if (locked?.version !== state.version) return null
       requireInOrder(part, locked.lastSequence)
       await storeRows(services, em, conversationId, part, { ...locked, key, envelopes })
-      return await position.advance(em, part.map(({ line }) => line), part.length)
+      return await position.advance(
+        em,
+        part.map(({ line }) => line),
+        part.length
+      )
     })
     advanced?.()
     return advanced !== null
@@ -143,7 +150,11 @@ async function storePart(
 function seal(conversationId: string, draft: MessageDraft, { id: dataKeyId, dataKey }: NewDataKey): Buffer | null {
   const { body, id: messageId, senderId, revision } = draft
   if (body === null) return null
-  return encryptContent(dataKey, body, messageAssociatedData({ conversationId, messageId, senderId, dataKeyId, revision }))
+  return encryptContent(
+    dataKey,
+    body,
+    messageAssociatedData({ conversationId, messageId, senderId, dataKeyId, revision })
+  )
 }
 
 function requireInOrder(part: readonly MessageDraft[], lastSequence: number): void {
@@ -151,7 +162,11 @@ function requireInOrder(part: readonly MessageDraft[], lastSequence: number): vo
   const draft = part[wrong]
   if (!draft) return
   const expected = lastSequence + wrong + 1
-  throw new TransferError('LINE', `The message has the sequence ${draft.sequence}, and ${expected} is next.`, draft.line.number)
+  throw new TransferError(
+    'LINE',
+    `The message has the sequence ${draft.sequence}, and ${expected} is next.`,
+    draft.line.number
+  )
 }
 
 async function storeRows(
@@ -165,7 +180,8 @@ async function storeRows(
   const now = clock.now()
   const sealed = envelopes.filter((envelope) => envelope !== null)
   await runIn(em, STORE_DATA_KEY, [conversationId, key.id, version, key.wrappedKey, now, sealed.length])
-  const instants = (name: 'createdAt' | 'editedAt' | 'deletedAt') => part.map((draft) => draft[name]?.toISOString() ?? null)
+  const instants = (name: 'createdAt' | 'editedAt' | 'deletedAt') =>
+    part.map((draft) => draft[name]?.toISOString() ?? null)
   await runIn(em, STORE, [
     ...[conversationId, lastSequence, lastChange, key.id, Buffer.concat(sealed)],
     part.map(({ id }) => id),

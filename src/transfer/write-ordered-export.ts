@@ -28,7 +28,7 @@ const CLAIM: Statement = {
 
 const CLEAR: Statement = { text: 'delete from export_parts where operation_id = $1' }
 
-export const WRITE_PART: Statement = {
+const WRITE_PART: Statement = {
   name: 'write-export-part',
   text: 'insert into export_parts (operation_id, attempt, place, line) values ($1, $2, $3, $4)'
 }
@@ -59,7 +59,11 @@ interface Order {
  * Writes the file of an export that was asked for, in one go: what is half written nobody can go on with, since the key
  * that it is under has been in one process only. A worker that is lost is followed by one that begins anew.
  */
-export async function writeOrderedExport(services: Services, operation: KeyOperation, stop: AbortSignal): Promise<Step> {
+export async function writeOrderedExport(
+  services: Services,
+  operation: KeyOperation,
+  stop: AbortSignal
+): Promise<Step> {
   const { database, clock } = services
   const { id } = operation
   const nothing = { done: 0, failed: 0, position: null }

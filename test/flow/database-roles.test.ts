@@ -130,7 +130,6 @@ const REFUSED: Record<DatabaseRole, string[]> = {
     'insert into conversations (id) values (gen_random_uuid())',
     `insert into members (user_id) values ('somebody else')`,
     `update members set role = 'OWNER'`,
-    'select from users',
     `insert into users values ('somebody else', '', now())`,
     'delete from send_paces',
     'set role conclave_api'

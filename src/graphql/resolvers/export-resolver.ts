@@ -17,7 +17,8 @@ export class ExportResolver {
 
   @Query(() => ConversationExportType, {
     nullable: true,
-    description: 'An export that the viewer has asked for; null once it has expired, or the viewer is no owner any more.'
+    description:
+      'An export that the viewer has asked for; null once it has expired, or the viewer is no owner any more.'
   })
   async conversationExport(@Ctx() context: Context, @Arg('id', () => ID) id: string): Promise<OrderedExport | null> {
     return await findExport(context.services, requireViewer(context), requireOperationId('id', id))

@@ -1,5 +1,5 @@
-import { exportConversation, type ExportServices, exportUser } from '../export-records.js'
 import type { ExportSubject } from '../export-format.js'
+import { type ExportServices, exportConversation, exportUser } from '../export-records.js'
 import type { ReportRecords } from '../seal-export.js'
 import { recipientFrom } from './given-files.js'
 import { writeThrough, writeWhole } from './write-whole.js'

@@ -1,6 +1,6 @@
-import { basename } from 'node:path'
 import { createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { calculateJwkThumbprint, exportJWK } from 'jose'
 import { importExport } from '../import-export.js'
 import { type ImportOrder, type ImportOutcome, type ImportServices, importRecords } from '../import-records.js'
@@ -20,7 +20,11 @@ export interface ImportedFile {
 }
 
 /** Imports an export, or plain JSON Lines. @throws TransferError */
-export async function importFile(services: ImportServices, file: ImportedFile, order: ImportOrder): Promise<ImportOutcome> {
+export async function importFile(
+  services: ImportServices,
+  file: ImportedFile,
+  order: ImportOrder
+): Promise<ImportOutcome> {
   const open = await openerOf(file.path)
   if (file.key === null) {
     return await importRecords(services, { name: file.name ?? basename(file.path), lines: jsonLines(open()) }, order)

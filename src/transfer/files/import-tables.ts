@@ -15,14 +15,21 @@ export interface ImportedTables {
 }
 
 /** Imports conversations out of somebody else's tables. @throws TransferError */
-export async function importTables(services: ImportServices, tables: ImportedTables, order: ImportOrder): Promise<ImportOutcome> {
+export async function importTables(
+  services: ImportServices,
+  tables: ImportedTables,
+  order: ImportOrder
+): Promise<ImportOutcome> {
   const mapping = parseMapping(tables.mapping === null ? null : await readFile(tables.mapping, 'utf8'))
   const client = new pg.Client({ connectionString: tables.databaseUrl, options: READ_ONLY })
   try {
     await client.connect()
   } catch (error) {
     // Without the URL, which has a password.
-    throw new TransferError('FORMAT', `The database to import from cannot be reached: ${(error as { code?: string }).code ?? 'no answer'}.`)
+    throw new TransferError(
+      'FORMAT',
+      `The database to import from cannot be reached: ${(error as { code?: string }).code ?? 'no answer'}.`
+    )
   }
   try {
     return await importRecords(services, { name: tables.name, lines: readTables(client, mapping) }, order)

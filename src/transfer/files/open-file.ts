@@ -1,8 +1,8 @@
 import { verifyExport } from '../import-export.js'
 import { type OpenedExport, openExport } from '../open-export.js'
 import { TransferError } from '../transfer-error.js'
-import { thumbprintOf } from './import-file.js'
 import { openerOf, privateKeyFrom } from './given-files.js'
+import { thumbprintOf } from './import-file.js'
 
 /**
  * Opens an export, once it was read to its end and found to be whole.
@@ -21,7 +21,10 @@ export async function openFile(
   const open = await openerOf(path)
   const opened = await verifyExport(open, key)
   if (signedBy !== null && (await thumbprintOf(signedBy)) !== opened.signedBy) {
-    throw new TransferError('MANIFEST', `The export was signed by ${opened.signedBy}, and not by the key in ${signedBy}.`)
+    throw new TransferError(
+      'MANIFEST',
+      `The export was signed by ${opened.signedBy}, and not by the key in ${signedBy}.`
+    )
   }
   return { ...opened, lines: texts(openExport(open(), key)) }
 }

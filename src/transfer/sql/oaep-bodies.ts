@@ -15,7 +15,10 @@ export class OaepBodies {
     try {
       this.#key = importPrivateKey(createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' }))
     } catch {
-      throw new TransferError('KEY', 'The private key of the conversation is not an RSA key in PEM, or has a passphrase.')
+      throw new TransferError(
+        'KEY',
+        'The private key of the conversation is not an RSA key in PEM, or has a passphrase.'
+      )
     }
   }
 

@@ -56,9 +56,16 @@ export async function* readTables(client: Client, mapping: TableMapping): AsyncG
   }
 }
 
-async function* readOne(client: Client, statements: TableStatements, conversation: ConversationRow): AsyncGenerator<Row> {
+async function* readOne(
+  client: Client,
+  statements: TableStatements,
+  conversation: ConversationRow
+): AsyncGenerator<Row> {
   const { id, privateKey, title, createdAt, owner } = conversation
-  yield { content: ['conversation', id, title], read: () => ({ type: 'conversation', id, title, ...instants({ createdAt }) }) }
+  yield {
+    content: ['conversation', id, title],
+    read: () => ({ type: 'conversation', id, title, ...instants({ createdAt }) })
+  }
   let bodies: OaepBodies | null = null
   let first: string | null = null
   for await (const row of messagesOf(client, statements, id)) {
@@ -85,7 +92,11 @@ async function* conversationsOf(client: Client, { conversations }: TableStatemen
   } while (after)
 }
 
-async function* messagesOf(client: Client, { messages }: TableStatements, conversationId: string): AsyncGenerator<MessageRow> {
+async function* messagesOf(
+  client: Client,
+  { messages }: TableStatements,
+  conversationId: string
+): AsyncGenerator<MessageRow> {
   let after: MessageRow | undefined
   do {
     const values = [conversationId, after?.at ?? null, after?.id ?? null, PAGE]
@@ -95,7 +106,12 @@ async function* messagesOf(client: Client, { messages }: TableStatements, conver
   } while (after)
 }
 
-async function readMessage(conversationId: string, row: MessageRow, bodies: OaepBodies, number: number): Promise<object> {
+async function readMessage(
+  conversationId: string,
+  row: MessageRow,
+  bodies: OaepBodies,
+  number: number
+): Promise<object> {
   const { id, senderId, createdAt, editedAt, deletedAt } = row
   const body = deletedAt === null && row.body !== null ? await bodies.open(row.body) : null
   if (deletedAt === null && body === null) {
@@ -105,7 +121,12 @@ async function readMessage(conversationId: string, row: MessageRow, bodies: Oaep
 }
 
 /** Where nobody is named as its owner, whoever has written first is, or else the first of its members. */
-function* membersOf(rows: MemberRow[], conversationId: string, owner: string | null, first: string | null): Generator<Row> {
+function* membersOf(
+  rows: MemberRow[],
+  conversationId: string,
+  owner: string | null,
+  first: string | null
+): Generator<Row> {
   const owning = owner ?? first ?? rows[0]?.userId
   const all = rows.some(({ userId }) => userId === owning) || !owning ? rows : [...rows, { userId: owning, name: null }]
   for (const { userId, name } of all) {
@@ -113,7 +134,10 @@ function* membersOf(rows: MemberRow[], conversationId: string, owner: string | n
       yield { content: ['user', userId, name], read: () => ({ type: 'user', id: userId, name }) }
     }
     const role = userId === owning ? 'OWNER' : 'MEMBER'
-    yield { content: ['member', conversationId, userId, role], read: () => ({ type: 'member', conversationId, userId, role }) }
+    yield {
+      content: ['member', conversationId, userId, role],
+      read: () => ({ type: 'member', conversationId, userId, role })
+    }
   }
 }
 

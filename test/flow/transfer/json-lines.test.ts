@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Services } from '../../../src/services.js'
 import { importRecords } from '../../../src/transfer/import-records.js'
 import { jsonLines } from '../../../src/transfer/import-source.js'
-import type { Services } from '../../../src/services.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack } from '../../support/chat.js'
 import { fileOf } from '../../support/transfer/files.js'
@@ -36,11 +36,27 @@ describe('an import of JSON Lines', () => {
     ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/],
     ['has a time without its offset', JSON.stringify(message(9, { createdAt: '2020-01-01T00:00:00' })), /createdAt/],
     ['has no sender', JSON.stringify(message(9, { senderId: null })), /senderId/],
-    ['has a body over the limit', JSON.stringify(message(9, { body: 'x'.repeat(70_000) })), /70000 bytes in UTF-8; at most 65536/],
+    [
+      'has a body over the limit',
+      JSON.stringify(message(9, { body: 'x'.repeat(70_000) })),
+      /70000 bytes in UTF-8; at most 65536/
+    ],
     ['has the id of another message', JSON.stringify(message(2)), /with this id already/],
-    ['has a client id twice', JSON.stringify(message(9, { senderId: 'alice', clientMessageId: 'c1' })), /clientMessageId already/],
-    ['replies to a message that is not there', JSON.stringify(message(9, { replyToId: 'nobody' })), /replies to is not there/],
-    ['belongs to a conversation that was not begun', JSON.stringify({ ...message(9), conversationId: 'other' }), /none that this import has begun/],
+    [
+      'has a client id twice',
+      JSON.stringify(message(9, { senderId: 'alice', clientMessageId: 'c1' })),
+      /clientMessageId already/
+    ],
+    [
+      'replies to a message that is not there',
+      JSON.stringify(message(9, { replyToId: 'nobody' })),
+      /replies to is not there/
+    ],
+    [
+      'belongs to a conversation that was not begun',
+      JSON.stringify({ ...message(9), conversationId: 'other' }),
+      /none that this import has begun/
+    ],
     ['has another sequence than the next', JSON.stringify(message(9, { sequence: 9 })), /sequence 9, and 5 is next/],
     ['is neither deleted nor has a body', JSON.stringify(message(9, { body: null })), /a body, or deletedAt/],
     ['names an operator as its sender', JSON.stringify(message(9, { senderId: 'operator:x' })), /senderId/]
@@ -62,7 +78,10 @@ describe('an import of JSON Lines', () => {
   it('never repeats what it refuses', async () => {
     const secret = 'the body of somebody'
     for (const bad of [`{"body": "${secret}"`, JSON.stringify({ ...message(1), [secret]: 1, body: 1 })]) {
-      const problem: Error = await run([inJson(conversation), bad]).then(() => new Error(), (error) => error)
+      const problem: Error = await run([inJson(conversation), bad]).then(
+        () => new Error(),
+        (error) => error
+      )
       expect(problem.message).toBeTruthy()
       if (!bad.includes(`"${secret}":`)) expect(problem.message).not.toContain(secret)
     }
@@ -71,7 +90,10 @@ describe('an import of JSON Lines', () => {
   it('is refused where the conversation exists already', async () => {
     const id = await createConversation(await conclave.as('alice'), [])
     await expect(run([inJson({ ...conversation, id })])).rejects.toMatchObject({ code: 'CONFLICT', line: 1 })
-    await expect(run([inJson({ ...message(1), conversationId: id })], 'another')).rejects.toMatchObject({ code: 'CONFLICT', line: 1 })
+    await expect(run([inJson({ ...message(1), conversationId: id })], 'another')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      line: 1
+    })
   })
 
   it('is refused where the lines before are not those that are in', async () => {
@@ -130,7 +152,11 @@ describe('an import of JSON Lines', () => {
       `select d.message_count as count, (select count(*)::integer from messages m where m.data_key_id = d.id) as found
          from data_keys d where d.message_count > 0 order by 1`
     )
-    expect(counted).toEqual([{ count: 5, found: 5 }, { count: 10, found: 10 }, { count: 10, found: 10 }])
+    expect(counted).toEqual([
+      { count: 5, found: 5 },
+      { count: 10, found: 10 },
+      { count: 10, found: 10 }
+    ])
   })
 
   it('rotates the key as often as its policy says', async () => {

@@ -38,7 +38,9 @@ describe(`${MESSAGES} messages`, () => {
       'select c.id, c.last_sequence as count from conversations c'
     )
     expect(row?.count).toBe(MESSAGES)
-    expect(await run(['export', row?.id ?? '', '--for', 'public.pem', '--out', 'large.export'])).toMatchObject({ code: 0 })
+    expect(await run(['export', row?.id ?? '', '--for', 'public.pem', '--out', 'large.export'])).toMatchObject({
+      code: 0
+    })
     const opened = await run(['open', 'large.export', '--key', 'private.pem', '--out', 'opened.jsonl'])
     expect(opened).toMatchObject({ code: 0, output: expect.stringContaining(`${MESSAGES} messages, exported at`) })
     let sequence = 0
@@ -60,12 +62,18 @@ describe(`an import that is killed ${KILLS} times`, () => {
     for (let kill = 0; kill < KILLS; kill++) {
       const running = start(['import', path])
       // At any moment of its work, as long as it has come further.
-      await vi.waitFor(async () => expect(await position('killed.jsonl')).toBeGreaterThan(lines), { timeout: 60_000, interval: 10 })
+      await vi.waitFor(async () => expect(await position('killed.jsonl')).toBeGreaterThan(lines), {
+        timeout: 60_000,
+        interval: 10
+      })
       await running.kill()
       lines = await position('killed.jsonl')
     }
     expect(lines).toBeLessThan(count)
-    expect(await run(['import', path])).toMatchObject({ code: 0, output: expect.stringContaining(`begun behind line ${lines}`) })
+    expect(await run(['import', path])).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(`begun behind line ${lines}`)
+    })
     const [row] = await conclave.database.query<{ count: number; wrong: number }>(
       `select count(*)::integer as count,
               count(*) filter (where m.created_at <> to_timestamp($1 + m.sequence))::integer as wrong
@@ -77,7 +85,10 @@ describe(`an import that is killed ${KILLS} times`, () => {
   })
 
   it('says of a file that cannot be opened, and of a key that does not fit, what is wrong', async () => {
-    expect(await run(['import', 'nowhere.jsonl'])).toMatchObject({ code: 1, output: expect.stringContaining('nowhere.jsonl') })
+    expect(await run(['import', 'nowhere.jsonl'])).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('nowhere.jsonl')
+    })
     const wrong = await run(['export', crypto.randomUUID(), '--for', 'private.pem'])
     expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('private.pem: This is a private key') })
     for (const line of readFileSync(join(program.folder, 'private.pem'), 'utf8').split('\n').slice(1, -2)) {
@@ -112,6 +123,8 @@ async function run(args: string[]) {
 }
 
 async function position(source: string): Promise<number> {
-  const [row] = await conclave.database.query<{ lines: number }>('select lines from imports where source = $1', [source])
+  const [row] = await conclave.database.query<{ lines: number }>('select lines from imports where source = $1', [
+    source
+  ])
   return row?.lines ?? 0
 }

@@ -43,12 +43,17 @@ describe('an export that its owner asks for', () => {
     ['nothing of the kind', 'x', 'not a public key']
   ])('is refused for %s', async (_, publicKeyPem, words) => {
     const { errors } = await alice.execute(ExportConversationDocument, { conversationId, publicKeyPem })
-    expect(errors).toMatchObject([{ message: expect.stringContaining(words), extensions: { code: 'BAD_USER_INPUT', field: 'publicKeyPem' } }])
+    expect(errors).toMatchObject([
+      { message: expect.stringContaining(words), extensions: { code: 'BAD_USER_INPUT', field: 'publicKeyPem' } }
+    ])
   })
 
   it('is refused while another one is under way', async () => {
     await order()
-    const { errors } = await alice.execute(ExportConversationDocument, { conversationId, publicKeyPem: recipient.publicPem })
+    const { errors } = await alice.execute(ExportConversationDocument, {
+      conversationId,
+      publicKeyPem: recipient.publicPem
+    })
     expect(errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
   })
 
@@ -64,7 +69,12 @@ describe('an export that its owner asks for', () => {
   it('is written by a worker, and its file is opened by the recipient', async () => {
     const id = await order()
     const progress = alice.subscribe(ConversationExportProgressDocument, { id })
-    expect((await progress.next()).conversationExportProgress).toMatchObject({ state: 'QUEUED', total: 20, done: 0, path: null })
+    expect((await progress.next()).conversationExportProgress).toMatchObject({
+      state: 'QUEUED',
+      total: 20,
+      done: 0,
+      path: null
+    })
     await run(id)
     expect((await progress.next()).conversationExportProgress).toMatchObject({
       ...{ state: 'SUCCEEDED', total: 20, done: 20, error: null },
@@ -73,7 +83,9 @@ describe('an export that its owner asks for', () => {
     const { conversationExport } = await alice.run(ConversationExportDocument, { id })
     const response = await fetch(`${conclave.url}${conversationExport?.path}`, { headers: await bearer('alice') })
     expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(await bodiesIn(await response.text())).toEqual((await readBack(alice, conversationId)).map(({ body }) => body))
+    expect(await bodiesIn(await response.text())).toEqual(
+      (await readBack(alice, conversationId)).map(({ body }) => body)
+    )
   })
 
   it('has what its owner may see, and no more', async () => {
@@ -143,7 +155,9 @@ describe('an export that its owner asks for', () => {
 
   it('waits where a master key is out of reach, and goes on later', async () => {
     const { current } = conclave.workerServices.masterKeys
-    const away = vi.spyOn(current, 'unwrap').mockRejectedValue(new MasterKeyError('UNREACHABLE', current.uri, 'no answer'))
+    const away = vi
+      .spyOn(current, 'unwrap')
+      .mockRejectedValue(new MasterKeyError('UNREACHABLE', current.uri, 'no answer'))
     conclave.workerServices.keyring.forgetAll()
     const id = await order()
     await run(id)
@@ -180,5 +194,8 @@ async function fetched(id: string, userId: string): Promise<Response> {
 
 async function bodiesIn(file: string): Promise<unknown[]> {
   const { yielded } = await drained(openExport(fileOf(file), await readPrivateKey(recipient.privatePem)))
-  return yielded.map(({ value }) => value).filter(({ type }) => type === 'message').map(({ body }) => body)
+  return yielded
+    .map(({ value }) => value)
+    .filter(({ type }) => type === 'message')
+    .map(({ body }) => body)
 }

@@ -20,7 +20,10 @@ let file: string
 
 beforeAll(async () => {
   source = await bootConclave()
-  target = await bootConclave({}, { MASTER_KEY: 'local:other', MASTER_SECRETS: `other=${Buffer.alloc(32, 9).toString('base64')}` })
+  target = await bootConclave(
+    {},
+    { MASTER_KEY: 'local:other', MASTER_SECRETS: `other=${Buffer.alloc(32, 9).toString('base64')}` }
+  )
   id = await chatter(source)
   file = await exported(source, id)
 })
@@ -43,8 +46,14 @@ describe('an export', () => {
       'Alice added carol',
       expect.stringContaining('Alice')
     ])
-    expect(messages.find(({ body }) => body === 'was edited twice')).toMatchObject({ revision: 2, editedAt: expect.any(String) })
-    expect(messages.find(({ status }) => status === 'DELETED')).toMatchObject({ body: null, deletedAt: expect.any(String) })
+    expect(messages.find(({ body }) => body === 'was edited twice')).toMatchObject({
+      revision: 2,
+      editedAt: expect.any(String)
+    })
+    expect(messages.find(({ status }) => status === 'DELETED')).toMatchObject({
+      body: null,
+      deletedAt: expect.any(String)
+    })
     expect(records.filter(({ type }) => type === 'member')).toMatchObject([
       { userId: 'alice', role: 'OWNER' },
       { userId: 'bob', role: 'MEMBER' },
@@ -79,19 +88,29 @@ describe('an export', () => {
     const order = { actor: 'operator:test', recipient: await readRecipientKey(recipient.publicPem) }
     const lines = await collected(exportUser(source.workerServices, 'bob', order))
     const { yielded, returned } = await drained(openExport(fileOf(lines), await key()))
-    const messages = yielded.map(({ value }) => value).filter(({ type }) => type === 'message') as unknown as MessageRecord[]
+    const messages = yielded
+      .map(({ value }) => value)
+      .filter(({ type }) => type === 'message') as unknown as MessageRecord[]
     expect(new Set(messages.map(({ senderId }) => senderId))).toEqual(new Set(['bob']))
     expect(new Set(messages.map(({ conversationId }) => conversationId))).toEqual(new Set([id, another]))
     expect(messages.map(({ body }) => body)).toContain('bob in another place')
     expect(returned.manifest.subject).toEqual({ userId: 'bob' })
-    await expect(imported(lines.join(''))).rejects.toMatchObject({ code: 'FORMAT', message: expect.stringContaining('one user wrote') })
+    await expect(imported(lines.join(''))).rejects.toMatchObject({
+      code: 'FORMAT',
+      message: expect.stringContaining('one user wrote')
+    })
   })
 })
 
 describe('an import of an export', () => {
   it('is refused, and nothing is stored, where nobody knows who has signed it', async () => {
-    const importing = importExport(target.services, () => fileOf(file), await key(), new Set(['somebody']), { actor: 'operator:test' })
-    await expect(importing).rejects.toMatchObject({ code: 'MANIFEST', message: expect.stringContaining('not known here') })
+    const importing = importExport(target.services, () => fileOf(file), await key(), new Set(['somebody']), {
+      actor: 'operator:test'
+    })
+    await expect(importing).rejects.toMatchObject({
+      code: 'MANIFEST',
+      message: expect.stringContaining('not known here')
+    })
     expect(await counts(target)).toEqual({ conversations: 0, messages: 0, imports: 0 })
   })
 
@@ -103,7 +122,11 @@ describe('an import of an export', () => {
 
   it('into another database gives every message as it was', async () => {
     expect(await imported(file)).toMatchObject({ resumedBehind: 0, finished: true })
-    for (const [user, name] of [['alice', 'Alice'], ['bob', 'Bob'], ['carol', 'carol']] as const) {
+    for (const [user, name] of [
+      ['alice', 'Alice'],
+      ['bob', 'Bob'],
+      ['carol', 'carol']
+    ] as const) {
       const [before, after] = [await source.as(user, { name }), await target.as(user, { name })]
       const [theirs, ours] = [await readBack(before, id), await readBack(after, id)]
       // Under which version they lie is the one thing that is new.
@@ -164,11 +187,14 @@ describe('the key that signs exports', () => {
       const conversation = await createConversation(await own.as('alice'), [])
       const before = await verifyExport(await fileOfExport(own, conversation), await key())
       const secret = (byte: number) => Buffer.alloc(32, byte).toString('base64')
-      await own.restart({}, {
-        MASTER_KEY: 'local:next',
-        MASTER_KEYS_RETIRING: 'local:test',
-        MASTER_SECRETS: `test=${secret(7)},next=${secret(8)}`
-      })
+      await own.restart(
+        {},
+        {
+          MASTER_KEY: 'local:next',
+          MASTER_KEYS_RETIRING: 'local:test',
+          MASTER_SECRETS: `test=${secret(7)},next=${secret(8)}`
+        }
+      )
       const after = await verifyExport(await fileOfExport(own, conversation), await key())
       const known = (await listSigningKeys(own.services)).map(({ thumbprint }) => thumbprint)
       expect(known).toEqual([before.signedBy, after.signedBy])
@@ -210,8 +236,19 @@ async function counts({ database }: TestConclave) {
 }
 
 async function everything({ database }: TestConclave) {
-  const tables = ['conversations', 'members', 'messages', 'data_keys', 'conversation_keys', 'imports', 'key_events', 'users']
-  return await Promise.all(
-    tables.map(async (table) => await database.query(`select md5(string_agg(t::text, '|' order by t::text)) from ${table} t`))
-  )
+  const tables = [
+    'conversations',
+    'members',
+    'messages',
+    'data_keys',
+    'conversation_keys',
+    'imports',
+    'key_events',
+    'users'
+  ]
+  const digests: unknown[] = []
+  for (const table of tables) {
+    digests.push(await database.query(`select md5(string_agg(t::text, '|' order by t::text)) from ${table} t`))
+  }
+  return digests
 }

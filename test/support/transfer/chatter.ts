@@ -26,6 +26,7 @@ export async function chatter(conclave: TestConclave): Promise<string> {
   await alice.run(RotateKeyDocument, { conversationId: id })
   await alice.run(AddMembersDocument, { conversationId: id, userIds: ['carol'] })
   await alice.run(RenameConversationDocument, { conversationId: id, title: 'Ward round, east' })
-  for (let count = 0; count < 30; count++) await send(count % 2 ? alice : bob, id, `message ${count} ${'x'.repeat(count * 100)}`)
+  for (let count = 0; count < 30; count++)
+    await send(count % 2 ? alice : bob, id, `message ${count} ${'x'.repeat(count * 100)}`)
   return id
 }

@@ -72,7 +72,9 @@ describe('an export that was changed', () => {
   it('is refused where it is no export, or of a later version', async () => {
     expect(await refusal(['hello\n'])).toMatch(/^FORMAT: This is not an export/)
     expect(await refusal([''])).toMatch(/^FORMAT: This is not an export/)
-    expect(await refusal([await head({ version: 2 })])).toMatch(/^FORMAT: .*version 2 of the format; this program reads 1/)
+    expect(await refusal([await head({ version: 2 })])).toMatch(
+      /^FORMAT: .*version 2 of the format; this program reads 1/
+    )
   })
 })
 
@@ -108,22 +110,25 @@ function records(messages: number): ExportRecord[] {
   if (messages < 0) return []
   const createdAt = '2026-01-01T00:00:00.000Z'
   const conversation = { id: CONVERSATION, title: 'Title', historyVisibility: 'FULL', createdAt } as const
-  const all = Array.from({ length: messages }, (_, index): ExportRecord => ({
-    type: 'message',
-    conversationId: CONVERSATION,
-    sequence: index + 1,
-    id: `0193a000-0000-7000-8000-${String(index).padStart(12, '0')}`,
-    kind: 'TEXT',
-    senderId: 'alice',
-    clientMessageId: null,
-    status: 'READABLE',
-    body: `message ${index} \n\u0000\u2028 🙂 ${'x'.repeat(index)}`,
-    replyToId: null,
-    revision: 0,
-    createdAt,
-    editedAt: null,
-    deletedAt: null
-  }))
+  const all = Array.from(
+    { length: messages },
+    (_, index): ExportRecord => ({
+      type: 'message',
+      conversationId: CONVERSATION,
+      sequence: index + 1,
+      id: `0193a000-0000-7000-8000-${String(index).padStart(12, '0')}`,
+      kind: 'TEXT',
+      senderId: 'alice',
+      clientMessageId: null,
+      status: 'READABLE',
+      body: `message ${index} \n\u0000\u2028 🙂 ${'x'.repeat(index)}`,
+      replyToId: null,
+      revision: 0,
+      createdAt,
+      editedAt: null,
+      deletedAt: null
+    })
+  )
   return [{ type: 'conversation', ...conversation }, ...all]
 }
 
@@ -136,9 +141,12 @@ async function sealed({ publicPem }: Recipient, messages: number): Promise<strin
     signer
   }
   return await collected(
-    sealExport(description, (async function* () {
-      yield* records(messages)
-    })())
+    sealExport(
+      description,
+      (async function* () {
+        yield* records(messages)
+      })()
+    )
   )
 }
 

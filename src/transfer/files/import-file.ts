@@ -34,15 +34,22 @@ export async function importFile(
 }
 
 async function trustedKeys(services: ImportServices, path: string | null): Promise<Set<string>> {
-  if (path !== null) return new Set([await thumbprintOf(path)])
+  if (path !== null) return await thumbprintsIn(path)
   return new Set((await listSigningKeys(services)).map(({ thumbprint }) => thumbprint))
 }
 
-/** @throws TransferError KEY */
-export async function thumbprintOf(path: string): Promise<string> {
+/**
+ * Of the public keys in a file: a deployment may have had several.
+ *
+ * @throws TransferError KEY
+ */
+export async function thumbprintsIn(path: string): Promise<Set<string>> {
   try {
-    return await calculateJwkThumbprint(await exportJWK(createPublicKey(await readFile(path))))
+    const pems = (await readFile(path, 'utf8')).match(/-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----/gs) ?? []
+    if (pems.length === 0) throw new Error('none')
+    const jwks = await Promise.all(pems.map((pem) => exportJWK(createPublicKey(pem))))
+    return new Set(await Promise.all(jwks.map((jwk) => calculateJwkThumbprint(jwk))))
   } catch {
-    throw new TransferError('KEY', `${path} is not a public key in PEM.`)
+    throw new TransferError('KEY', `${path} has no public key in PEM.`)
   }
 }

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import pg from 'pg'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { importRecords } from '../../../src/transfer/import-records.js'
-import { READ_ONLY, readTables } from '../../../src/transfer/sql/read-tables.js'
+import { importTables } from '../../../src/transfer/files/import-tables.js'
 import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { readBack } from '../../support/chat.js'
@@ -81,6 +82,15 @@ describe.runIf(python)(
       expect(await theirs.query('select from auth_user')).toHaveLength(3)
     })
 
+    it('says that the database cannot be reached, without the password of its URL', async () => {
+      const problem: Error = await run(MAPPING, 'postgres://reader:top-secret@127.0.0.1:1/chat').then(
+        () => new Error(),
+        (error) => error
+      )
+      expect(problem.message).toContain('cannot be reached: ECONNREFUSED')
+      expect(problem.message).not.toContain('top-secret')
+    })
+
     it('stops at a body that the key does not open, says which, and goes on once it was mended', async () => {
       const [first] = rows.conversations
       const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -155,14 +165,15 @@ async function expectAll(): Promise<void> {
   }
 }
 
-async function run(mapping: object) {
-  const client = new pg.Client({ connectionString: theirs.url, options: READ_ONLY })
-  await client.connect()
+async function run(mapping: object, databaseUrl = theirs.url) {
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-mapping-'))
   try {
-    const source = { name: 'sql:chat', lines: readTables(client, parseMapping(inJson(mapping))) }
-    return await importRecords(conclave.services, source, { actor: 'operator:test' })
+    const path = join(folder, 'mapping.json')
+    writeFileSync(path, inJson(mapping))
+    const tables = { databaseUrl, mapping: path, name: 'sql:chat' }
+    return await importTables(conclave.services, tables, { actor: 'operator:test' })
   } finally {
-    await client.end()
+    rmSync(folder, { recursive: true })
   }
 }
 

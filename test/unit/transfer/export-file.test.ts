@@ -63,6 +63,12 @@ describe('an export that was changed', () => {
     expect(await refusal(forged)).toMatch(/^MANIFEST: The hash/)
   })
 
+  it('is refused where its chunks are named after another export, or none is said to be the last', async () => {
+    expect(await refusal(await resealed((lines) => lines))).toBe('nothing refused')
+    expect(await refusal(await resealed((lines) => lines, { export: 'another' }))).toMatch(/^FORMAT/)
+    expect(await refusal(await resealed((lines) => lines, { last: 1 }))).toMatch(/^FORMAT/)
+  })
+
   it('is refused without a manifest, and with a signature that is another one', async () => {
     expect(await refusal(await resealed((lines) => lines.slice(0, -1)))).toMatch(/^MANIFEST: .*no manifest/)
     const broken = await resealed((lines) => lines.with(-1, (lines.at(-1) ?? '').replace(/(.{10})"}$/, 'AAAAAAAAAA"}')))
@@ -158,14 +164,14 @@ async function refusal(lines: string[], { privatePem } = recipient): Promise<str
 }
 
 /** What somebody makes who has the recipient's private key: the lines changed, in a file that is one again. */
-async function resealed(change: (lines: string[]) => string[]): Promise<string[]> {
+async function resealed(change: (lines: string[]) => string[], named: object = {}): Promise<string[]> {
   const { yielded, returned } = await drained(openExport(fileOf(file), await readPrivateKey(recipient.privatePem)))
   const { compactDecrypt } = await import('jose')
   const key = await contentKey()
   const { plaintext } = await compactDecrypt((file.at(-1) ?? '').trim(), key)
   const manifest = Buffer.from(plaintext).toString('utf8').trimEnd().split('\n').at(-1) ?? ''
   const text = `${change([...yielded.map((line) => line.text), manifest]).join('\n')}\n`
-  const header = { alg: 'dir', enc: 'A256GCM', export: returned.manifest.exportId, seq: 1, last: true }
+  const header = { alg: 'dir', enc: 'A256GCM', export: returned.manifest.exportId, seq: 1, last: true, ...named }
   return [file[0] ?? '', `${await new CompactEncrypt(Buffer.from(text)).setProtectedHeader(header).encrypt(key)}\n`]
 }
 

@@ -115,7 +115,7 @@ function inJson(record: object): string {
 }
 
 function start(args: string[]): RunningProgram {
-  return program.startScript('transfer', programEnvironment(conclave), { args, flags: HEAP })
+  return program.startCommand(args, programEnvironment(conclave), HEAP)
 }
 
 async function run(args: string[]) {

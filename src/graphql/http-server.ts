@@ -18,6 +18,7 @@ import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { serveExplorers } from './explorers.js'
+import { serveExports } from './export-download.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
 import { serveJobBoard } from './job-board/serve-job-board.js'
@@ -111,6 +112,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  serveExports(app, services, format)
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
   const streams = serveEventStreams(app, services, schema)

@@ -1,6 +1,5 @@
 import './require-node.js'
 
-import { userInfo } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
@@ -13,6 +12,7 @@ import { keyHealth } from './key-life/key-census.js'
 import { findKeyOperation, findOpenRewrap, type KeyOperation } from './key-life/key-operations.js'
 import { rewrapPrivateKeys } from './key-life/rewrap-private-keys.js'
 import { createLogger } from './log.js'
+import { operatorId } from './operator-id.js'
 import { faultText } from './reason-of.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
@@ -65,7 +65,7 @@ async function rewrap(services: Services, dryRun: boolean): Promise<number> {
 
 /** Who runs this, for the audit trail: no user can have such an id. */
 function operator(): Viewer {
-  const id = `operator:${userInfo().username}`
+  const id = operatorId()
   return { id, name: id, scopes: new Set(['keys:admin']), expiresAt: null }
 }
 

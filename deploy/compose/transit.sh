@@ -7,9 +7,9 @@ cd "$1"
 BAO_TOKEN=$(cat transit-root-token)
 export BAO_TOKEN
 
-# keep USER FILE: standard input, in the place of what was there
+# keep USER FILE TEXT, in the place of what was there
 keep() {
-  cat > "$2.new"
+  printf '%s\n' "$3" > "$2.new"
   chmod 400 "$2.new"
   chown "$1:$1" "$2.new"
   mv -f "$2.new" "$2"
@@ -23,7 +23,8 @@ if ! bao read transit/keys/conclave > /dev/null 2>&1; then
     bao write transit/keys/conclave exportable=true allow_plaintext_backup=true
   fi
 fi
-bao read -field=backup transit/backup/conclave | keep 0 transit-backup
+backup=$(bao read -field=backup transit/backup/conclave)
+keep 0 transit-backup "$backup"
 
 bao policy write conclave - << END
 path "transit/keys/conclave" { capabilities = ["read"] }
@@ -31,6 +32,7 @@ path "transit/encrypt/conclave" { capabilities = ["update"] }
 path "transit/decrypt/conclave" { capabilities = ["update"] }
 path "transit/rewrap/conclave" { capabilities = ["update"] }
 END
-token() { bao token create -policy=conclave -period=24h -orphan -field=token; }
-token | keep 10001 api-vault-token
-token | keep 10002 worker-vault-token
+for user in api:10001 worker:10002; do
+  token=$(bao token create -policy=conclave -period=24h -orphan -field=token)
+  keep "${user#*:}" "${user%:*}-vault-token" "$token"
+done

@@ -32,7 +32,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
   it('has secrets that one user can read each, the one whose environment names it', () => {
     const files = readdirSync(composed.secrets).filter((name) => name !== 'complete' && name !== 'tls')
     const open = files.filter((name) => (statSync(join(composed.secrets, name)).mode & 0o777) !== 0o400)
-    expect([files.length, open]).toEqual([18, []])
+    expect([files.length, open]).toEqual([16, []])
     for (const [service, { user, environment = {} }] of Object.entries(services)) {
       const named = Object.entries(environment).flatMap(([name, path]) => (name.endsWith('_FILE') ? [path] : []))
       // Its token each process of the program is given later.

@@ -1,7 +1,7 @@
 -- Run by psql as the administrator, when the database is made: the roles and logins of docs/operations.md.
-\set owner `cat /secrets/postgres-owner`
-\set api `cat /secrets/postgres-api`
-\set worker `cat /secrets/postgres-worker`
+\set owner `cat /secrets/postgres-conclave_owner`
+\set api `cat /secrets/postgres-conclave_api_1`
+\set worker `cat /secrets/postgres-conclave_worker_1`
 
 create role conclave_api nologin;
 create role conclave_worker nologin;

@@ -22,17 +22,17 @@ keep() {
   chown "$1:$1" "$2"
 }
 
-chmod 711 .
-for login in owner api worker; do
+# database USER FILE LOGIN: its password for PostgreSQL, and the URL with it for who logs in
+database() {
   password=$(random)
-  keep "$POSTGRES" "postgres-$login" "$password"
-  url="postgres://conclave_$login:$password@postgres:5432/conclave"
-  case $login in
-    owner) keep "$MIGRATE" migrate-database-url "$url" ;;
-    api) keep "$API" api-database-url "$url" ;;
-    worker) keep "$WORKER" worker-database-url "$url" ;;
-  esac
-done
+  keep "$POSTGRES" "postgres-$3" "$password"
+  keep "$1" "$2" "postgres://$3:$password@postgres:5432/conclave"
+}
+
+chmod 711 .
+database "$MIGRATE" migrate-database-url conclave_owner
+database "$API" api-database-url conclave_api_1
+database "$WORKER" worker-database-url conclave_worker_1
 keep "$POSTGRES" postgres-password "$(random)"
 
 password=$(random)

@@ -32,7 +32,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await rm(folder, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
-    if (!canContain) console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
+    if (!canContain)
+      console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }

@@ -6,6 +6,7 @@ export interface Service {
   image: string
   build?: string
   user: string
+  hostname?: string
   restart: string
   entrypoint?: string[]
   command?: string[]
@@ -26,6 +27,7 @@ export interface Service {
 }
 
 export interface ComposeFile {
+  name: string
   services: Record<string, Service>
   volumes: Record<string, unknown>
   networks: Record<string, unknown>

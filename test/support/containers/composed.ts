@@ -61,9 +61,10 @@ export class Composed {
 
   async startOpenBao(): Promise<void> {
     const { command, env } = this.#commandOf('openbao')
-    const [program = '', ...args] = command
-    this.#openbao = new StartedProcess(program, args, join(this.#folder, 'openbao.log'), env)
-    const [, status = '', ...more] = serviceOf(this.#file, 'openbao').healthcheck?.test ?? []
+    const { hostname = '', healthcheck } = serviceOf(this.#file, 'openbao')
+    const called = ['--uts', 'sh', '-ec', 'hostname "$0" && exec "$@"', hostname, ...command]
+    this.#openbao = new StartedProcess('unshare', called, join(this.#folder, 'openbao.log'), env)
+    const [, status = '', ...more] = healthcheck?.test ?? []
     await this.#openbao.untilReady(() => promisify(execFile)(status, more, { env }))
   }
 
@@ -126,7 +127,10 @@ export class Composed {
   #localised(name: string, text: string): string {
     const place = placesOf(serviceOf(this.#file, name), { secrets: this.secrets })
     const placed = text.replaceAll('$$', '$').replace(/\/(secrets|deploy)[\w./-]*/g, place)
-    return this.#withAddresses(placed).replace(/(0\.0\.0\.0|127\.0\.0\.1):8200/, this.#addresses.get('openbao:8200') ?? '')
+    return this.#withAddresses(placed).replace(
+      /(0\.0\.0\.0|127\.0\.0\.1):8200/,
+      this.#addresses.get('openbao:8200') ?? ''
+    )
   }
 
   #withAddresses(text: string): string {

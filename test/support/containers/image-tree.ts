@@ -3,7 +3,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSyn
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import ignore from '@balena/dockerignore'
+import { default as dockerignore } from '@balena/dockerignore'
 import type { Copy, Instruction } from 'dockerfile-ast'
 import { copyStepOf, lastStage, type Process, processOf, readStages, type Stage } from './dockerfile.js'
 import { PROJECT, read } from './project-files.js'
@@ -85,16 +85,19 @@ export class ImageTree {
     const place = join(root, resolve(folder, target))
     for (const source of sources) {
       const path = from === null ? join(PROJECT, source) : this.pathIn(from, source)
-      const filter = from === null ? isInContext : () => true
       // A folder is copied as what is in it, a file by its name.
       const copied = statSync(path).isDirectory() ? place : join(place, basename(path))
-      cpSync(path, copied, { recursive: true, verbatimSymlinks: true, filter })
+      cpSync(path, copied, {
+        recursive: true,
+        verbatimSymlinks: true,
+        ...(from === null ? { filter: isInContext } : {})
+      })
       if (mode !== null) chmodSync(copied, mode)
     }
   }
 }
 
-const ignored = ignore().add(read('.dockerignore'))
+const ignored = dockerignore.default().add(read('.dockerignore'))
 
 function isInContext(path: string): boolean {
   const inside = path.slice(PROJECT.length + 1)
@@ -112,5 +115,7 @@ async function run(instruction: Instruction, folder: string): Promise<void> {
 
 /** Every file and folder below a folder, as paths. */
 export function everythingBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).map((entry) => join(entry.parentPath, entry.name))
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).map((entry) =>
+    join(entry.parentPath, entry.name)
+  )
 }

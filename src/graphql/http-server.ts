@@ -17,12 +17,15 @@ import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExplorers } from './explorers.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
+import { serveJobBoard } from './job-board/serve-job-board.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -50,7 +53,8 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl && isThisMachine(config.host)
+  const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({
     ...serverOptions(config),
@@ -85,6 +89,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await apollo.start()
   app.setErrorHandler(refuseRequest)
   await hardenHttp(app, config)
+  if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -106,6 +111,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  await serveExplorers(app, config)
+  await serveJobBoard(app, services)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)

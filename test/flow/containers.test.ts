@@ -236,7 +236,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
 
     /** As the guide has it made: by the program in the container. */
     async function token(user: string): Promise<string> {
-      const { code, output } = await composed.run('api', ['dist/src/token.js', user]).finished()
+      const { code, output } = await composed.run('api', ['dist/src/conclave.js', 'token', user]).finished()
       expect([code, output]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)])
       return output.trim()
     }

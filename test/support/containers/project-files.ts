@@ -24,7 +24,7 @@ export function readDocuments<Content>(path: string): Content[] {
 
 /** After how long on the way out the process ends whatever is still open. */
 export function drainMs(): number {
-  const [, ms] = /^const SHUTDOWN_MS = ([\d_]+)$/m.exec(read('src/main.ts')) ?? []
-  if (!ms) throw new Error('src/main.ts no longer says how long it takes to end')
+  const [, ms] = /^const SHUTDOWN_MS = ([\d_]+)$/m.exec(read('src/serve.ts')) ?? []
+  if (!ms) throw new Error('src/serve.ts no longer says how long it takes to end')
   return Number(ms.replaceAll('_', ''))
 }

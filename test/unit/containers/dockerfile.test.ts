@@ -42,6 +42,6 @@ describe('the Dockerfile', () => {
     const { entrypoint, command, stopSignal } = processOf(last)
     expect(entrypoint).toEqual(['node', '--enable-source-maps'])
     expect(isProgram(command)).toBe(true)
-    expect(read('src/main.ts')).toContain(`'${stopSignal}'`)
+    expect(read('src/serve.ts')).toContain(`'${stopSignal}'`)
   })
 })

@@ -6,11 +6,11 @@ import type { Duration } from './duration.js'
 import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
-import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { configureMasterKeys, masterKeyVariables, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
-import { withSecretFiles } from './secret-files.js'
+import { SECRETS, withSecretFiles } from './secret-files.js'
 import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
 import { wholeNumber } from './whole-number.js'
 
@@ -163,6 +163,13 @@ const environment = z.object({
 })
 
 type Environment = z.infer<typeof environment>
+
+/** Names of all variables that decide something here. */
+export const configVariables: readonly string[] = [
+  ...Object.keys(environment.shape),
+  ...SECRETS.map((name) => `${name}_FILE`),
+  ...masterKeyVariables
+]
 
 const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl.optional() })
 

@@ -7,6 +7,7 @@ import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { type MetricsConfig, metricsConfigOf, metricsVariables } from './metrics-config.js'
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
@@ -15,7 +16,7 @@ import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic
 import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
-export interface Config extends TrafficLimits {
+export interface Config extends TrafficLimits, MetricsConfig {
   mode: 'development' | 'production' | 'test'
   host: string
   port: number
@@ -147,6 +148,7 @@ const environment = z.object({
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
   ...trafficVariables,
   ...queryLimitVariables,
+  ...metricsVariables,
   PERSISTED_QUERIES: z.string().optional(),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
@@ -230,6 +232,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     maxBodyBytes: env.MAX_BODY_BYTES,
     ...trafficLimitsOf(env, env.NODE_ENV === 'production'),
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
+    ...metricsConfigOf(env, env.HOST, env.NODE_ENV === 'production'),
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }

@@ -10,10 +10,12 @@ import { compose, releaseAll } from './compose.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
+import { startMetricsServer } from './graphql/metrics-server.js'
 import { refuseCodeFromStrings, sealIntrinsics } from './lock-down.js'
 import { createLogger, logConsole } from './log.js'
 import { handleProcessFaults } from './process-faults.js'
 import { faultText } from './reason-of.js'
+import type { Services } from './services.js'
 import { StartError } from './start-error.js'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
@@ -34,12 +36,14 @@ async function main(args: string[]): Promise<void> {
   try {
     const composition = await compose(config, log, { parts, signal: stopping.signal })
     releases.push(() => composition.close())
+    const metricsUrl = await startWatching(config, composition.services[parts[0] ?? 'api'], releases)
     if (parts.includes('api')) {
       const server = await startHttpServer(composition.services.api)
       releases.push(() => server.close())
-      console.log(welcome(config, server.url, composition.databasePlace))
+      console.log(welcome(config, server.url, metricsUrl, composition.databasePlace))
     } else {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
+      if (metricsUrl) console.log(`Metrics: ${metricsUrl}`)
     }
     sealIntrinsics()
     if (!config.codeFromStrings) refuseCodeFromStrings()
@@ -55,6 +59,19 @@ async function main(args: string[]): Promise<void> {
   } finally {
     await releaseAll(releases, log)
   }
+}
+
+/** @returns where metrics and probes have a port of their own; null where they have none */
+async function startWatching(
+  { metricsPort }: Config,
+  services: Services,
+  releases: (() => Promise<void>)[]
+): Promise<string | null> {
+  services.metrics.watchProcess()
+  if (metricsPort === null) return null
+  const server = await startMetricsServer(services, metricsPort)
+  releases.push(() => server.close())
+  return `${server.url}/metrics`
 }
 
 function partsOf(args: string[]): Part[] {
@@ -77,13 +94,15 @@ async function untilStopped(stopping: AbortController): Promise<void> {
   setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
 }
 
-function welcome(config: Config, url: string, databasePlace: string): string {
+function welcome(config: Config, url: string, metricsUrl: string | null, databasePlace: string): string {
+  const metrics = metricsUrl ?? (config.metricsBesideGraphql ? `${url}/metrics` : null)
   const lines = [
     'Conclave is ready.',
     '',
     `  GraphQL    ${url}/graphql  (HTTP)   ${url.replace('http', 'ws')}/graphql  (WebSocket)`,
     `             ${url}/graphql/stream  (Server-Sent Events)`,
     `  Probes     ${url}/healthz  ${url}/readyz`,
+    ...(metrics ? [`  Metrics    ${metrics}`] : []),
     `  Data       ${databasePlace}`
   ]
   if (config.mode !== 'production' && !config.authentication.jwksUrl) {

@@ -1,7 +1,14 @@
 import { readFileSync, statSync } from 'node:fs'
 
 /** Variables that hold a secret. Each may be given as a file instead, in a variable with `_FILE` at its end. */
-const SECRETS = ['DATABASE_URL', 'API_DATABASE_URL', 'WORKER_DATABASE_URL', 'REDIS_URL', 'AUTH_JWT_SECRET'] as const
+const SECRETS = [
+  'DATABASE_URL',
+  'API_DATABASE_URL',
+  'WORKER_DATABASE_URL',
+  'REDIS_URL',
+  'AUTH_JWT_SECRET',
+  'METRICS_TOKEN'
+] as const
 
 /**
  * Puts what stands in files in the place of the variables that name them. What is in the environment can be read for

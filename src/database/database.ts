@@ -63,6 +63,12 @@ export class Database {
     return result.rows
   }
 
+  /** Connections of the pool for everything but look-ups: those that are in use or idle, and what waits for one. */
+  get connections(): { busy: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
+  }
+
   async isReachable(): Promise<boolean> {
     return await this.#pool.query('select 1').then(
       () => true,

@@ -15,7 +15,7 @@ export const FIND_MEMBERS: Statement = {
      where conversation_id = $1 and user_id = any($2::text[])`
 }
 
-type FeedServices = Pick<Services, 'database' | 'clock' | 'log'>
+type FeedServices = Pick<Services, 'database' | 'metrics' | 'clock' | 'log'>
 
 /**
  * The end of one conversation's log, read once for everybody in this process who follows it: a message is read and
@@ -116,6 +116,16 @@ export class ConversationFeed {
     this.#keep(messages, this.#position)
     this.#position = isAll ? lastChange : (messages.at(-1)?.change ?? lastChange)
     await this.#give([...this.#followers], messages)
+    if (this.#followers.size > 0) this.#noteLag(messages)
+  }
+
+  /** Once for each change, however many it was given to: the last of them has it now. */
+  #noteLag(messages: readonly Message[]): void {
+    const { metrics, clock } = this.#services
+    const now = clock.now().getTime()
+    // Clocks of two machines differ: what seems to come before it was sent has come at once.
+    for (const { createdAt, editedAt, deletedAt } of messages)
+      metrics.messages.deliveryLag.observe(Math.max(0, now - (deletedAt ?? editedAt ?? createdAt).getTime()) / 1000)
   }
 
   #keep(messages: Message[], after: number): void {
@@ -132,7 +142,7 @@ export class ConversationFeed {
     const notice = messages.findLast(({ kind }) => kind === 'SYSTEM')
     if (notice) await this.#dismissMoved(behind.filter(({ position }) => position < notice.change))
     const groups = groupFollowers(behind.filter(({ hasLeft }) => !hasLeft))
-    await Promise.all(groups.map((group) => giveToGroup(group, messages, this.#services.clock)))
+    await Promise.all(groups.map((group) => giveToGroup(group, messages, this.#services)))
   }
 
   /** Removed, or out and in again to see another part of the history: its own reading finds out. */

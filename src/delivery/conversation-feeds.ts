@@ -9,7 +9,7 @@ export const FIND_ENDS: Statement = {
   text: `select id, last_change::float8 as "lastChange" from conversations where id = any($1::uuid[]) and deleted_at is null`
 }
 
-type FeedServices = Pick<Services, 'database' | 'signals' | 'clock' | 'log'>
+type FeedServices = Pick<Services, 'database' | 'signals' | 'metrics' | 'clock' | 'log'>
 
 interface Entry {
   feed: ConversationFeed

@@ -9,9 +9,10 @@ import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
-import { contextOf, type ResultSink } from './context.js'
+import { arrivalBy, contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
 import { isAllowedOrigin } from './http-hardening.js'
+import { executeOperation } from './note-answer.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
@@ -57,7 +58,7 @@ export function serveWebSocket(
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,
-    execute: (args) => services.executor.execute(args),
+    execute: executeOperation,
     subscribe: (args) => subscribeOperation(args, format),
     connectionInitWaitTimeout: INIT_WAIT_MS,
     onConnect: (context) => admit(services, places, context),
@@ -71,7 +72,10 @@ export function serveWebSocket(
       const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
       if (Object.keys(subscriptions).length > config.operationsPerSocket) return [tooManyOperations()]
-      const context = contextOf(services, viewer, { sink: sinkOf(extra, id), address: addressOf(request) })
+      const context = contextOf(services, viewer, arrivalBy('websocket'), {
+        sink: sinkOf(extra, id),
+        address: addressOf(request)
+      })
       const prepared = prepareOperation(schema, context, payload)
       if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
       return prepared

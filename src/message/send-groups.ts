@@ -23,12 +23,12 @@ interface Waiting {
  * A conversation has one statement under way at most, and so one connection, however many send to it.
  */
 export class SendGroups {
-  readonly #services: Pick<Services, 'database' | 'sendPace' | 'clock' | 'config'>
+  readonly #services: Pick<Services, 'database' | 'sendPace' | 'metrics' | 'clock' | 'config'>
   readonly #sendingKeys: SendingKeys
   /** What waits, in the order of arrival, for each conversation that has a statement under way. */
   readonly #lines = new Map<string, Waiting[]>()
 
-  constructor(services: Pick<Services, 'database' | 'sendPace' | 'clock' | 'config' | 'sendingKeys'>) {
+  constructor(services: Pick<Services, 'database' | 'sendPace' | 'metrics' | 'clock' | 'config' | 'sendingKeys'>) {
     this.#services = services
     this.#sendingKeys = services.sendingKeys
   }
@@ -64,6 +64,7 @@ export class SendGroups {
     return await this.#sendingKeys.use(conversationId, async (key) => {
       const messages = group.map(({ message }) => message)
       const results = await storeMessages(this.#services, conversationId, messages, key)
+      this.#count(results)
       const left = group.filter(({ resolve, reject }, index) => {
         const result = results[index] ?? STALE_KEY
         if (result instanceof StoreFailed) reject(result.error)
@@ -74,6 +75,14 @@ export class SendGroups {
       if (left.length > 0) this.#sendingKeys.forget(conversationId)
       return left
     })
+  }
+
+  #count(results: readonly (Message | NotStored | StoreFailed)[]): void {
+    const { sent, sendStatements } = this.#services.metrics.messages
+    sendStatements.inc()
+    let stored = 0
+    for (const result of results) if (typeof result === 'object' && !(result instanceof StoreFailed)) stored++
+    sent.inc(stored)
   }
 }
 

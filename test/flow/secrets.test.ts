@@ -34,6 +34,7 @@ import {
 } from '../support/marked-secrets/written.js'
 import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { canStartRedis, RedisServer } from '../support/redis.js'
+import { scrape } from '../support/scrape.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { TRANSPORTS, type Transport } from '../support/transports.js'
 
@@ -51,6 +52,7 @@ const passwords = {
   redis: newMarker('Redis'),
   otherRedis: newMarker('OtherRedis'),
   vault: newMarker('Vault'),
+  metrics: newMarker('Metrics'),
   jwt: newMarker('JwtSecret')
 }
 const logins = { owner: newMarker('login'), api: newMarker('login'), worker: newMarker('login') }
@@ -163,12 +165,14 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     beforeAll(async () => {
       const processes = { ...writtenOfProcess('API', api.pid), ...writtenOfProcess('worker', worker.pid) }
       const statements = await lastStatements(database, shown)
+      const metrics = { ...(await metricsOf('API', api)), ...(await metricsOf('worker', worker)) }
       const environment = { 'environment of the worker': readFileSync(`/proc/${worker.pid}/environ`, 'latin1') }
       await reportsOf(api, worker)
       const ends = await Promise.all([api, worker].map(crash))
       await showItself()
       written = {
         ...processes,
+        ...metrics,
         ...environment,
         ...statements,
         ...(await writtenInDatabase(database)),
@@ -199,6 +203,8 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'it in file report/report',
         'it in file report/report',
         'it in log of PostgreSQL',
+        'it in metrics of the API',
+        'it in metrics of the worker',
         'it in output of the API',
         'it in output of the worker',
         'it in statements of the connections'
@@ -276,11 +282,14 @@ function environment(): Record<string, string> {
     WORKER_DATABASE_URL: database(logins.worker, passwords.worker),
     REDIS_URL: Object.assign(new URL(redis.url), { username: 'conclave', password: passwords.redis }).href,
     MASTER_KEY: 'local:now',
-    MASTER_KEYS_RETIRING: 'local:before,vault:transit/conclave',
-    MASTER_SECRETS: `now=${masterSecrets.now},before=${masterSecrets.before}`,
+    // Metrics have the names of master keys, and no other words that come from outside.
+    MASTER_KEYS_RETIRING: `local:before,vault:transit/conclave,local:${shown}`,
+    MASTER_SECRETS: `now=${masterSecrets.now},before=${masterSecrets.before},${shown}=${randomBytes(32).toString('base64')}`,
     VAULT_ADDR: vault.url,
     VAULT_TOKEN: passwords.vault,
     AUTH_JWT_SECRET: passwords.jwt,
+    METRICS_PORT: '0',
+    METRICS_TOKEN: passwords.metrics,
     KEY_BITS: '2048',
     KEY_POOL_TARGET: '30',
     SCAN_EVERY: 'PT1S',
@@ -302,12 +311,19 @@ function filesOf(env: Record<string, string>, part: string): Record<string, stri
     'REDIS_URL',
     'MASTER_SECRETS',
     'VAULT_TOKEN',
-    'AUTH_JWT_SECRET'
+    'AUTH_JWT_SECRET',
+    'METRICS_TOKEN'
   ]
   const entries = Object.entries(env).map(([name, value]) =>
     secret.includes(name) ? [`${name}_FILE`, write(`${part}-${name}`, value)] : [name, value]
   )
   return { ...Object.fromEntries(entries), SHOWN: shown }
+}
+
+async function metricsOf(name: string, running: RunningProgram): Promise<Written> {
+  const [, url = ''] = /Metrics:? +(\S+)/.exec(running.output) ?? []
+  await expect(scrape(url)).rejects.toThrow('401')
+  return { [`metrics of the ${name}`]: (await scrape(url, passwords.metrics)).text }
 }
 
 /** Outside of what is searched. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { hasRedis } from './redis.js'
 import { canHaveDisks } from './small-disk.js'
@@ -32,6 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
+    if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }
 }

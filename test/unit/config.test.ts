@@ -71,6 +71,10 @@ describe('a wrong environment', () => {
     ['ALLOWED_ORIGINS', 'https://chat.example/', 'must list origins such as https://chat.example.'],
     ['ALLOWED_ORIGINS', '*', 'must list origins such as https://chat.example.'],
     ['REQUEST_TIMEOUT', '30', aDuration],
+    ['METRICS_PORT', '65536', 'must be at most 65535.'],
+    ['METRICS_TOKEN', 'fifteen-letters', 'must have at least 16 characters, and no spaces.'],
+    ['METRICS_TOKEN', 'a token that has spaces', 'must have at least 16 characters, and no spaces.'],
+    ['METRICS_COUNT_EVERY', '30', aDuration],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

@@ -8,9 +8,7 @@ promtool=.provider-tools/bin/promtool
 if [ ! -x "$promtool" ]; then
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
-  # Whoever downloads as root has a user of its own for it, who has to get in.
-  chmod 755 "$folder"
-  (cd "$folder" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb unpacked)
+  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg -x prometheus_*.deb unpacked)
   mkdir -p .provider-tools/bin
   install -m 755 "$folder/unpacked/usr/bin/promtool" "$promtool"
 fi

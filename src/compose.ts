@@ -111,11 +111,11 @@ export async function compose<P extends Part>(
       stores.push({ part, database, queuePlace: { database: access.login(part), redisUrl: config.redisUrl, outage } })
     }
     const shared = await openShared(config, log, clock, purpose, stores, opened)
-    const services = stores.map((store): [Part, Services] => [store.part, composeServices(shared, store, opened)])
+    const services = stores.map((store) => ({ part: store.part, services: composeServices(shared, store, opened) }))
     watch(services)
     const queuePlaces = stores.map(({ part, queuePlace }) => [part, queuePlace])
     return {
-      services: Object.fromEntries(services),
+      services: Object.fromEntries(services.map(({ part, services }) => [part, services])) as Record<P, Services>,
       queuePlaces: Object.fromEntries(queuePlaces),
       databasePlace: access.place,
       close
@@ -127,10 +127,10 @@ export async function compose<P extends Part>(
 }
 
 /** Has what is not counted as it happens looked up when metrics are read, by the part that may. */
-function watch(services: [Part, Services][]): void {
-  const [first] = services
-  if (first) watchStanding(first[1])
-  for (const [part, ofPart] of services) if (part === 'worker') watchKeys(ofPart)
+function watch(parts: readonly { part: Part; services: Services }[]): void {
+  const [first] = parts
+  if (first) watchStanding(first.services)
+  for (const { part, services } of parts) if (part === 'worker') watchKeys(services)
 }
 
 /** Whatever asks the database here does so as the first part: every part may. */

@@ -12,6 +12,8 @@ import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
 import { withSecretFiles } from './secret-files.js'
+import type { TracingOptions } from './tracing/start-tracing.js'
+import { tracingOf, tracingVariables } from './tracing-config.js'
 import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
 import { wholeNumber } from './whole-number.js'
 
@@ -56,6 +58,8 @@ export interface Config extends TrafficLimits, MetricsConfig {
   queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
+  /** Null: nothing is traced. */
+  tracing: TracingOptions | null
   /** Whether code may be made from text once the process has started. */
   codeFromStrings: boolean
   logLevel: string
@@ -149,6 +153,7 @@ const environment = z.object({
   ...trafficVariables,
   ...queryLimitVariables,
   ...metricsVariables,
+  ...tracingVariables,
   PERSISTED_QUERIES: z.string().optional(),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
@@ -233,6 +238,7 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     ...trafficLimitsOf(env, env.NODE_ENV === 'production'),
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     ...metricsConfigOf(env, env.HOST, env.NODE_ENV === 'production'),
+    tracing: tracingOf(env),
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }

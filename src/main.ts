@@ -17,6 +17,7 @@ import { handleProcessFaults } from './process-faults.js'
 import { faultText } from './reason-of.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
+import { startTracing } from './tracing/start-tracing.js'
 
 const USAGE = 'usage: main.js [api | worker]    (neither: both in one process)'
 /** After this long on the way out the process ends whatever is still open. */
@@ -34,6 +35,7 @@ async function main(args: string[]): Promise<void> {
   const stopped = untilStopped(stopping)
   handleProcessFaults(log, () => stopping.abort())
   try {
+    if (config.tracing) releases.push(await startTracing(config.tracing))
     const composition = await compose(config, log, { parts, signal: stopping.signal })
     releases.push(() => composition.close())
     const metricsUrl = await startWatching(config, composition.services[parts[0] ?? 'api'], releases)

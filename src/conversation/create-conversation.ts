@@ -24,7 +24,10 @@ export const MAX_MEMBERS_PER_CALL = 1000
 
 /** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
 export async function createConversation(
-  services: Pick<Services, 'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'metrics' | 'clock' | 'config' | 'users'>,
+  services: Pick<
+    Services,
+    'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'metrics' | 'clock' | 'config' | 'users'
+  >,
   viewer: Viewer,
   draft: ConversationDraft
 ): Promise<ViewedConversation> {

@@ -1,9 +1,12 @@
+import { SpanKind } from '@opentelemetry/api'
 import type { Statement } from '../database/database.js'
 import type { Message } from '../message/message.js'
 import type { Services } from '../services.js'
+import { placeOf, type TracePlace, tracedForAll } from '../tracing/traced.js'
 import type { Departure, Follower } from './follower.js'
 import { giveToGroup, groupFollowers } from './give-to-group.js'
 import { readTail } from './read-log.js'
+import { MAX_TRACES, tracesIn } from './signals.js'
 
 /** Messages of up to MAX_BODY_BYTES that a feed reads at a time, and keeps for a while for those who come late. */
 const BATCH = 50
@@ -35,6 +38,8 @@ export class ConversationFeed {
   /** What was read last: everything after the change `recentAfter`. */
   #recent: Message[] = []
   #recentAfter: number
+  /** In whose traces what comes next is delivered. */
+  #places: TracePlace[] = []
   #isWoken = false
   #isRunning = false
 
@@ -60,8 +65,9 @@ export class ConversationFeed {
     return departure
   }
 
-  /** Something may have happened. */
-  wake(): void {
+  /** Something may have happened. @param traces of what has, as its signal has them */
+  wake(traces?: string): void {
+    if (traces !== undefined && this.#places.length < MAX_TRACES) this.#places.push(...tracesIn(traces).map(placeOf))
     this.#isWoken = true
     this.#run()
   }
@@ -108,6 +114,11 @@ export class ConversationFeed {
   }
 
   async #advance(): Promise<void> {
+    const places = this.#places.splice(0)
+    await tracedForAll(places, 'deliver', { kind: SpanKind.CONSUMER }, () => this.#readOn())
+  }
+
+  async #readOn(): Promise<void> {
     const read = await readTail(this.#services, this.#conversationId, this.#position, BATCH)
     if (read === null) return this.#dismissAll('DELETED')
     const { messages, lastChange } = read

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Message } from '../message/message.js'
 import type { Services } from '../services.js'
+import { traced } from '../tracing/traced.js'
 import { eventType, type MessageEvent } from './conversation-log.js'
 import type { Follower } from './follower.js'
 
@@ -39,7 +40,10 @@ export async function giveToGroup(
     const rendered = await Promise.all(
       news.map((message) => rendering.of({ type: eventType(message, position), message }))
     )
-    for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, services)
+    const details = { attributes: { 'conclave.events': news.length, 'conclave.subscribers': takers.length } }
+    await traced('socket', details, async () => {
+      for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, services)
+    })
   }
 }
 

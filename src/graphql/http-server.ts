@@ -15,6 +15,7 @@ import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } fr
 import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
+import { tracedRequest } from '../tracing/traced.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { codeOf, formatError } from './format-error.js'
@@ -25,6 +26,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
+import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -43,8 +45,7 @@ const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
 
 const POST_JSON = 'Send operations as POST requests with content-type application/json: {"query": "{ viewer { id } }"}'
 const SUBSCRIPTIONS = 'Subscriptions go over WebSocket, to the same address, or as event streams to /graphql/stream.'
-const WELCOME =
-  'Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n'
+const WELCOME = 'Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n'
 const FAULT = 'Something went wrong on our side. Try again.'
 
 /**
@@ -91,6 +92,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await apollo.start()
   app.setErrorHandler((error: FastifyError, _, reply) => refuseRequest(services, error, reply))
   await hardenHttp(app, config)
+  traceRequests(app, config)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -106,7 +108,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await app.register(fastifyApollo(apollo), {
     context: async (request) => {
-      const context = await createContext(services, request.headers.authorization, 'http', request.ip).catch(asHttpError)
+      const context = await createContext(services, request.headers.authorization, 'http', request.ip).catch(
+        asHttpError
+      )
       requireAllowed(services, schema, request)
       return context
     }
@@ -147,7 +151,8 @@ async function respond(
   if (!operation) return null
   const { operationName = null, variables = null } = request
   const names = { operationName, variableValues: variables }
-  const { data, errors } = await executor.execute({ schema, document, contextValue, ...names })
+  const args = { schema, document, contextValue, ...names }
+  const { data, errors } = await tracedRequest(operationLabel(args), () => executor.execute(args))
   const status = data === undefined ? 400 : undefined
   const singleResult = formatResult({ data, errors }, format)
   return { http: { headers: new HeaderMap(), ...(status ? { status } : {}) }, body: { kind: 'single', singleResult } }

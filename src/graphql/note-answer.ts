@@ -1,4 +1,5 @@
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
+import { tracedRequest } from '../tracing/traced.js'
 import type { Context } from './context.js'
 import { codeOf } from './format-error.js'
 import { operationLabel, UNKNOWN_OPERATION } from './operation-label.js'
@@ -16,7 +17,7 @@ export function noteRefusal(context: Context, errors: readonly GraphQLError[]): 
 /** Executes a query or mutation for the transports that do not pass through Apollo, and counts it. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
   const { services } = args.contextValue as Context
-  const result = await services.executor.execute(args)
+  const result = await tracedRequest(operationLabel(args), () => services.executor.execute(args))
   noteAnswer(args, result.errors)
   return result
 }

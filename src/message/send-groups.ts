@@ -1,5 +1,6 @@
 import { type SendingKeys, STALE_KEY } from '../conversation-key/sending-keys.js'
 import type { Services } from '../services.js'
+import { currentPlace, type TracePlace, tracedForAll } from '../tracing/traced.js'
 import type { Message } from './message.js'
 import { type NotStored, StoreFailed, storeMessages, type UnsentMessage } from './store-messages.js'
 
@@ -12,6 +13,7 @@ export type Refused = Exclude<NotStored, typeof STALE_KEY>
 
 interface Waiting {
   message: UnsentMessage
+  place: TracePlace
   resolve(result: Message | Refused): void
   reject(error: unknown): void
 }
@@ -39,7 +41,7 @@ export class SendGroups {
    */
   store(conversationId: string, message: UnsentMessage): Promise<Message | Refused> {
     const { promise, resolve, reject } = Promise.withResolvers<Message | Refused>()
-    const waiting = { message, resolve, reject }
+    const waiting = { message, place: currentPlace(), resolve, reject }
     const line = this.#lines.get(conversationId)
     if (line) line.push(waiting)
     else void this.#workOff(conversationId, [waiting])
@@ -51,7 +53,9 @@ export class SendGroups {
     while (line.length > 0) {
       const group = takeGroup(line)
       try {
-        line.unshift(...(await this.#storeGroup(conversationId, group)))
+        const places = group.map(({ place }) => place)
+        const details = { attributes: { 'conclave.messages': group.length } }
+        line.unshift(...(await tracedForAll(places, 'store', details, () => this.#storeGroup(conversationId, group))))
       } catch (error) {
         for (const { reject } of group) reject(error)
       }

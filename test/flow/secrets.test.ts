@@ -36,6 +36,7 @@ import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { canStartRedis, RedisServer } from '../support/redis.js'
 import { scrape } from '../support/scrape.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { TraceReceiver } from '../support/trace-receiver.js'
 import { TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Stands where secrets must not, so that it is known that they would have been found there. */
@@ -61,6 +62,7 @@ let database: TestDatabase
 let redis: RedisServer
 let commands: { stop(): string }
 let vault: Awaited<ReturnType<typeof startEchoingVault>>
+let receiver: TraceReceiver
 let program: InstalledProgram
 let api: RunningProgram
 let worker: RunningProgram
@@ -81,6 +83,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     commands.stop()
     await redis.stop()
     await vault.close()
+    await receiver.stop()
     await database.query(
       Object.values(logins)
         .map((login) => `drop owned by ${login}; drop role ${login}`)
@@ -182,6 +185,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'commands to Redis': commands.stop(),
         'output of the API': ends[0] ?? '',
         'output of the worker': ends[1] ?? '',
+        spans: receiver.text,
         'answers to what failed': told.join('\n')
       }
     }, 60_000)
@@ -207,6 +211,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'it in metrics of the worker',
         'it in output of the API',
         'it in output of the worker',
+        'it in spans',
         'it in statements of the connections'
       ])
     })
@@ -248,6 +253,7 @@ async function start(): Promise<void> {
   redis = await RedisServer.start('--user', 'conclave', 'on', `>${passwords.redis}`, '~*', '&*', '+@all')
   commands = await redis.watch()
   vault = await startEchoingVault()
+  receiver = await TraceReceiver.start()
   await makeLogins()
   program = await InstalledProgram.built()
   for (const name of ['reports', '.data']) mkdirSync(join(program.folder, name), { mode: 0o700 })
@@ -289,6 +295,8 @@ function environment(): Record<string, string> {
     VAULT_TOKEN: passwords.vault,
     AUTH_JWT_SECRET: passwords.jwt,
     METRICS_PORT: '0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_SERVICE_NAME: shown,
     METRICS_TOKEN: passwords.metrics,
     KEY_BITS: '2048',
     KEY_POOL_TARGET: '30',

@@ -85,7 +85,10 @@ describe('an alert', () => {
 
   it.skipIf(!promtoolCommand)('that is changed is found out by its test', () => {
     const folder = mkdtempSync(join(tmpdir(), 'conclave-alerts-'))
-    writeFileSync(join(folder, 'alerts.yml'), alerts.replace('conclave_master_key_reachable) == 0', 'conclave_master_key_reachable) == 2'))
+    writeFileSync(
+      join(folder, 'alerts.yml'),
+      alerts.replace('conclave_master_key_reachable) == 0', 'conclave_master_key_reachable) == 2')
+    )
     writeFileSync(join(folder, 'alerts.test.yml'), alertTests)
     expect(promtool('test', 'rules', join(folder, 'alerts.test.yml')).code).toBe(1)
     rmSync(folder, { recursive: true })
@@ -105,7 +108,10 @@ describe('the dashboard', () => {
   it.skipIf(!promtoolCommand)('has expressions that Prometheus can read', () => {
     const folder = mkdtempSync(join(tmpdir(), 'conclave-dashboard-'))
     const file = join(folder, 'expressions.yml')
-    const rules = expressions.map((expr, index) => ({ record: `panel:${index}`, expr: expr.replaceAll('$__rate_interval', '5m') }))
+    const rules = expressions.map((expr, index) => ({
+      record: `panel:${index}`,
+      expr: expr.replaceAll('$__rate_interval', '5m')
+    }))
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }))
     const { code, output } = promtool('check', 'rules', '--lint=none', file)

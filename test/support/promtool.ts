@@ -8,7 +8,8 @@ const INSTALLED = join(import.meta.dirname, '..', '..', '.provider-tools', 'bin'
 /** Prometheus's own tool for rules; null where there is none. */
 export const promtoolCommand = find()
 
-export const PROMTOOL_MISSING = 'Not run: what needs promtool (alert rules). scripts/promtool.sh installs it, into .provider-tools.'
+export const PROMTOOL_MISSING =
+  'Not run: what needs promtool (alert rules). scripts/promtool.sh installs it, into .provider-tools.'
 
 /** @returns its exit code, and everything it said */
 export function promtool(...args: string[]): { code: number | null; output: string } {

@@ -24,7 +24,8 @@ export class Scrape {
   /** The sum of the samples that have these labels, and any others; null where there is none. */
   value(name: string, labels: Record<string, string> = {}): number | null {
     const found = this.#samples.filter(
-      (sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
+      (sample) =>
+        sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
     )
     return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0)
   }

@@ -33,6 +33,9 @@ describe('metrics beside the API', () => {
 describe('metrics on a port of their own', () => {
   it('are not there unless they are asked for, and then for their own machine', () => {
     expect(loadConfig({})).toMatchObject({ metricsPort: null, metricsHost: '127.0.0.1' })
-    expect(loadConfig({ METRICS_PORT: '9100', METRICS_HOST: '::' })).toMatchObject({ metricsPort: 9100, metricsHost: '::' })
+    expect(loadConfig({ METRICS_PORT: '9100', METRICS_HOST: '::' })).toMatchObject({
+      metricsPort: 9100,
+      metricsHost: '::'
+    })
   })
 })

@@ -72,7 +72,7 @@ function isPlace(row: DataKeyPlace, { conversationId, dataKeyId }: DataKeyPlace)
 async function storedRow(conversationId: string, keyId: string) {
   const context = { keyId, fingerprint: fingerprint(pair.publicKey) }
   const [wrapping] = await masterKey.wrap([{ privateKey: pair.privateKey, context }])
-  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey)
+  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey, new Metrics())
   return {
     conversationId,
     dataKeyId,

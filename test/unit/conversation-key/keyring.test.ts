@@ -102,7 +102,10 @@ function emptyKeyring(): Keyring {
   const run = async () => expect.fail('nothing is looked up here')
   const database = { run } as unknown as Database
   const masterKeys = new MasterKeys(new LocalMasterKey('test', masterSecretFrom(Buffer.alloc(32, 7))))
-  return new Keyring({ database, masterKeys, metrics: new Metrics(), log: createLogger('silent') }, { ttlMs: TTL_MS, max: 10 })
+  return new Keyring(
+    { database, masterKeys, metrics: new Metrics(), log: createLogger('silent') },
+    { ttlMs: TTL_MS, max: 10 }
+  )
 }
 
 /** Held by nothing but the keyring when this returns. */

@@ -84,7 +84,7 @@ async function storedRow(masterKey: LocalMasterKey) {
   const context = { keyId, fingerprint: fingerprint(pair.publicKey) }
   const [wrapping] = await masterKey.wrap([{ privateKey: pair.privateKey, context }])
   if (!wrapping) throw new Error('nothing was wrapped')
-  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey)
+  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey, new Metrics())
   return {
     conversationId: randomUUID(),
     dataKeyId,

@@ -59,7 +59,7 @@ export class OperationMetrics {
     const { count, duration } = this.#of(operation, transport)
     count.inc()
     duration.observe(tookMs / 1000)
-    for (const code of new Set(codes)) this.#errors.inc({ operation, code })
+    if (codes.length > 0) for (const code of new Set(codes)) this.#errors.inc({ operation, code })
   }
 
   resumed(operation: string): void {

@@ -203,7 +203,7 @@ function composeServices(
     config: settings,
     database,
     users: new Users(database, clock),
-    authenticate: createAuthenticate(authentication, clock),
+    authenticate: createAuthenticate(authentication, clock, { mustExpire: config.mode === 'production' }),
     keySupply,
     jobs,
     keyring,

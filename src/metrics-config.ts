@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { milliseconds } from './duration-variable.js'
+import { isThisMachine } from './graphql/this-machine.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Where metrics are read, and by whom. */
@@ -38,11 +39,7 @@ export function metricsConfigOf(env: Variables, host: string, production: boolea
     metricsPort: env.METRICS_PORT ?? null,
     metricsHost: env.METRICS_HOST,
     metricsToken: token,
-    metricsBesideGraphql: token !== null || (!production && isLoopback(host)),
+    metricsBesideGraphql: token !== null || (!production && isThisMachine(host)),
     metricsCountEveryMs: env.METRICS_COUNT_EVERY
   }
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host)
 }

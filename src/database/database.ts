@@ -8,6 +8,7 @@ import { traced } from '../tracing/traced.js'
 import { compileEntities } from './compile-entities.js'
 import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
+import { SilentDatabase } from './silent-database.js'
 
 /**
  * A statement of a hot path: prepared once per connection, under its name; planned anew each time without one.
@@ -30,11 +31,14 @@ export class Database {
   readonly #orm: MikroORM
   readonly #pool: pg.Pool
   readonly #lookUps: pg.Pool
+  readonly #silent: SilentDatabase
+  #looking: Promise<boolean> | null = null
 
-  private constructor(orm: MikroORM, pool: pg.Pool, lookUps: pg.Pool) {
+  private constructor(orm: MikroORM, pool: pg.Pool, lookUps: pg.Pool, silent: SilentDatabase) {
     this.#orm = orm
     this.#pool = pool
     this.#lookUps = lookUps
+    this.#silent = silent
   }
 
   /** @param poolMax connections at most */
@@ -55,8 +59,12 @@ export class Database {
       max: LOOK_UP_CONNECTIONS
     })
     const pool: pg.Pool = await orm.em.getDriver().getConnection().getNativeClient()
-    for (const each of [pool, lookUps]) hearOfLostConnections(each, log)
-    return new Database(orm, pool, lookUps)
+    const silent = new SilentDatabase(login, WAITING, log)
+    for (const each of [pool, lookUps]) {
+      hearOfLostConnections(each, log)
+      silent.watch(each)
+    }
+    return new Database(orm, pool, lookUps, silent)
   }
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
@@ -74,11 +82,18 @@ export class Database {
     return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
   }
 
+  /** However many ask at a time, one look: anybody may ask. */
   async isReachable(): Promise<boolean> {
-    return await this.#pool.query('select 1').then(
-      () => true,
-      () => false
-    )
+    this.#looking ??= this.#pool
+      .query('select 1')
+      .then(
+        () => true,
+        () => false
+      )
+      .finally(() => {
+        this.#looking = null
+      })
+    return await this.#looking
   }
 
   /**
@@ -121,6 +136,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.#silent.close()
     await this.#orm.close(true)
     await this.#lookUps.end()
   }

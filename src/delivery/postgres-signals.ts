@@ -1,8 +1,8 @@
 import pLimit from 'p-limit'
 import pg, { type QueryConfig } from 'pg'
 import type { DatabaseLogin } from '../database/database-login.js'
+import { Heartbeat } from '../heartbeat.js'
 import type { Logger } from '../log.js'
-import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
 import {

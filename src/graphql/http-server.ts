@@ -26,6 +26,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
+import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
@@ -55,7 +56,8 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl && isThisMachine(config.host)
+  const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({
     ...serverOptions(config),
@@ -93,6 +95,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   app.setErrorHandler((error: FastifyError, _, reply) => refuseRequest(services, error, reply))
   await hardenHttp(app, config)
   traceRequests(app, config)
+  if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.

@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
+import { READER_MISSING, readerPythons } from './reader.js'
 import { hasRedis } from './redis.js'
 import { canHaveDisks } from './small-disk.js'
 import { hasWycheproof, WYCHEPROOF_MISSING } from './wycheproof.js'
@@ -34,6 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
+    if (readerPythons.length === 0) console.log(`\n${READER_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }
 }

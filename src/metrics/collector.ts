@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 /** A scrape waits so long for what is looked up, and then shows what was known before. */
 const PATIENCE_MS = 1_000
+/** Or so long, where nothing is known yet: Prometheus gives up after ten seconds. */
+const FIRST_PATIENCE_MS = 5_000
 /** What is looked up takes this part of the time at most, however long it takes. */
 const SHARE = 20
 
@@ -13,6 +13,7 @@ export class Collector {
   readonly #collect: () => Promise<void>
   readonly #everyMs: number
   #notBeforeMs = 0
+  #isKnown = false
   #running: Promise<void> | null = null
 
   /** @param collect fails never: what cannot be looked up it leaves out */
@@ -24,7 +25,10 @@ export class Collector {
   async refresh(): Promise<void> {
     if (!this.#running && performance.now() < this.#notBeforeMs) return
     this.#running ??= this.#run()
-    await Promise.race([this.#running, delay(PATIENCE_MS, undefined, { ref: false })])
+    const { promise: over, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, this.#isKnown ? PATIENCE_MS : FIRST_PATIENCE_MS)
+    await Promise.race([this.#running, over])
+    clearTimeout(timer)
   }
 
   async #run(): Promise<void> {
@@ -35,6 +39,7 @@ export class Collector {
       const endedAt = performance.now()
       this.#notBeforeMs = Math.max(startedAt + this.#everyMs, endedAt + (SHARE - 1) * (endedAt - startedAt))
       this.#running = null
+      this.#isKnown = true
     }
   }
 }

@@ -54,19 +54,36 @@ describe('a collector', () => {
     expect(collected).toBe(2)
   })
 
+  it('is waited for longer where nothing is known yet', async () => {
+    vi.useFakeTimers()
+    const isRead = readingOf(new Collector(() => new Promise(() => {}), 0))
+    await vi.advanceTimersByTimeAsync(4_999)
+    expect(isRead()).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(isRead()).toBe(true)
+    vi.useRealTimers()
+  })
+
   it('keeps nobody waiting who reads for longer than a second, and goes on looking', async () => {
     vi.useFakeTimers()
     const { promise, resolve } = Promise.withResolvers<void>()
-    let isRead = false
-    const collector = new Collector(() => promise, 0)
-    const reading = collector.refresh().then(() => {
-      isRead = true
-    })
+    const collector = new Collector(() => (collected++ === 0 ? Promise.resolve() : promise), 0)
+    await collector.refresh()
+    const isRead = readingOf(collector)
     await vi.advanceTimersByTimeAsync(999)
-    expect(isRead).toBe(false)
+    expect(isRead()).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
-    await reading
+    expect(isRead()).toBe(true)
     resolve()
     vi.useRealTimers()
   })
 })
+
+/** @returns whether somebody who reads now has been answered */
+function readingOf(collector: Collector): () => boolean {
+  let isRead = false
+  void collector.refresh().then(() => {
+    isRead = true
+  })
+  return () => isRead
+}

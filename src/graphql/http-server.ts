@@ -14,6 +14,7 @@ import { GraphQLError, type OperationDefinitionNode } from 'graphql'
 import { BadUserInput, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
+import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
@@ -47,7 +48,8 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl
+  const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
@@ -95,6 +97,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  await serveConsole(app, devToken)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)
@@ -190,11 +193,6 @@ async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
 }
 
 function addProbes(app: FastifyInstance, services: Services): void {
-  app.get('/', async (_, reply) =>
-    reply
-      .type('text/plain')
-      .send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n')
-  )
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_, reply) => {
     const readiness = await readinessOf(services)

@@ -1,0 +1,117 @@
+import { type FormEvent, useId, useState } from 'react'
+import { type KeyPolicyFieldsFragment, SetKeyPolicyDocument } from '../../../documents/generated.js'
+import { Problem } from '../parts/problem.js'
+import { onDay } from '../parts/time.js'
+import { useAction, useConnection } from '../use-connection.js'
+import { previewOf, roughMs } from './policy-preview.js'
+
+interface Props {
+  conversationId: string
+  policy: KeyPolicyFieldsFragment
+  activatedAt: string | null
+  onChange: () => Promise<void>
+}
+
+const DURATION = 'A duration as ISO 8601 has it: P30D, P1Y, PT12H. Empty: never.'
+
+export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: Props) {
+  const connection = useConnection()
+  const [draft, setDraft] = useState(policy)
+  const [run, failure, isRunning] = useAction()
+  const id = useId()
+  const wrong = [draft.rotateAfter, draft.destroyAfter].some((text) => text !== null && roughMs(text) === null)
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    void run(async () => {
+      await connection.run(SetKeyPolicyDocument, { conversationId, policy: draft })
+      await onChange()
+    })
+  }
+  const duration = (name: 'rotateAfter' | 'destroyAfter', label: string) => (
+    <div>
+      <label htmlFor={id + name}>{label}</label>
+      <input
+        id={id + name}
+        value={draft[name] ?? ''}
+        aria-describedby={`${id}hint`}
+        placeholder="never"
+        onChange={({ target }) => setDraft({ ...draft, [name]: target.value.trim() || null })}
+      />
+    </div>
+  )
+  return (
+    <section className="card" aria-labelledby={`${id}head`}>
+      <h2 id={`${id}head`}>Policy</h2>
+      <form className="policy" onSubmit={submit}>
+        {duration('rotateAfter', 'Rotate after')}
+        <div>
+          <label htmlFor={`${id}count`}>Rotate after messages</label>
+          <input
+            id={`${id}count`}
+            type="number"
+            min={1}
+            value={draft.rotateAfterMessages ?? ''}
+            placeholder="never"
+            onChange={({ target }) =>
+              setDraft({ ...draft, rotateAfterMessages: target.value ? Number(target.value) : null })
+            }
+          />
+        </div>
+        {duration('destroyAfter', 'Destroy a version after')}
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={draft.rotateOnMemberRemoval}
+            onChange={({ target }) => setDraft({ ...draft, rotateOnMemberRemoval: target.checked })}
+          />
+          Rotate when a member is removed
+        </label>
+        <p className="hint" id={`${id}hint`}>
+          {DURATION}
+        </p>
+        <Year policy={draft} activatedAt={activatedAt} />
+        <Problem failure={failure} />
+        <button type="submit" disabled={isRunning || wrong}>
+          {isRunning ? 'Saving…' : 'Save policy'}
+        </button>
+      </form>
+    </section>
+  )
+}
+
+/** Beyond this they are counted, and drawn without a label of their own. */
+const NAMED = 6
+
+function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activatedAt: string | null }) {
+  const now = Date.now()
+  const { rotations, destructions } = previewOf(policy, activatedAt ? new Date(activatedAt).getTime() : now, now)
+  const x = (at: number) => ((at - now) / (365 * 86_400_000)) * 1000
+  return (
+    <div className="year" role="group" aria-label="What it does in the next year">
+      <svg
+        viewBox="0 0 1000 46"
+        role="img"
+        aria-label={`${rotations.length} rotations, ${destructions.length} destructions`}
+      >
+        <line className="axis" x1={0} x2={1000} y1={22} y2={22} />
+        {rotations.map((at) => (
+          <line key={at} className="rotation" x1={x(at)} x2={x(at)} y1={6} y2={22} />
+        ))}
+        {destructions.map((at) => (
+          <line key={at} className="destruction" x1={x(at)} x2={x(at)} y1={22} y2={38} />
+        ))}
+      </svg>
+      <p>
+        In the next year, in a conversation that is used all the time:{' '}
+        <strong>{rotations.length === 0 ? 'no rotation by time' : `${rotations.length} rotations`}</strong>
+        {rotations.length > 0 && rotations.length <= NAMED && ` (${rotations.map(onDay).join(', ')})`}
+        {policy.rotateAfterMessages !== null && `, and one after every ${policy.rotateAfterMessages} messages`}
+        {'; '}
+        <strong>
+          {policy.destroyAfter === null ? 'no version is destroyed' : `${destructions.length} versions are destroyed`}
+        </strong>
+        {policy.destroyAfter !== null && ', and with each of them what was sent under it'}.
+      </p>
+    </div>
+  )
+}

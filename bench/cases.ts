@@ -3,6 +3,7 @@ import { coldPage } from './cases/cold-page.js'
 import { create } from './cases/create.js'
 import { depth } from './cases/depth.js'
 import { fanOut } from './cases/fan-out.js'
+import { hostile } from './cases/hostile.js'
 import { hot } from './cases/hot.js'
 import { idle } from './cases/idle.js'
 import { memory } from './cases/memory.js'
@@ -26,5 +27,6 @@ export const cases: Case[] = [
   idle,
   rewrap,
   depth,
-  memory
+  memory,
+  hostile
 ]

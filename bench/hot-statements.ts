@@ -11,7 +11,7 @@ import { ACTIVATE_DATA_KEY, LOAD_SENDING_KEY } from '../src/conversation-key/sen
 import type { Statement } from '../src/database/database.js'
 import { FIND_MEMBERS } from '../src/delivery/conversation-feed.js'
 import { FIND_ENDS } from '../src/delivery/conversation-feeds.js'
-import { MEMBERSHIPS_TO_FOLLOW } from '../src/delivery/inbox-stream.js'
+import { DIGESTS_OF_MEMBERSHIPS, MEMBERSHIPS_TO_FOLLOW, STILL_MEMBERS } from '../src/delivery/memberships.js'
 import { IS_THERE, READ_LOG, READ_TAIL } from '../src/delivery/read-log.js'
 import { FIND_USERS } from '../src/identity/users.js'
 import { DUE_DESTRUCTIONS } from '../src/key-life/destroy-key.js'
@@ -70,6 +70,8 @@ export const hotStatements: HotStatement[] = [
   { statement: FIND_MEMBERS },
   { statement: FIND_USERS },
   { statement: MEMBERSHIPS_TO_FOLLOW },
+  { statement: DIGESTS_OF_MEMBERSHIPS },
+  { statement: STILL_MEMBERS },
   { statement: FIND_CONVERSATIONS },
   // In the order of activity, which every message changes: an index in this order would be one more entry to move for
   // each member with each message.

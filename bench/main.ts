@@ -1,14 +1,14 @@
 import { rmSync } from 'node:fs'
-import { CannotRun, type Case } from './case.js'
 import { cases } from './cases.js'
+import { readCommand } from './command.js'
+import { conclude } from './conclude.js'
 import { writeReadme } from './readme.js'
-import { type CaseResult, missesOf, type Results, textTable, writeResults } from './results.js'
-import { measureRounds } from './rounds.js'
+import { type Results, writeResults } from './results.js'
+import { runCase } from './run-case.js'
 import { describeRun } from './run-description.js'
 import { selfTimes } from './self-times.js'
 import { Stage } from './stage.js'
 
-const FLAGS = ['--check', '--profile']
 const PROFILES = '.bench-profiles'
 
 /**
@@ -18,11 +18,9 @@ const PROFILES = '.bench-profiles'
  * results: profiling costs time itself.
  */
 async function main(args: string[]): Promise<void> {
-  const names = args.filter((arg) => !FLAGS.includes(arg))
-  const isProfiled = args.includes('--profile')
-  const chosen = choose(names)
+  const command = readCommand(args, cases)
   rmSync(PROFILES, { recursive: true, force: true })
-  const opening = Stage.open(process.env.DATABASE_URL ?? null, isProfiled ? PROFILES : null)
+  const opening = Stage.open(process.env.DATABASE_URL ?? null, command.isProfiled ? PROFILES : null)
   let isInterrupted = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -35,51 +33,20 @@ async function main(args: string[]): Promise<void> {
   try {
     const run = await describeRun(stage)
     const results: Results = { ...run, cases: [] }
-    for (const one of chosen) {
-      results.cases.push(await runCase(one, stage))
+    for (const one of command.cases) {
+      results.cases.push(await runCase(one, stage, tell))
       if (isInterrupted) throw new Error('interrupted')
     }
-    console.log(`\n${textTable(results)}`)
-    if (names.length === 0 && !isProfiled) {
-      writeResults(results)
-      writeReadme(results)
-    }
-    const misses = results.cases.flatMap(missesOf)
-    for (const miss of misses) console.log(miss)
-    if (args.includes('--check') && misses.length > 0) process.exitCode = 1
+    process.exitCode = conclude(results, command, { print: (text) => console.log(text), keep })
   } finally {
     await stage.close()
   }
-  if (isProfiled) console.log(selfTimes(PROFILES))
+  if (command.isProfiled) console.log(selfTimes(PROFILES))
 }
 
-function choose(names: string[]): Case[] {
-  const unknown = names.filter((name) => !cases.some((one) => one.name === name))
-  if (unknown.length > 0) {
-    throw new Error(`no such case: ${unknown.join(', ')}. There are ${cases.map(({ name }) => name).join(', ')}.`)
-  }
-  return names.length === 0 ? cases : cases.filter(({ name }) => names.includes(name))
-}
-
-async function runCase(one: Case, stage: Stage): Promise<CaseResult> {
-  const { name, measured, beside, unit, goal } = one
-  const description = { name, measured, beside, unit, goal }
-  try {
-    tell(`${name}: preparing`)
-    stage.caseName = name
-    const prepared = await one.prepare(stage)
-    try {
-      const figures = await measureRounds(one, prepared, (round) => tell(`${name}: round ${round}`))
-      const notes = (await prepared.notes?.()) ?? []
-      const misses = (await prepared.misses?.()) ?? []
-      return { ...description, figures, notes, misses }
-    } finally {
-      await prepared.close()
-    }
-  } catch (error) {
-    const reason = error instanceof CannotRun ? error.message : ((error as Error).stack ?? String(error))
-    return { ...description, notRun: reason }
-  }
+function keep(results: Results): void {
+  writeResults(results)
+  writeReadme(results)
 }
 
 function tell(line: string): void {

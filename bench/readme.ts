@@ -4,8 +4,12 @@ import { markdownTable, type Results } from './results.js'
 const FILE = 'README.md'
 const MARKED = /(<!-- bench: from bench\/results\.json, do not edit -->\n).*?(<!-- \/bench -->)/s
 
-/** README.md with the table of some results between its two marks. */
-function withTable(readme: string, results: Results | null): string {
+/**
+ * README.md with the table of some results between its two marks.
+ *
+ * @throws Error where the marks are missing
+ */
+export function withTable(readme: string, results: Results | null): string {
   if (!MARKED.test(readme)) throw new Error(`${FILE} has no place for the table of the benchmark`)
   const table = results === null ? '' : `${markdownTable(results)}\n`
   return readme.replace(MARKED, (_, begin: string, end: string) => `${begin}${table}${end}`)

@@ -31,7 +31,9 @@ export function missesOf(result: CaseResult): string[] {
   const { name, goal, figures, misses } = result
   const { median } = figures.ratio
   const isMet = goal === null || (goal.ratio === 'AT_LEAST' ? median >= goal.value : median <= goal.value)
-  const missed = isMet ? [] : [`${name} misses its goal: ${short(median)}, and ${goalText(result)} was to be.`]
+  // In more digits than the table has, where it may look like the goal itself.
+  const found = Number(median.toPrecision(6))
+  const missed = isMet ? [] : [`${name} misses its goal: ${found}, and ${goalText(result)} was to be.`]
   return [...missed, ...misses.map((miss) => `${name} misses its goal: ${miss}`)]
 }
 

@@ -13,22 +13,28 @@ export interface Figures {
 const MEASURING_MS = 20_000
 const DEFAULT_ROUNDS = { atMost: 12, warmUp: true }
 
-/** Measures both sides by turns, so that whatever else the machine does concerns both of them alike. */
+/**
+ * Measures both sides by turns, so that whatever else the machine does concerns both of them alike.
+ *
+ * @param nowMs a clock that goes evenly
+ * @throws Error when a side answers what is no figure: with 0, say, the other side would meet any goal
+ */
 export async function measureRounds(
-  { beside, rounds = DEFAULT_ROUNDS }: Case,
-  prepared: Prepared,
-  onRound: (round: number) => void
+  { beside, rounds = DEFAULT_ROUNDS }: Pick<Case, 'beside' | 'rounds'>,
+  sides: Sides,
+  onRound: (round: number) => void,
+  nowMs: () => number = () => performance.now()
 ): Promise<Figures> {
-  const figures: { measured: number; beside: number }[] = []
-  const begin = performance.now()
-  if (rounds.warmUp) await measureRound(prepared, beside !== null, false)
+  const figures: Round[] = []
+  const begin = nowMs()
+  if (rounds.warmUp) await measureRound(sides, beside !== null, false)
   let longestMs = 0
   while (figures.length < rounds.atMost) {
-    const roundBegin = performance.now()
+    const roundBegin = nowMs()
     if (figures.length > 0 && roundBegin - begin + longestMs > MEASURING_MS) break
     // Whoever comes second finds the machine as the first has left it.
-    figures.push(await measureRound(prepared, beside !== null, figures.length % 2 === 1))
-    longestMs = Math.max(longestMs, performance.now() - roundBegin)
+    figures.push(await measureRound(sides, beside !== null, figures.length % 2 === 1))
+    longestMs = Math.max(longestMs, nowMs() - roundBegin)
     onRound(figures.length)
   }
   const ratios = figures.map((round) => round.measured / round.beside)
@@ -40,11 +46,27 @@ export async function measureRounds(
   }
 }
 
-async function measureRound(prepared: Prepared, isCompared: boolean, besideFirst: boolean) {
-  if (!isCompared) return { measured: await prepared.measured(), beside: 1 }
-  if (!besideFirst) return { measured: await prepared.measured(), beside: await prepared.beside() }
-  const beside = await prepared.beside()
-  return { measured: await prepared.measured(), beside }
+type Sides = Pick<Prepared, 'measured' | 'beside'>
+
+interface Round {
+  measured: number
+  beside: number
+}
+
+async function measureRound(sides: Sides, isCompared: boolean, besideFirst: boolean): Promise<Round> {
+  const round: Round = { measured: 0, beside: 1 }
+  const measure = async (side: keyof Round) => {
+    round[side] = requireFigure(side, await sides[side]())
+  }
+  if (isCompared && besideFirst) await measure('beside')
+  await measure('measured')
+  if (isCompared && !besideFirst) await measure('beside')
+  return round
+}
+
+function requireFigure(side: string, value: number): number {
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`a round of ${side} came to ${value}`)
+  return value
 }
 
 /** @param values one or more */

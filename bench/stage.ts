@@ -146,6 +146,8 @@ export class Stage {
       MASTER_KEY: 'local:bench',
       MASTER_SECRETS: `bench=${MASTER_SECRET}`,
       KEY_BITS: '2048',
+      RATE_LIMITS: 'off',
+      SOCKETS_PER_USER: '100000',
       LOG_LEVEL: 'warn',
       ...variables
     }

@@ -13,7 +13,7 @@ export async function applyKeyDefaults(services: Services, stop: AbortSignal): P
       try {
         await applyDefaults(services, conversationId)
       } catch (error) {
-        services.log.error({ conversationId, reason: (error as Error).message }, 'defaults could not be applied')
+        services.log.error({ conversationId, reason: error }, 'defaults could not be applied')
       }
     }
   } while (behind.length === BATCH)

@@ -14,7 +14,7 @@ export async function destroyDue(services: Services, stop: AbortSignal): Promise
       try {
         await destroyIfDue(services, { conversationId, version })
       } catch (error) {
-        log.error({ conversationId, keyVersion: version, reason: (error as Error).message }, 'destruction failed')
+        log.error({ conversationId, keyVersion: version, reason: error }, 'destruction failed')
       }
     }
   } while (due.length === BATCH)

@@ -15,10 +15,10 @@ export class QueueOutage {
   failed(error: Error): void {
     const isKnown = performance.now() - this.#lastAt < QUIET_MS
     this.#lastAt = performance.now()
-    if (isKnown) this.#log.debug({ reason: error.message }, 'job queue')
+    if (isKnown) this.#log.debug({ reason: error }, 'job queue')
     else
       this.#log.warn(
-        { reason: error.message },
+        { reason: error },
         'the job queue is out of reach: rotations, destructions and other work of the workers wait until it is back; requests are served'
       )
   }

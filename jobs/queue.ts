@@ -1,14 +1,17 @@
 import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { type Cluster, Redis } from 'ioredis'
+import type { DatabaseLogin } from '../src/database/database-login.js'
 import type { JobQueue } from '../src/key-life/job-queue.js'
 import type { KeyOperationKind } from '../src/key-life/key-operations.js'
 import type { Logger } from '../src/log.js'
+import { type Fault, faultOf } from '../src/reason-of.js'
 import { openRedisCluster } from '../src/redis-cluster.js'
 import { parseRedisCluster } from '../src/redis-url.js'
 import type { QueueOutage } from './queue-outage.js'
 
 /** Two queues, so that long operations never keep the schedule waiting. What is to be done, the database says. */
-export type QueueName = 'conclave-schedule' | 'conclave-operations'
+export const QUEUE_NAMES = ['conclave-schedule', 'conclave-operations'] as const
+export type QueueName = (typeof QUEUE_NAMES)[number]
 
 /** Of the schedule each job runs once at a time; there are no more of them than this. */
 const CONCURRENCY: Record<QueueName, number> = { 'conclave-schedule': 16, 'conclave-operations': 2 }
@@ -22,9 +25,12 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
   PURGE: 'purge'
 }
 
+/** In the database; see queue-schema.ts. */
+export const QUEUE_SCHEMA = 'bullmq'
+
 /** Where BullMQ keeps its queue: in Redis where there is one, in the database otherwise. */
 export interface QueuePlace {
-  databaseUrl: string
+  database: DatabaseLogin
   redisUrl: string | null
   outage: QueueOutage
 }
@@ -53,16 +59,31 @@ export function openWorker(
   log: Logger,
   run: (job: RunningJob) => Promise<void>
 ): Worker {
+  const process = (job: Job) => run(job).catch(failSafely)
   // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
   const options = { concurrency: CONCURRENCY[name], maxStalledCount: 10 }
   const worker = open(
     place,
-    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }),
-    (connection) => new Worker(name, (job: Job) => run(job), { ...options, ...connection }, createPostgresBackend)
+    (connection) => new Worker(name, process, { ...options, ...connection }),
+    (connection) => new Worker(name, process, { ...options, ...connection }, createPostgresBackend)
   )
   worker.on('error', (error) => place.outage.failed(error))
-  worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error.message }, 'job failed'))
+  worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error }, 'job failed'))
   return worker
+}
+
+/** What a failed job says is kept in the queue, with the place that it came from. */
+class JobFailure extends Error {
+  override readonly name = 'JobFailure'
+
+  constructor({ name, reason, stack = '' }: Fault) {
+    super(reason)
+    this.stack = `${name}: ${reason}\n${stack}`
+  }
+}
+
+function failSafely(error: unknown): never {
+  throw new JobFailure(faultOf(error))
 }
 
 /** The queue as the processes use it that only announce work. */
@@ -73,9 +94,7 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
       // No job id of its own: the job of a worker that was killed would keep this one out until it has stalled.
       // A nudge too many finds the operation's row locked, or finished, and is done.
       const options = { removeOnComplete: true, removeOnFail: true }
-      queue
-        .add(JOB_NAMES[kind], { id }, options)
-        .catch((error: Error) => log.warn({ reason: error.message }, 'nudge failed'))
+      queue.add(JOB_NAMES[kind], { id }, options).catch((error: Error) => log.warn({ reason: error }, 'nudge failed'))
     },
     backlog: () => queue.getWaitingCount(),
     close: () => queue.close()
@@ -83,7 +102,7 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
 }
 
 type RedisConnection = { connection: Redis | Cluster; prefix?: string }
-type PostgresConnection = { connection: { connectionString: string; migrate: boolean; schema: string; max: number } }
+type PostgresConnection = { connection: Pick<DatabaseLogin, keyof DatabaseLogin> & { schema: string; max: number } }
 
 /** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
 function open<T extends { close(force?: boolean): Promise<void> }>(
@@ -91,9 +110,9 @@ function open<T extends { close(force?: boolean): Promise<void> }>(
   onRedis: (connection: RedisConnection) => T,
   onPostgres: (connection: PostgresConnection) => unknown
 ): T {
-  const { redisUrl, databaseUrl } = place
+  const { redisUrl, database } = place
   if (redisUrl === null) {
-    return onPostgres({ connection: { connectionString: databaseUrl, migrate: true, schema: 'bullmq', max: 4 } }) as T
+    return onPostgres({ connection: { ...database, schema: QUEUE_SCHEMA, max: 4 } }) as T
   }
   // BullMQ leaves a client that it was given to its owner.
   const redis = connect(redisUrl)

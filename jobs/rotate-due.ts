@@ -64,7 +64,7 @@ async function rotateOne(services: Services, conversationId: string): Promise<Ou
     return (await rotateIfDue(services, conversationId, 'SKIP')) ? 'ROTATED' : 'PASSED_OVER'
   } catch (error) {
     if (error instanceof KeyUnavailable) return 'HELD_UP'
-    services.log.error({ conversationId, reason: (error as Error).message }, 'rotation failed')
+    services.log.error({ conversationId, reason: error }, 'rotation failed')
     return 'FAILED'
   }
 }

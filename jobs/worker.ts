@@ -69,6 +69,6 @@ async function runNudged(services: Services, job: RunningJob, stop: AbortSignal)
     // For those who watch the queue: what counts stands in the operation's row.
     await job
       .updateProgress({ done, failed, total })
-      .catch((error: Error) => services.log.warn({ reason: error.message }, 'progress'))
+      .catch((error: Error) => services.log.warn({ reason: error }, 'progress'))
   })
 }

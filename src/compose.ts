@@ -1,4 +1,3 @@
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
 import { QueueOutage } from '../jobs/queue-outage.js'
@@ -11,15 +10,16 @@ import { rotateOrPostpone } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
 import { fingerprint } from './crypto/key-transport.js'
 import { Database } from './database/database.js'
-import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from './database/embedded-postgres.js'
-import { migrate } from './database/migrate.js'
+import { openDatabaseAccess, type Part, type Purpose, prepareDataDir } from './database-access.js'
 import { ActivityLimit } from './delivery/activity.js'
 import { ConversationFeeds } from './delivery/conversation-feeds.js'
+import { Memberships } from './delivery/memberships.js'
 import { PostgresSignals } from './delivery/postgres-signals.js'
 import { ReadMarks } from './delivery/read-marks.js'
 import { RedisSignals } from './delivery/redis-signals.js'
 import { developmentSecret, existingDevelopmentSecret } from './development-secrets.js'
-import { CompilingExecutor } from './graphql/compiling-executor.js'
+import { CompilingExecutor, plainExecutor } from './graphql/compiling-executor.js'
+import { CostLimit } from './graphql/cost-limit.js'
 import { DocumentStore } from './graphql/document-store.js'
 import { PersistedQueries } from './graphql/persisted-queries.js'
 import { createAuthenticate } from './identity/authenticate.js'
@@ -33,159 +33,189 @@ import { opensItsKeys } from './master-key/opens-its-keys.js'
 import { MessageOpener } from './message/message-opener.js'
 import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
-import type { Services } from './services.js'
+import { MemoryBuckets } from './rate-limits/buckets.js'
+import { RateLimits } from './rate-limits/rate-limits.js'
+import { RedisBuckets } from './rate-limits/redis-buckets.js'
+import type { Services, Settings } from './services.js'
 import { StartError } from './start-error.js'
 
-export interface Composition {
-  services: Services
+export interface Composition<P extends Part = Part> {
+  /** Of each part of the process, which has the database as its own role. */
+  services: Record<P, Services>
   /** Where the database is, for people: never with a password. */
   databasePlace: string
-  queuePlace: QueuePlace
+  queuePlaces: Record<P, QueuePlace>
   close(): Promise<void>
 }
 
 /** Runs the releases in the opposite order; one that fails is logged, and the others run all the same. */
 export async function releaseAll(releases: (() => Promise<void>)[], log: Logger): Promise<void> {
   for (const release of releases.splice(0).reverse()) {
-    await release().catch((error: Error) => log.error({ reason: error.message }, 'closing failed'))
+    await release().catch((error: Error) => log.error({ reason: error }, 'closing failed'))
   }
 }
 
-/** What is composed: a server, or a tool that works beside one, on the same database. */
-export type Purpose = 'SERVER' | 'TOOL'
+/** What is composed, and for what. */
+interface Making<P extends Part> {
+  parts: readonly P[]
+  clock?: Clock
+  purpose?: Purpose
+  /** Ends the waiting for a database that is not there. */
+  signal?: AbortSignal
+}
+
+/** A part's own way into the database. */
+interface PartStores<P extends Part = Part> {
+  part: P
+  database: Database
+  queuePlace: QueuePlace
+}
+
+/** What the parts of a process have in common. */
+interface Shared
+  extends Pick<
+    Services,
+    'clock' | 'log' | 'authentication' | 'keyDefaultsId' | 'masterKeys' | 'masterKeyHealth' | 'signals'
+  > {
+  config: Config
+}
 
 /** Builds every object, in order, and gives back what closes them, in the opposite order. */
-export async function compose(
+export async function compose<P extends Part>(
   config: Config,
   log: Logger,
-  clock: Clock = systemClock,
-  purpose: Purpose = 'SERVER'
-): Promise<Composition> {
+  { parts, clock = systemClock, purpose = 'SERVER', signal = new AbortController().signal }: Making<P>
+): Promise<Composition<P>> {
   const opened: (() => Promise<void>)[] = []
   const close = () => releaseAll(opened, log)
   try {
-    const embedded = config.databaseUrl ? null : await openEmbedded(config, purpose)
-    if (embedded) opened.push(() => embedded.stop())
-    const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
-    await migrate(databaseUrl).catch((error: unknown) => {
-      throw unreachableDatabase(databaseUrl, error)
-    })
-    const database = await Database.open(databaseUrl, config.databasePoolMax, log)
-    opened.push(() => database.close())
-    const signals = config.redisUrl
-      ? new RedisSignals(config.redisUrl, log)
-      : await PostgresSignals.open(databaseUrl, log)
-    opened.push(() => signals.close())
-
-    const masterKeys = await openMasterKeys(config, database, log)
-    opened.push(() => masterKeys.close())
-    const masterKeyHealth = new MasterKeyHealth(masterKeys)
-    reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
-    await reportMissingMasterKeys(database, masterKeys, log)
-    for (const key of masterKeys.all) await requireRightKey(database, key)
-    const authentication = { ...config.authentication, jwtSecret: jwtSecret(config) }
-    const keyring = new Keyring(
-      { database, masterKeys, log },
-      { ttlMs: config.dataKeyCacheTtlMs, max: config.dataKeyCacheMax }
-    )
-    // A key that was destroyed, by whatever process, opens nothing here any more.
-    signals.onKeyChange((conversationId) =>
-      conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
-    )
-    // A tool may run with another environment: the defaults of the deployment are those of its servers.
-    const keyDefaultsId =
-      purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
-    const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
-    const queuePlace = { databaseUrl, redisUrl: config.redisUrl, outage: new QueueOutage(log) }
-    const jobs = createJobQueue(queuePlace, log)
-    opened.push(() => jobs.close())
-    // What is secret in the configuration goes to whom it is for, and no further.
-    const { openMasterKey: _, authentication: __, databaseUrl: ___, redisUrl: ____, ...settings } = config
-    opened.push(async () => keyring.close())
-    const sendPace = new SendPace({ database, clock, log })
-    const sendingKeys = new SendingKeys(
-      {
-        database,
-        keyring,
-        clock,
-        rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
-      },
-      { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
-    )
-    const activityLimit = new ActivityLimit()
-    const services: Services = {
-      config: settings,
-      clock,
-      log,
-      database,
-      users: new Users(database, clock),
-      authentication,
-      authenticate: createAuthenticate(authentication, clock),
-      keyDefaultsId,
-      keySupply,
-      masterKeys,
-      masterKeyHealth,
-      jobs,
-      keyring,
-      sendingKeys,
-      messageOpener: new MessageOpener({ database, keyring, log }),
-      sendPace,
-      sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
-      signals,
-      feeds: new ConversationFeeds({ database, signals, clock, log }),
-      activityLimit,
-      readMarks: new ReadMarks(signals, activityLimit),
-      documents: new DocumentStore(),
-      executor: new CompilingExecutor(),
-      persistedQueries: new PersistedQueries(config.persistedQueries)
+    const access = await openDatabaseAccess(config, parts, log, purpose, signal)
+    opened.push(() => access.close())
+    const outage = new QueueOutage(log)
+    const stores: PartStores<P>[] = []
+    for (const part of parts) {
+      const database = await Database.open(access.login(part), config.databasePoolMax, log)
+      opened.push(() => database.close())
+      stores.push({ part, database, queuePlace: { database: access.login(part), redisUrl: config.redisUrl, outage } })
     }
-    return { services, databasePlace: embedded?.folder ?? withoutPassword(databaseUrl), queuePlace, close }
+    const shared = await openShared(config, log, clock, purpose, stores, opened)
+    const services = stores.map((store) => [store.part, composeServices(shared, store, opened)])
+    const queuePlaces = stores.map(({ part, queuePlace }) => [part, queuePlace])
+    return {
+      services: Object.fromEntries(services),
+      queuePlaces: Object.fromEntries(queuePlaces),
+      databasePlace: access.place,
+      close
+    }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** Creates the data folder and checks that it can be used. */
-export function prepareDataDir(config: Config): string {
-  try {
-    // Root's embedded PostgreSQL runs as another user, who has to pass through this folder; what lies in it is closed.
-    mkdirSync(config.dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 })
-    accessSync(config.dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
-    return realpathSync(config.dataDir)
-  } catch (error) {
-    throw unusableDataDir(config, error)
+/** Whatever asks the database here does so as the first part: every part may. */
+async function openShared(
+  config: Config,
+  log: Logger,
+  clock: Clock,
+  purpose: Purpose,
+  [first]: readonly PartStores[],
+  opened: (() => Promise<void>)[]
+): Promise<Shared> {
+  if (!first) throw new Error('a process has a part')
+  const { database, queuePlace } = first
+  const signals = config.redisUrl
+    ? new RedisSignals(config.redisUrl, log)
+    : await PostgresSignals.open(queuePlace.database, log)
+  opened.push(() => signals.close())
+
+  const masterKeys = await openMasterKeys(config, database, log)
+  opened.push(() => masterKeys.close())
+  const masterKeyHealth = new MasterKeyHealth(masterKeys)
+  reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
+  await reportMissingMasterKeys(database, masterKeys, log)
+  for (const key of masterKeys.all) await requireRightKey(database, key)
+  const authentication = { ...config.authentication, jwtSecret: jwtSecret(config) }
+  // A tool may run with another environment: the defaults of the deployment are those of its servers.
+  const keyDefaultsId =
+    purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
+  return { config, log, clock, signals, masterKeys, masterKeyHealth, authentication, keyDefaultsId }
+}
+
+function composeServices(
+  { config, ...shared }: Shared,
+  { database, queuePlace }: PartStores,
+  opened: (() => Promise<void>)[]
+): Services {
+  const { log, clock, signals, masterKeys, authentication, keyDefaultsId } = shared
+  const keyring = new Keyring(
+    { database, masterKeys, log },
+    { ttlMs: config.dataKeyCacheTtlMs, max: config.dataKeyCacheMax }
+  )
+  // A key that was destroyed, by whatever process, opens nothing here any more.
+  signals.onKeyChange((conversationId) =>
+    conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
+  )
+  const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
+  const jobs = createJobQueue(queuePlace, log)
+  opened.push(() => jobs.close())
+  opened.push(async () => keyring.close())
+  const settings = withoutSecrets(config)
+  const sendPace = new SendPace({ database, clock, log })
+  const sendingKeys = new SendingKeys(
+    {
+      database,
+      keyring,
+      clock,
+      rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
+    },
+    { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
+  )
+  const activityLimit = new ActivityLimit(clock)
+  const rateLimits = openRateLimits(config, clock, log)
+  opened.push(() => rateLimits.close())
+  return {
+    ...shared,
+    config: settings,
+    database,
+    users: new Users(database, clock),
+    authenticate: createAuthenticate(authentication, clock),
+    keySupply,
+    jobs,
+    keyring,
+    sendingKeys,
+    messageOpener: new MessageOpener({ database, keyring, log }),
+    sendPace,
+    sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
+    feeds: new ConversationFeeds({ database, signals, clock, log }),
+    memberships: new Memberships({ database, log }),
+    activityLimit,
+    rateLimits,
+    readMarks: new ReadMarks(signals, activityLimit),
+    documents: new DocumentStore(),
+    costLimit: new CostLimit(config.queryLimits.cost),
+    executor: config.codeFromStrings ? new CompilingExecutor() : plainExecutor,
+    persistedQueries: new PersistedQueries(config.persistedQueries)
   }
 }
 
-async function openEmbedded(config: Config, purpose: Purpose): Promise<EmbeddedPostgres> {
-  const dataDir = prepareDataDir(config)
-  const open = purpose === 'SERVER' ? startEmbeddedPostgres : joinEmbeddedPostgres
-  try {
-    return await open(dataDir, developmentSecret(dataDir, 'postgres-password'))
-  } catch (error) {
-    throw unusableDataDir(config, error)
-  }
+function openRateLimits({ rateLimits, redisUrl }: Config, clock: Clock, log: Logger): RateLimits {
+  const memory = new MemoryBuckets(clock)
+  return new RateLimits(rateLimits, rateLimits && redisUrl ? new RedisBuckets(redisUrl, memory, log) : memory)
 }
 
-function unusableDataDir(config: Config, error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
-  return new StartError(
-    `The data folder ${config.dataDir} cannot be used (${code}). Make it writable, or set DATA_DIR to another folder.`
-  )
-}
-
-/** Codes of node and of PostgreSQL (SQLSTATE classes 28 and 3D) for a database that does not let us in. */
-const UNREACHABLE = /^(ECONN.*|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|28\w{3}|3D\w{3}|57P03|no answer)$/
-
-function unreachableDatabase(databaseUrl: string, error: unknown): unknown {
-  // The driver has no code for a server that accepts a connection and then says nothing.
-  const { code = 'no answer' } = error as { code?: string }
-  if (!UNREACHABLE.test(code)) return error
-  return new StartError(
-    `The database ${withoutPassword(databaseUrl)} cannot be reached (${code}). Check DATABASE_URL, and that it runs and lets this user in.`
-  )
+/** What is secret in the configuration goes to whom it is for, and no further. */
+function withoutSecrets(config: Config): Settings {
+  const {
+    openMasterKey: _,
+    authentication: __,
+    databaseUrl: ___,
+    redisUrl: ____,
+    apiDatabaseUrl: _____,
+    workerDatabaseUrl: ______,
+    ...settings
+  } = config
+  return settings
 }
 
 async function openMasterKeys(config: Config, database: Database, log: Logger): Promise<MasterKeys> {
@@ -249,9 +279,4 @@ function jwtSecret(config: Config): string {
   const { jwtSecret, jwksUrl } = config.authentication
   if (jwtSecret || jwksUrl) return jwtSecret ?? ''
   return developmentSecret(prepareDataDir(config), 'jwt-secret')
-}
-
-function withoutPassword(databaseUrl: string): string {
-  const url = new URL(databaseUrl)
-  return `${url.protocol}//${url.host}${url.pathname}`
 }

@@ -2,22 +2,31 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isInOrder, type KeyPolicy } from './conversation-key/key-policy.js'
 import type { ModulusBits } from './crypto/key-transport.js'
-import { type Duration, durationMs, parseDuration } from './duration.js'
+import type { Duration } from './duration.js'
+import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
 import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type OperationList, readOperationList } from './operation-list.js'
+import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
+import { withSecretFiles } from './secret-files.js'
+import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
+import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
-export interface Config {
+export interface Config extends TrafficLimits {
   mode: 'development' | 'production' | 'test'
   host: string
   port: number
   /** Absolute path of the folder for the embedded database and generated secrets. */
   dataDir: string
-  /** Null: the embedded PostgreSQL. */
+  /** Of the login that owns the tables and migrates them. The embedded PostgreSQL where none of the three is set. */
   databaseUrl: string | null
+  /** Of the login that the API has for itself; null: `databaseUrl`. */
+  apiDatabaseUrl: string | null
+  /** Likewise of the worker. */
+  workerDatabaseUrl: string | null
   /** Of a single Redis or a cluster. Null: the database carries jobs and signals. */
   redisUrl: string | null
   databasePoolMax: number
@@ -43,8 +52,11 @@ export interface Config {
   /** Private keys that a rewrap moves in a second at most; null for no bound. */
   rewrapPerSecond: number | null
   maxBodyBytes: number
+  queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
+  /** Whether code may be made from text once the process has started. */
+  codeFromStrings: boolean
   logLevel: string
 }
 
@@ -65,36 +77,7 @@ export class ConfigError extends Error {
   }
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
 const GENERATED_MASTER_KEY = 'local:dev'
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
-
-const duration = z.string().transform((text, context) => {
-  try {
-    return parseDuration(text)
-  } catch {
-    context.addIssue('must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D')
-    return z.NEVER
-  }
-})
-
-/** A duration that timers and caches work with, in milliseconds. */
-const milliseconds = duration.transform((value, context) => {
-  try {
-    const ms = durationMs(value)
-    if (ms <= DAY_MS) return ms
-  } catch {
-    // Months and years are longer than a day as well.
-  }
-  context.addIssue('must not be longer than PT24H')
-  return z.NEVER
-})
 
 const masterKeyUri = z.string().superRefine((uri, context) => {
   const problem = problemOfMasterKeyUri(uri)
@@ -107,6 +90,8 @@ function url(...protocols: string[]) {
     .string()
     .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a ${schemes} URL`)
 }
+
+const databaseUrl = url('postgres:', 'postgresql:')
 
 const redisUrl = url(...REDIS_PROTOCOLS).refine((text) => {
   try {
@@ -124,7 +109,9 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(4000),
   DATA_DIR: z.string().default('.data'),
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATABASE_URL: databaseUrl.optional(),
+  API_DATABASE_URL: databaseUrl.optional(),
+  WORKER_DATABASE_URL: databaseUrl.optional(),
   REDIS_URL: redisUrl.optional(),
   DATABASE_POOL_MAX: wholeNumber(2, 1000).default(10),
   MASTER_KEY: masterKeyUri.default(GENERATED_MASTER_KEY),
@@ -158,7 +145,10 @@ const environment = z.object({
   SCAN_EVERY: milliseconds.default(15_000),
   REWRAP_PER_SECOND: wholeNumber(1, 1_000_000).optional(),
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
+  ...trafficVariables,
+  ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
+  CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
     .default('info')
@@ -166,14 +156,27 @@ const environment = z.object({
 
 type Environment = z.infer<typeof environment>
 
+const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl.optional() })
+
+/** What migrating needs, which is no secret but the owner's login. @throws ConfigError */
+export function loadMigrationConfig(env: NodeJS.ProcessEnv): { databaseUrl: string; redisUrl: string | null } {
+  const unread: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), unread)
+  if (unread.length > 0) throw new ConfigError(unread)
+  if (!given.DATABASE_URL) {
+    throw new ConfigError(['DATABASE_URL is missing: the login that owns the tables, or is to own them.'])
+  }
+  const parsed = migrationEnvironment.safeParse(given)
+  if (!parsed.success) throw new ConfigError(problemsOf(parsed.error))
+  return { databaseUrl: parsed.data.DATABASE_URL, redisUrl: parsed.data.REDIS_URL ?? null }
+}
+
 /** @throws ConfigError naming every variable that is missing or wrong, and what it must be */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  // An empty variable is what a template leaves behind where nothing was filled in.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const problems: string[] = []
+  const given = withSecretFiles(withoutEmpty(env), problems)
   const parsed = environment.safeParse(given)
-  const problems = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
+  if (!parsed.success) problems.push(...problemsOf(parsed.error))
   const forMasterKeys = { variables: given, production: isProduction(given) }
   const openMasterKey = configureMasterKeys(masterKeyUris(given), forMasterKeys, problems)
   problems.push(...crossChecks(given))
@@ -185,6 +188,15 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return { ...toConfig(parsed.data), openMasterKey, persistedQueries }
 }
 
+/** An empty variable is what a template leaves behind where nothing was filled in. */
+function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}
+
+function problemsOf({ issues }: z.ZodError): string[] {
+  return issues.map((issue) => `${String(issue.path[0])} ${issue.message}.`)
+}
+
 function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQueries'> {
   return {
     mode: env.NODE_ENV,
@@ -192,6 +204,8 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     port: env.PORT,
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,
+    apiDatabaseUrl: env.API_DATABASE_URL ?? null,
+    workerDatabaseUrl: env.WORKER_DATABASE_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX,
     masterKey: env.MASTER_KEY,
@@ -214,6 +228,9 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     scanEveryMs: env.SCAN_EVERY,
     rewrapPerSecond: env.REWRAP_PER_SECOND ?? null,
     maxBodyBytes: env.MAX_BODY_BYTES,
+    ...trafficLimitsOf(env, env.NODE_ENV === 'production'),
+    queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
+    codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }
 }
@@ -258,7 +275,10 @@ function crossChecks(env: NodeJS.ProcessEnv): string[] {
   }
   if (isProduction(env)) {
     const production = (holds: unknown, text: string) => check(Boolean(holds), `${text} (NODE_ENV is production).`)
-    production(env.DATABASE_URL, 'DATABASE_URL is missing: the embedded database is for development')
+    production(
+      env.DATABASE_URL || env.API_DATABASE_URL || env.WORKER_DATABASE_URL,
+      'DATABASE_URL is missing: the embedded database is for development'
+    )
     production(!isPlainHttp(env.AUTH_JWKS_URL), 'AUTH_JWKS_URL must be an https:// URL')
     production(
       env.AUTH_JWT_SECRET || env.AUTH_JWKS_URL,

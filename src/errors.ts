@@ -1,3 +1,5 @@
+import type { QueryLimits } from './query-limits.js'
+
 /**
  * `extensions.code` of every error that a client can see: a closed list, the same over HTTP and
  * WebSocket.
@@ -69,12 +71,54 @@ export class RateLimited extends ConclaveError {
   readonly code = 'RATE_LIMITED'
 
   /** @param retryAfterMs when it may be tried again */
-  constructor(readonly retryAfterMs: number) {
-    super(`Too often. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`)
+  constructor(
+    readonly retryAfterMs: number,
+    message = `Too often. Try again in ${Math.ceil(retryAfterMs / 1000)} s.`
+  ) {
+    super(message)
   }
 
   override get details() {
     return { retryAfterMs: this.retryAfterMs }
+  }
+}
+
+const COUNTED: Record<keyof QueryLimits | 'pageSize', string> = {
+  characters: 'characters',
+  tokens: 'tokens',
+  operations: 'operations',
+  fields: 'fields, with its fragments written out',
+  depth: 'levels of fields',
+  rootFields: 'root fields',
+  aliases: 'aliases',
+  directives: 'directives',
+  repeats: 'fields that repeat others',
+  cost: 'points of cost',
+  pageSize: 'items in a page'
+}
+
+/** Over one of the limits that are checked before anything is executed. */
+export class QueryTooComplex extends ConclaveError {
+  readonly code = 'QUERY_TOO_COMPLEX'
+
+  /**
+   * @param limit which one, and `max` its value
+   * @param found infinite for fragments that contain themselves; of tokens the first one too many, where parsing ends
+   * @param field the argument at fault, where there is one
+   */
+  constructor(
+    readonly limit: keyof QueryLimits | 'pageSize',
+    readonly max: number,
+    readonly found: number,
+    readonly field?: string
+  ) {
+    const many = Number.isFinite(found) ? `${found}` : 'endlessly many'
+    super(`The query has ${many} ${COUNTED[limit]}; ${max} are allowed. Ask for less at a time.`)
+  }
+
+  override get details() {
+    const { limit, max, found, field } = this
+    return { limit, max, found: Number.isFinite(found) ? found : null, ...(field === undefined ? {} : { field }) }
   }
 }
 

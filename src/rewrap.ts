@@ -5,7 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
 import { runOperation } from '../jobs/key-operations.js'
-import { systemClock } from './clock.js'
 import { compose } from './compose.js'
 import { ConfigError, loadConfig } from './config.js'
 import { ConclaveError, KeyUnavailable } from './errors.js'
@@ -14,6 +13,7 @@ import { keyHealth } from './key-life/key-census.js'
 import { findKeyOperation, findOpenRewrap, type KeyOperation } from './key-life/key-operations.js'
 import { rewrapPrivateKeys } from './key-life/rewrap-private-keys.js'
 import { createLogger } from './log.js'
+import { faultText } from './reason-of.js'
 import type { Services } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -22,7 +22,7 @@ import { StartError } from './start-error.js'
 const USAGE = `usage: npm run -s rewrap -- [--dry-run]
   Moves every private key to the master key MASTER_KEY, from those of MASTER_KEYS_RETIRING.
   --dry-run   opens and wraps every key, and stores nothing
-It reads the environment that the server is started with: DATABASE_URL or DATA_DIR, MASTER_KEY and what it needs.
+It reads the environment that the server is started with: DATABASE_URL, WORKER_DATABASE_URL or DATA_DIR, MASTER_KEY and what it needs.
 Ends with 0 when every key was moved, with 1 otherwise. It may be interrupted and run again at any time.`
 
 const LOOK_EVERY_MS = 500
@@ -33,9 +33,10 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  const composition = await compose(loadConfig(process.env), createLogger('error', process.stderr), systemClock, 'TOOL')
+  const log = createLogger('error', process.stderr)
+  const composition = await compose(loadConfig(process.env), log, { parts: ['worker'], purpose: 'TOOL' })
   try {
-    return await rewrap(composition.services, dryRun)
+    return await rewrap(composition.services.worker, dryRun)
   } finally {
     await composition.close()
   }
@@ -137,7 +138,7 @@ main(process.argv.slice(2)).then(
       process.exit(1)
     }
     const known = error instanceof StartError || error instanceof ConfigError || error instanceof ConclaveError
-    console.error(known ? error.message : error)
+    console.error(known ? error.message : faultText(error))
     process.exit(1)
   }
 )

@@ -6,9 +6,11 @@ import type { SendingKeys } from './conversation-key/sending-keys.js'
 import type { Database } from './database/database.js'
 import type { ActivityLimit } from './delivery/activity.js'
 import type { ConversationFeeds } from './delivery/conversation-feeds.js'
+import type { Memberships } from './delivery/memberships.js'
 import type { ReadMarks } from './delivery/read-marks.js'
 import type { Signals } from './delivery/signals.js'
-import type { CompilingExecutor } from './graphql/compiling-executor.js'
+import type { Executor } from './graphql/compiling-executor.js'
+import type { CostLimit } from './graphql/cost-limit.js'
 import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
@@ -20,9 +22,13 @@ import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
 import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 
 /** The configuration without its secrets. */
-export type Settings = Omit<Config, 'openMasterKey' | 'authentication' | 'databaseUrl' | 'redisUrl'>
+export type Settings = Omit<
+  Config,
+  'openMasterKey' | 'authentication' | 'databaseUrl' | 'apiDatabaseUrl' | 'workerDatabaseUrl' | 'redisUrl'
+>
 
 /** Everything that a use case may work with. Each one names the few that it needs. */
 export interface Services {
@@ -47,9 +53,13 @@ export interface Services {
   sendGroups: SendGroups
   signals: Signals
   feeds: ConversationFeeds
+  memberships: Memberships
   activityLimit: ActivityLimit
+  rateLimits: RateLimits
   documents: DocumentStore
-  executor: CompilingExecutor
+  costLimit: CostLimit
+  /** Of queries and mutations, whatever transport they come over. */
+  executor: Executor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks
 }

@@ -8,6 +8,7 @@ import { type Duration, parseDuration } from './duration.js'
 import { SCOPES, scopeProblem } from './identity/scopes.js'
 import { signToken } from './identity/sign-token.js'
 import { isUserId } from './identity/user-id.js'
+import { faultText } from './reason-of.js'
 import { StartError } from './start-error.js'
 
 /** Prints a bearer token for the development server of this folder. */
@@ -60,6 +61,6 @@ function lifetimeOf(text: string): Duration {
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known =
     error instanceof StartError || error instanceof ConfigError || (error as NodeJS.ErrnoException).code === 'EACCES'
-  console.error(known ? (error as Error).message : error)
+  console.error(known ? (error as Error).message : faultText(error))
   process.exitCode = 1
 })

@@ -23,7 +23,7 @@ export const create: Case = {
   goal: { ratio: 'AT_LEAST', value: 10 },
   async prepare(stage) {
     const warm = await openCreating(stage, (database, environment) =>
-      withServices(environment, (services) => fillPool(services, database, POOLED, BITS))
+      withServices(environment, 'api', (services) => fillPool(services, database, POOLED, BITS))
     )
     const cold = await openCreating(stage, async () => {})
     const loads: Load[] = []

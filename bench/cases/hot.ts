@@ -21,7 +21,7 @@ interface Side {
 
 export const hot: Case = {
   name: 'hot',
-  measured: '64 senders in one conversation',
+  measured: '64 senders in one conversation, without HTTP',
   beside: 'one statement per message',
   unit: '/s',
   goal: { ratio: 'AT_LEAST', value: 8 },

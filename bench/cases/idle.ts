@@ -1,5 +1,6 @@
 import { DUE_ROTATIONS, type DueRotation, findDueRotations } from '../../src/conversation-key/rotate-due.js'
 import { Database } from '../../src/database/database.js'
+import { databaseLogin } from '../../src/database/database-login.js'
 import { createLogger } from '../../src/log.js'
 import type { Case } from '../case.js'
 import { planFaults } from '../plan-faults.js'
@@ -47,7 +48,7 @@ async function openScanning(stage: Stage, conversations: number): Promise<Scanni
   const pairBytes = { publicKey: 1, wrappedPrivateKey: 1 }
   await database.query(inBulk(...bulkConversations(conversations, { used: USED, pairBytes })))
   await database.query('vacuum (analyze)')
-  const opened = await Database.open(database.url, 1, createLogger('error'))
+  const opened = await Database.open(databaseLogin(database.url, 'conclave_worker'), 1, createLogger('error'))
   return {
     database,
     async scan() {

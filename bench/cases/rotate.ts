@@ -21,7 +21,8 @@ export const rotate: Case = {
     const database = await stage.database()
     await database.query(inBulk(...bulkConversations(DUE)))
     await database.query('vacuum (analyze)')
-    const { services, close } = await openServices(stage.environment(database))
+    const { services: parts, close } = await openServices(stage.environment(database))
+    const services = parts.worker
     let counted = 0
     let after: DueRotation | null = null
     return {

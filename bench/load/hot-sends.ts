@@ -7,7 +7,8 @@ import { BODY } from '../operations.js'
 
 /** Sends to one conversation without HTTP around it: each member one message after the other. */
 
-const { services } = await compose(loadConfig(process.env), createLogger('warn'))
+const composition = await compose(loadConfig(process.env), createLogger('warn'), { parts: ['api'] })
+const services = composition.services.api
 
 answerCalls({
   /** @returns messages per second */

@@ -15,7 +15,7 @@ export async function seedConversations(
   count: number,
   memberIds: (index: number) => string[] = (index) => [`member-${index}`]
 ): Promise<string[]> {
-  return await withServices(stage.environment(database), async (services) => {
+  return await withServices(stage.environment(database), 'api', async (services) => {
     await fillPool(services, database, count, services.config.keyBits)
     const limit = pLimit(AT_ONCE)
     return await limit.map(Array.from({ length: count }), async (_, index) => {

@@ -72,7 +72,7 @@ export async function talkingIn(database: BenchDatabase): Promise<{ id: string; 
 async function seedShallow(stage: Stage, database: BenchDatabase): Promise<void> {
   await migrate(database.url)
   const ids = await seedConversations(stage, database, TALKING)
-  await withServices(stage.environment(database), async (services) => {
+  await withServices(stage.environment(database), 'api', async (services) => {
     for (const [index, conversationId] of ids.entries()) {
       const viewer: Viewer = { id: ownerOf(index), name: '', scopes: new Set(), expiresAt: null }
       const draft = { conversationId, body: BODY, replyToId: null }

@@ -13,7 +13,9 @@ const WRAPPINGS = 1000
 export async function privateKeysToMove(stage: Stage, count: number): Promise<Seeded<void>> {
   return await stage.seeded(`${count} private keys`, async (database) => {
     const environment = stage.environment(database, { MASTER_KEY: FROM.uri, MASTER_SECRETS: FROM.secret })
-    await withServices(environment, (services) => fillPool(services, database, WRAPPINGS, services.config.keyBits))
+    await withServices(environment, 'api', (services) =>
+      fillPool(services, database, WRAPPINGS, services.config.keyBits)
+    )
     await database.query(inBulk(...bulkConversations(count), ...giveOutPool))
     await database.query('vacuum full conversation_keys')
   })

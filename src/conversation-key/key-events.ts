@@ -71,11 +71,8 @@ export function shardOf(sequence: number): number {
 /** As the database function append_key_events has it. */
 const APPEND = { text: 'select append_key_events($1, $2, $3, $4, $5, $6)' }
 
-const LOCK_HEADS = {
-  text: `
-    select from key_event_heads
-     where shard in (select get_byte(uuid_send(id), 15) % 16 from unnest($1::uuid[]) as id) order by shard for update`
-}
+/** The table itself is closed to the roles of API and worker: a chain grows by these functions only. */
+const LOCK_HEADS = { text: 'select lock_key_event_heads($1)' }
 
 /** Appends to the chain, in the caller's transaction; the chain's head stays locked until it ends. */
 export async function appendKeyEvent(em: EntityManager, event: KeyEventDraft): Promise<void> {

@@ -169,7 +169,7 @@ export class KeySupply {
       return await call()
     } catch (error) {
       if (!(error instanceof MasterKeyError)) throw error
-      this.#log.error({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'new key cannot be wrapped')
+      this.#log.error({ masterKey: error.uri, kind: error.kind, reason: error }, 'new key cannot be wrapped')
       throw new KeyUnavailable()
     }
   }

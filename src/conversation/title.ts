@@ -1,6 +1,6 @@
 import type { OpenedDataKey } from '../conversation-key/keyring.js'
 import { titleAssociatedData } from '../crypto/associated-data.js'
-import { decryptContent, encryptContent } from '../crypto/content-encryption.js'
+import { decryptText, encryptContent } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
 import type { Conversation } from '../database/entities.js'
@@ -86,7 +86,7 @@ function openOne(
   if (key?.state !== 'OPEN') return new KeyUnavailable()
   try {
     const context = titleAssociatedData({ conversationId, dataKeyId, revision })
-    return decryptContent(key.dataKey, title, context).toString('utf8')
+    return decryptText(key.dataKey, title, context)
   } catch (error) {
     if (!(error instanceof DecryptionError)) throw error
     log.error({ conversationId, dataKeyId }, 'title fails authentication')

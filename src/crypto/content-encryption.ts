@@ -25,6 +25,16 @@ export function decryptContent(key: DataKey, envelope: Uint8Array, associatedDat
   return openGcm(key, decodeEnvelope(Suite.A256GCM, envelope), associatedData)
 }
 
+/** The same of a text in UTF-8. The bytes that it is read from are overwritten: the text itself cannot be. */
+export function decryptText(key: DataKey, envelope: Uint8Array, associatedData: Uint8Array): string {
+  const bytes = decryptContent(key, envelope, associatedData)
+  try {
+    return bytes.toString('utf8')
+  } finally {
+    bytes.fill(0)
+  }
+}
+
 /** AES-256-GCM encryption, returning `nonce ‖ ciphertext ‖ tag`. */
 export function sealGcm(key: KeyObject, plaintext: Uint8Array, associatedData: Uint8Array): Buffer {
   const nonce = randomBytes(NONCE_BYTES)

@@ -24,6 +24,11 @@ export type Suite = (typeof Suite)[keyof typeof Suite]
 
 export const HEADER_BYTES = 2
 
+/** The suite's name in {@link Suite}; 'UNKNOWN' for a byte that stands for none. */
+export function suiteName(envelope: Uint8Array): string {
+  return Object.entries(Suite).find(([, suite]) => suite === envelope[1])?.[0] ?? 'UNKNOWN'
+}
+
 /** Joins header and payload parts into the bytes that are stored. */
 export function encodeEnvelope(suite: Suite, ...payload: Uint8Array[]): Buffer {
   return Buffer.concat([Uint8Array.of(FORMAT, suite), ...payload])
@@ -31,7 +36,7 @@ export function encodeEnvelope(suite: Suite, ...payload: Uint8Array[]): Buffer {
 
 /** Returns the payload behind the header, or refuses an unknown format or another suite. */
 export function decodeEnvelope(suite: Suite, envelope: Uint8Array): Buffer {
-  if (envelope.length < HEADER_BYTES || envelope[0] !== FORMAT || envelope[1] !== suite) {
+  if (envelope[0] !== FORMAT || envelope[1] !== suite) {
     throw new DecryptionError()
   }
   return Buffer.from(envelope.buffer, envelope.byteOffset + HEADER_BYTES, envelope.byteLength - HEADER_BYTES)

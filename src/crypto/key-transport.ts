@@ -4,6 +4,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPair,
+  type KeyObject,
   publicEncrypt,
   webcrypto
 } from 'node:crypto'
@@ -41,6 +42,21 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
 }
 
 /**
+ * OpenSSL reads the key in front and ignores what follows it, which would be no part of what was meant. RSA keys of the
+ * sizes here have two bytes of length (X.690, section 8.1.3.5).
+ *
+ * @throws RangeError for bytes that end before that
+ */
+function isWholeDer(der: Buffer): boolean {
+  return der[1] === 0x82 && der.readUInt16BE(2) === der.length - 4
+}
+
+function parsePrivateKey(der: Buffer): KeyObject {
+  if (!isWholeDer(der)) throw new DecryptionError()
+  return createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+}
+
+/**
  * Fingerprint of the public half that belongs to a private key: whether it is the one that it should be.
  *
  * @param privateKey DER PKCS#8, which stays as it is
@@ -48,18 +64,28 @@ export function fingerprint(publicKey: Uint8Array): Buffer {
  */
 export function fingerprintOfPrivateKey(privateKey: Buffer): Buffer {
   try {
-    const parsed = createPrivateKey({ key: privateKey, type: 'pkcs8', format: 'der' })
-    return fingerprint(createPublicKey(parsed).export({ type: 'spki', format: 'der' }))
+    return fingerprint(createPublicKey(parsePrivateKey(privateKey)).export({ type: 'spki', format: 'der' }))
   } catch {
     throw new DecryptionError()
   }
 }
 
-/** @throws TypeError for a key that is not an RSA key */
+/**
+ * @param der SubjectPublicKeyInfo
+ * @throws TypeError for what is not an RSA key
+ */
 export function importPublicKey(der: Buffer): PublicKey {
-  const key = createPublicKey({ key: der, type: 'spki', format: 'der' })
-  if (key.asymmetricKeyType !== 'rsa') throw new TypeError('a conversation key is an RSA key')
+  const key = parsePublicKey(der)
+  if (key?.asymmetricKeyType !== 'rsa') throw new TypeError('a conversation key is an RSA key')
   return key as PublicKey
+}
+
+function parsePublicKey(der: Buffer): KeyObject | null {
+  try {
+    return isWholeDer(der) ? createPublicKey({ key: der, type: 'spki', format: 'der' }) : null
+  } catch {
+    return null
+  }
 }
 
 const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
@@ -71,7 +97,7 @@ const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
  */
 export function importPrivateKey(der: Buffer): PrivateKey {
   try {
-    const key = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+    const key = parsePrivateKey(der)
     if (key.asymmetricKeyType !== 'rsa') throw new DecryptionError()
     return key.toCryptoKey(OAEP, false, ['decrypt']) as PrivateKey
   } catch {
@@ -102,9 +128,18 @@ export function wrapDataKey(publicKey: PublicKey, dataKey: DataKey): Buffer {
  * @throws DecryptionError whatever went wrong: Node words OAEP failures in several ways
  */
 export async function unwrapDataKey(privateKey: PrivateKey, wrapped: Uint8Array): Promise<DataKey> {
-  const payload = decodeEnvelope(Suite.RSA_OAEP_256, wrapped)
+  const bytes = await openOaep(privateKey, decodeEnvelope(Suite.RSA_OAEP_256, wrapped))
   try {
-    return dataKeyFrom(new Uint8Array(await webcrypto.subtle.decrypt(OAEP, privateKey, payload)))
+    return dataKeyFrom(bytes)
+  } catch {
+    throw new DecryptionError()
+  }
+}
+
+/** Opens RSAES-OAEP with the parameters of {@link wrapDataKey}; the caller overwrites what it gets. */
+export async function openOaep(privateKey: PrivateKey, ciphertext: Uint8Array): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await webcrypto.subtle.decrypt(OAEP, privateKey, ciphertext))
   } catch {
     throw new DecryptionError()
   }

@@ -1,12 +1,12 @@
-import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { type PrivateKeyContext, privateKeyAssociatedData } from './associated-data.js'
 import { openGcm, sealGcm } from './content-encryption.js'
 import { decodeEnvelope, encodeEnvelope, Suite } from './envelope.js'
-import { DecryptionError } from './errors.js'
+import { deriveKey } from './key-derivation.js'
 import type { MasterSecret } from './keys.js'
 
 const SALT_BYTES = 32
-const INFO = 'conclave/private-key-wrap/1'
+const INFO = Buffer.from('conclave/private-key-wrap/1', 'ascii')
 
 /** Of a wrapping without its header: salt, nonce and tag. */
 export const WRAPPING_OVERHEAD_BYTES = SALT_BYTES + 12 + 16
@@ -21,7 +21,7 @@ export const WRAPPING_OVERHEAD_BYTES = SALT_BYTES + 12 + 16
  */
 export function wrapPrivateKey(secret: MasterSecret, privateKey: Uint8Array, context: PrivateKeyContext): Buffer {
   const salt = randomBytes(SALT_BYTES)
-  const sealed = sealGcm(wrappingKey(secret, salt), privateKey, privateKeyAssociatedData(context))
+  const sealed = sealGcm(deriveKey(secret, salt, INFO), privateKey, privateKeyAssociatedData(context))
   return encodeEnvelope(Suite.HKDF_SHA256_A256GCM, salt, sealed)
 }
 
@@ -31,16 +31,6 @@ export function wrapPrivateKey(secret: MasterSecret, privateKey: Uint8Array, con
  */
 export function unwrapPrivateKey(secret: MasterSecret, wrapped: Uint8Array, context: PrivateKeyContext): Buffer {
   const payload = decodeEnvelope(Suite.HKDF_SHA256_A256GCM, wrapped)
-  if (payload.length < SALT_BYTES) throw new DecryptionError()
-  const key = wrappingKey(secret, payload.subarray(0, SALT_BYTES))
+  const key = deriveKey(secret, payload.subarray(0, SALT_BYTES), INFO)
   return openGcm(key, payload.subarray(SALT_BYTES), privateKeyAssociatedData(context))
-}
-
-function wrappingKey(secret: MasterSecret, salt: Uint8Array): KeyObject {
-  const bytes = new Uint8Array(hkdfSync('sha256', secret, salt, INFO, 32))
-  try {
-    return createSecretKey(bytes)
-  } finally {
-    bytes.fill(0)
-  }
 }

@@ -3,6 +3,8 @@ import { MikroORM } from '@mikro-orm/postgresql'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../log.js'
+import { compileEntities } from './compile-entities.js'
+import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
 
 /**
@@ -17,7 +19,8 @@ export interface Statement {
 }
 
 const LOOK_UP_CONNECTIONS = 2
-const CONNECT_MS = 10_000
+/** For a connection: a new one, or one that others have. Who has waited that long is told to try again. */
+const WAITING = { connectionTimeoutMillis: 4_000, keepAlive: true }
 
 /** The database: an ORM for everything off the hot paths, named statements on them, one pool. */
 export class Database {
@@ -31,22 +34,26 @@ export class Database {
     this.#lookUps = lookUps
   }
 
-  /** @param url `postgres://…`; @param poolMax connections at most */
-  static async open(url: string, poolMax: number, log: Logger): Promise<Database> {
+  /** @param poolMax connections at most */
+  static async open(login: DatabaseLogin, poolMax: number, log: Logger): Promise<Database> {
     const orm = await MikroORM.init({
-      clientUrl: url,
+      clientUrl: login.connectionString,
+      // The ORM takes no parameters of a URL, such as sslmode: the driver does.
+      driverOptions: { ...login, ...WAITING },
       entities,
       pool: { min: 0, max: poolMax },
       forceUtcTimezone: true,
       logger: (message) => log.debug(message)
     })
+    compileEntities(orm)
     const lookUps = new pg.Pool({
-      connectionString: url,
-      max: LOOK_UP_CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_MS
+      ...login,
+      ...WAITING,
+      max: LOOK_UP_CONNECTIONS
     })
-    lookUps.on('error', (error) => log.warn({ reason: error.message }, 'connection lost'))
-    return new Database(orm, await orm.em.getDriver().getConnection().getNativeClient(), lookUps)
+    const pool: pg.Pool = await orm.em.getDriver().getConnection().getNativeClient()
+    for (const each of [pool, lookUps]) hearOfLostConnections(each, log)
+    return new Database(orm, pool, lookUps)
   }
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
@@ -104,6 +111,15 @@ export class Database {
     await this.#orm.close(true)
     await this.#lookUps.end()
   }
+}
+
+/**
+ * A pool listens to its connections while nobody has them. One that is lost between two statements of a transaction
+ * would end the process, if nobody else did.
+ */
+function hearOfLostConnections(pool: pg.Pool, log: Logger): void {
+  pool.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
+  pool.on('connect', (client) => client.on('error', () => {}))
 }
 
 /**

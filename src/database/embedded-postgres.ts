@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
@@ -7,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { StartError } from '../start-error.js'
+import { type DatabaseRole, ensureDatabaseRoles } from './database-roles.js'
 import { type PostgresBinaries, prepareBinaries } from './postgres-binaries.js'
 import { canEnter, type PostgresOwner, postgresOwner, ROOT_STORE } from './postgres-owner.js'
 
@@ -20,6 +22,10 @@ import { canEnter, type PostgresOwner, postgresOwner, ROOT_STORE } from './postg
 export interface EmbeddedPostgres {
   /** Connection URL of the superuser `conclave` and the database `conclave`. */
   url: string
+  /** Of the login that is a member of `conclave_api` and nothing else. */
+  apiUrl: string
+  /** Likewise of `conclave_worker`. */
+  workerUrl: string
   /** Folder of the cluster: below the data folder, or where a symbolic link in it points. */
   folder: string
   stop(): Promise<void>
@@ -75,7 +81,7 @@ export async function joinEmbeddedPostgres(dataDir: string, password: string): P
   const folder = clusterFolder(dataDir, postgresOwner(join(dataDir, 'postgres')))
   const port = runningPort(folder)
   if (port === null) return await startEmbeddedPostgres(dataDir, password)
-  return { url: connectionUrl({ password }, port, DATABASE), folder, stop: async () => {} }
+  return { ...(await openLogins({ password }, port)), folder, stop: async () => {} }
 }
 
 interface Cluster {
@@ -89,7 +95,7 @@ async function openEmbeddedPostgres(cluster: Cluster, port: number, lock: pg.Cli
   const found = await lock.query('select from pg_database where datname = $1', [DATABASE])
   if (found.rowCount === 0) await lock.query(`create database ${DATABASE}`)
   return {
-    url: connectionUrl(cluster, port, DATABASE),
+    ...(await openLogins(cluster, port)),
     folder: cluster.folder,
     async stop() {
       // The lock is held until the server itself ends it: nobody adopts a server that is being stopped.
@@ -214,8 +220,40 @@ async function takeRunningLock(cluster: Cluster, port: number, dataDir: string):
   throw new StartError(`Another Conclave is running on ${dataDir}. Stop it, or set DATA_DIR to another folder.`)
 }
 
-function connectionUrl(cluster: Pick<Cluster, 'password'>, port: number, database: string): string {
-  return `postgres://${USER}:${encodeURIComponent(cluster.password)}@127.0.0.1:${port}/${database}`
+/** Makes a login for each role where it is missing: API, worker and migrations are three from the first start on. */
+async function openLogins(
+  cluster: Pick<Cluster, 'password'>,
+  port: number
+): Promise<Pick<EmbeddedPostgres, 'url' | 'apiUrl' | 'workerUrl'>> {
+  const url = connectionUrl(cluster, port, DATABASE)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await ensureDatabaseRoles(client)
+    const apiUrl = await openLogin(client, cluster, port, 'conclave_api')
+    const workerUrl = await openLogin(client, cluster, port, 'conclave_worker')
+    return { url, apiUrl, workerUrl }
+  } finally {
+    await client.end()
+  }
+}
+
+async function openLogin(
+  client: pg.Client,
+  cluster: Pick<Cluster, 'password'>,
+  port: number,
+  role: DatabaseRole
+): Promise<string> {
+  const user = `${role}_login`
+  // Follows from the superuser's, which cannot be told from it: there is one secret to keep.
+  const password = createHmac('sha256', cluster.password).update(user).digest('base64url')
+  const found = await client.query('select from pg_roles where rolname = $1', [user])
+  if (found.rowCount === 0) await client.query(`create role ${user} login password '${password}' in role ${role}`)
+  return connectionUrl({ password }, port, DATABASE, user)
+}
+
+function connectionUrl(cluster: Pick<Cluster, 'password'>, port: number, database: string, user = USER): string {
+  return `postgres://${user}:${encodeURIComponent(cluster.password)}@127.0.0.1:${port}/${database}`
 }
 
 async function freePort(): Promise<number> {

@@ -5,14 +5,14 @@ import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { type Activity, parseActivity } from './activity.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { requireUnexpired } from './message-stream.js'
 import { readLog } from './read-log.js'
+import { POLL_MS } from './slow-poll.js'
 
 /** Who has said nothing for so long types no more. */
 export const TYPING_MS = 6_000
 
-type StreamServices = Pick<Services, 'database' | 'signals' | 'clock'>
+type StreamServices = Pick<Services, 'database' | 'signals' | 'memberships' | 'clock'>
 
 /**
  * What others do in a conversation, from now on: typing, which ends by itself, and read marks, the viewer's own from
@@ -28,13 +28,17 @@ export async function activityStream(
 ): Promise<AsyncIterableIterator<Activity>> {
   const alarm = new Alarm()
   const state = new ActivityState(services, viewer)
+  const noteRemoval = () => {
+    state.mayBeRemoved = true
+    alarm.ring()
+  }
   const ends = [
     services.signals.subscribe(`activity:${conversationId}`, (payload) => {
       if (payload !== undefined && state.note(payload)) alarm.ring()
     }),
-    services.signals.subscribe(`user:${viewer.id}`, () => {
-      state.mayBeRemoved = true
-      alarm.ring()
+    services.signals.subscribe(`user:${viewer.id}`, noteRemoval),
+    services.memberships.watchOne({ conversationId, userId: viewer.id }, (isMember) => {
+      if (!isMember) noteRemoval()
     })
   ]
   const release = () => ends.forEach((end) => void end())
@@ -55,18 +59,15 @@ async function* follow(
   alarm: Alarm,
   signal: AbortSignal
 ): AsyncGenerator<Activity> {
-  let lookedAt = performance.now()
   while (!signal.aborted) {
     alarm.reset()
     requireUnexpired(services, viewer)
-    // However often something happens: the signal of a removal may be lost.
-    if (state.mayBeRemoved || performance.now() - lookedAt > POLL_MS) {
+    if (state.mayBeRemoved) {
       state.mayBeRemoved = false
-      lookedAt = performance.now()
       if (!(await isMember(services, viewer, conversationId))) return await end(services, viewer, conversationId)
     }
     for (let activity = state.take(); activity && !state.mayBeRemoved; activity = state.take()) yield activity
-    await alarm.wait(Math.min(POLL_MS + 1, state.nextEndMs()), signal)
+    await alarm.wait(Math.min(POLL_MS, state.nextEndMs()), signal)
   }
 }
 

@@ -1,9 +1,10 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { z } from 'zod'
+import type { Clock } from '../clock.js'
 import { NotFound, RateLimited } from '../errors.js'
 import { isUserId } from '../identity/user-id.js'
 import type { Viewer } from '../identity/viewer.js'
 import { memberRole } from '../membership/roles.js'
+import { type Buckets, MemoryBuckets } from '../rate-limits/buckets.js'
 import type { Services } from '../services.js'
 
 /** What somebody does in a conversation at this moment: never stored. */
@@ -11,22 +12,20 @@ export type Activity =
   | { kind: 'TYPING'; userId: string; typing: boolean }
   | { kind: 'READ'; userId: string; sequence: number }
 
-/** So many in so many seconds, of one member in one conversation, in one process. */
-const [OFTEN, SECONDS] = [10, 5]
+/** Of one member in one conversation, in one process. */
+const ALLOWANCE = { tokens: 10, periodMs: 5_000 }
 
 /** Tells members what others do, as often as they may. */
 export class ActivityLimit {
-  readonly #limiter = new RateLimiterMemory({ points: OFTEN, duration: SECONDS })
+  readonly #buckets: Buckets
+
+  constructor(clock: Clock) {
+    this.#buckets = new MemoryBuckets(clock)
+  }
 
   /** @returns 0, or after how many milliseconds it may be told */
   async waitMs(viewer: Viewer, conversationId: string): Promise<number> {
-    try {
-      await this.#limiter.consume(`${conversationId} ${viewer.id}`)
-      return 0
-    } catch (refused) {
-      if (!(refused instanceof RateLimiterRes)) throw refused
-      return Math.max(1, refused.msBeforeNext)
-    }
+    return await this.#buckets.take(`${conversationId} ${viewer.id}`, ALLOWANCE)
   }
 }
 

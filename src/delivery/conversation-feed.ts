@@ -87,7 +87,7 @@ export class ConversationFeed {
         await this.#advance()
       }
     } catch (error) {
-      this.#services.log.warn({ reason: (error as Error).message }, 'feed of a conversation failed')
+      this.#services.log.warn({ reason: error }, 'feed of a conversation failed')
       // Each finds out alone: its own reading fails as well, or it does not.
       this.#dismissAll('BEHIND')
     } finally {

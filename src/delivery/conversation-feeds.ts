@@ -2,11 +2,7 @@ import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import { ConversationFeed } from './conversation-feed.js'
 import type { Departure, Follower } from './follower.js'
-
-/** A slow poll makes good for signals that were lost. */
-export const POLL_MS = 5_000
-/** Feeds that one statement asks about. */
-const POLLED = 1_000
+import { SlowPoll } from './slow-poll.js'
 
 export const FIND_ENDS: Statement = {
   name: 'find-ends-of-logs',
@@ -17,18 +13,23 @@ type FeedServices = Pick<Services, 'database' | 'signals' | 'clock' | 'log'>
 
 interface Entry {
   feed: ConversationFeed
-  unsubscribe: () => void
+  /** What has it woken and polled. */
+  ends: (() => void)[]
 }
 
 /** The feeds of this process: one for each conversation that somebody follows in it. */
 export class ConversationFeeds {
   readonly #services: FeedServices
   readonly #entries = new Map<string, Entry>()
-  #opened: string[] = []
-  #timer: NodeJS.Timeout | null = null
+  /** Finds the logs that have gone on although nobody was told. */
+  readonly #poll: SlowPoll<number>
 
   constructor(services: FeedServices) {
     this.#services = services
+    this.#poll = new SlowPoll(
+      (ids) => this.#findEnds(ids),
+      (error) => services.log.warn({ reason: error }, 'the ends of logs could not be looked at')
+    )
   }
 
   /**
@@ -44,34 +45,24 @@ export class ConversationFeeds {
   #open(conversationId: string, position: number): Entry {
     const feed = new ConversationFeed(this.#services, conversationId, position, () => this.#close(conversationId))
     // Before anything is read: whatever commits after the read wakes the feed again.
-    const unsubscribe = this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake())
-    const entry = { feed, unsubscribe }
+    const ends = [
+      this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake()),
+      this.#poll.watch(conversationId, (lastChange) => feed.poll(lastChange))
+    ]
+    const entry = { feed, ends }
     this.#entries.set(conversationId, entry)
-    this.#timer ??= setInterval(() => void this.#poll([...this.#entries.keys()]), POLL_MS).unref()
     // What happened before it listened. Many are opened at once, and asked about in one statement.
-    if (this.#opened.push(conversationId) === 1) setImmediate(() => void this.#poll(this.#opened.splice(0)))
+    this.#poll.askSoon(conversationId)
     return entry
   }
 
   #close(conversationId: string): void {
-    this.#entries.get(conversationId)?.unsubscribe()
+    for (const end of this.#entries.get(conversationId)?.ends ?? []) end()
     this.#entries.delete(conversationId)
-    if (this.#entries.size > 0 || !this.#timer) return
-    clearInterval(this.#timer)
-    this.#timer = null
   }
 
-  /** Finds the logs that have gone on although nobody was told. */
-  async #poll(ids: string[]): Promise<void> {
-    for (let from = 0; from < ids.length; from += POLLED) {
-      const asked = ids.slice(from, from + POLLED)
-      try {
-        const rows = await this.#services.database.run<{ id: string; lastChange: number }>(FIND_ENDS, [asked])
-        const ends = new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
-        for (const id of asked) this.#entries.get(id)?.feed.poll(ends.get(id))
-      } catch (error) {
-        this.#services.log.warn({ reason: (error as Error).message }, 'the ends of logs could not be looked at')
-      }
-    }
+  async #findEnds(ids: string[]): Promise<Map<string, number>> {
+    const rows = await this.#services.database.run<{ id: string; lastChange: number }>(FIND_ENDS, [ids])
+    return new Map(rows.map(({ id, lastChange }) => [id, lastChange]))
   }
 }

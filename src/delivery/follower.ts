@@ -61,3 +61,14 @@ export class Follower {
     else this.position = change
   }
 }
+
+/** Whoever has no room reads nothing: each of many who stand still would hold what it has read. */
+export async function untilRoom(consumer: LiveConsumer | null, signal: AbortSignal): Promise<void> {
+  if (!consumer) return
+  const { promise: gone, resolve: leave } = Promise.withResolvers<void>()
+  const onAbort = () => leave()
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) leave()
+  await Promise.race([consumer.room(), gone])
+  signal.removeEventListener('abort', onAbort)
+}

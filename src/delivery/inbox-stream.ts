@@ -1,15 +1,15 @@
-import type { Statement } from '../database/database.js'
 import { BadUserInput } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { ConversationLog, type LogRange, type MessageEvent } from './conversation-log.js'
-import { Follower, type LiveConsumer } from './follower.js'
+import { Follower, type LiveConsumer, untilRoom } from './follower.js'
+import type { Membership, MembershipDigest } from './memberships.js'
 import { requirePast, requireUnexpired } from './message-stream.js'
+import { POLL_MS } from './slow-poll.js'
 
-type StreamServices = Pick<Services, 'database' | 'signals' | 'feeds' | 'clock'>
+type StreamServices = Pick<Services, 'database' | 'signals' | 'feeds' | 'memberships' | 'clock'>
 
 /** Where a client goes on in one conversation: the change that it has seen last. */
 export interface ResumePoint {
@@ -50,23 +50,6 @@ export async function inboxStream(
   }
 }
 
-export const MEMBERSHIPS_TO_FOLLOW: Statement = {
-  name: 'memberships-to-follow',
-  text: `
-    select c.id as "conversationId", c.last_change::float8 as "lastChange", m.joined_change::float8 as "joinedChange",
-           m.visible_after as "visibleAfter"
-      from members m join conversations c on c.id = m.conversation_id and c.deleted_at is null
-     where m.user_id = $1`
-}
-
-interface Membership {
-  conversationId: string
-  lastChange: number
-  /** The latest change when the viewer joined. */
-  joinedChange: number
-  visibleAfter: number
-}
-
 interface Followed {
   log: ConversationLog
   joinedChange: number
@@ -81,24 +64,31 @@ class Inbox {
   readonly #consumer: LiveConsumer | null
   readonly #alarm = new Alarm()
   readonly #followed = new Map<string, Followed>()
-  readonly #unsubscribe: () => void
+  readonly #ends: (() => void)[]
   /** Whether the viewer may have joined or left a conversation. */
   #membershipsWoken = false
-  #lookedAt = performance.now()
+  /** Of the memberships that were read last. */
+  #digest: MembershipDigest = null
 
   constructor(services: StreamServices, viewer: Viewer, consumer: LiveConsumer | null) {
     this.#services = services
     this.#viewer = viewer
     this.#consumer = consumer
-    // Before the memberships are read: one that changes after that wakes it.
-    this.#unsubscribe = services.signals.subscribe(`user:${viewer.id}`, () => {
+    const wake = () => {
       this.#membershipsWoken = true
       this.#alarm.ring()
-    })
+    }
+    // Before the memberships are read: one that changes after that wakes it.
+    this.#ends = [
+      services.signals.subscribe(`user:${viewer.id}`, wake),
+      services.memberships.watchAll(viewer.id, (digest) => {
+        if (digest !== this.#digest) wake()
+      })
+    ]
   }
 
   async begin(points: Map<string, number>, fromJoining: boolean): Promise<void> {
-    const memberships = await this.#memberships()
+    const memberships = await this.#readMemberships()
     for (const { conversationId, lastChange } of memberships)
       requirePast('resume', points.get(conversationId) ?? 0, lastChange)
     for (const membership of memberships) {
@@ -112,15 +102,18 @@ class Inbox {
     while (!signal.aborted) {
       this.#alarm.reset()
       requireUnexpired(this.#services, this.#viewer)
-      if (this.#membershipsWoken || performance.now() - this.#lookedAt > POLL_MS) await this.#look()
+      if (this.#membershipsWoken) await this.#look()
       // A batch of each in turn: one that is far behind does not hold up the others.
-      for (const followed of this.#behind()) yield* this.#catchUp(followed)
+      for (const followed of this.#behind()) {
+        await untilRoom(this.#consumer, signal)
+        yield* this.#catchUp(followed)
+      }
       if (this.#behind().length === 0 && !this.#membershipsWoken) await this.#alarm.wait(POLL_MS, signal)
     }
   }
 
   close(): void {
-    this.#unsubscribe()
+    for (const end of this.#ends) end()
     for (const id of [...this.#followed.keys()]) this.#unfollow(id)
   }
 
@@ -167,15 +160,17 @@ class Inbox {
   /** Looks at what the viewer is in now, and at where each of them stands: one statement, however many they are. */
   async #look(): Promise<void> {
     this.#membershipsWoken = false
-    this.#lookedAt = performance.now()
-    const memberships = await this.#memberships()
+    const memberships = await this.#readMemberships()
     const present = new Set(memberships.map(({ conversationId }) => conversationId))
     for (const id of this.#followed.keys()) if (!present.has(id)) this.#unfollow(id)
     for (const membership of memberships) {
       const { conversationId, joinedChange } = membership
-      // Out and in again in between: what happened while the viewer was out is not the viewer's.
-      if (this.#followed.get(conversationId)?.joinedChange === joinedChange) continue
-      this.#follow(membership, { after: joinedChange, horizon: joinedChange })
+      const known = this.#followed.get(conversationId)
+      if (known?.joinedChange === joinedChange) continue
+      // Out and in again in between: what happened while the viewer was out is not the viewer's. Where the log was read
+      // past the joining before that was known, nothing of it comes twice.
+      const after = Math.max(joinedChange, known ? positionOf(known) : 0)
+      this.#follow(membership, { after, horizon: after })
     }
   }
 
@@ -192,7 +187,13 @@ class Inbox {
     followed?.follower?.leave('GONE')
   }
 
-  async #memberships(): Promise<Membership[]> {
-    return await this.#services.database.run<Membership>(MEMBERSHIPS_TO_FOLLOW, [this.#viewer.id])
+  async #readMemberships(): Promise<Membership[]> {
+    const { memberships, digest } = await this.#services.memberships.read(this.#viewer.id)
+    this.#digest = digest
+    return memberships
   }
+}
+
+function positionOf({ log, follower }: Followed): number {
+  return follower?.position ?? log.position
 }

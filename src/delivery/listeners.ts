@@ -72,7 +72,7 @@ export class Listeners {
     try {
       wake()
     } catch (error) {
-      this.#log.error({ reason: (error as Error).message }, 'listener to signals failed')
+      this.#log.error({ reason: error }, 'listener to signals failed')
     }
   }
 }

@@ -3,10 +3,10 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { ConversationLog, type MessageEvent } from './conversation-log.js'
-import { Follower, type LiveConsumer } from './follower.js'
+import { Follower, type LiveConsumer, untilRoom } from './follower.js'
 import { readLog } from './read-log.js'
+import { POLL_MS } from './slow-poll.js'
 
 type StreamServices = Pick<Services, 'database' | 'signals' | 'feeds' | 'clock'>
 
@@ -47,7 +47,7 @@ async function* deliver(
   while (!signal.aborted) {
     if ((yield* catchUp(services, viewer, log)) === 'DELETED') return
     if (!(await follow(services, viewer, log, consumer, signal))) return
-    if (consumer) await untilRoom(consumer, signal)
+    await untilRoom(consumer, signal)
   }
 }
 
@@ -100,16 +100,6 @@ async function follow(
   if (departure === 'EXPIRED') throw expired()
   log.moveTo(follower.position)
   return departure === 'BEHIND'
-}
-
-/** Whoever has no room reads nothing: each of many who stand still would hold what it has read. */
-async function untilRoom(consumer: LiveConsumer, signal: AbortSignal): Promise<void> {
-  const { promise: gone, resolve: leave } = Promise.withResolvers<void>()
-  const onAbort = () => leave()
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) leave()
-  await Promise.race([consumer.room(), gone])
-  signal.removeEventListener('abort', onAbort)
 }
 
 /** @throws BadUserInput naming `field` for a cursor of something that has not happened yet */

@@ -4,8 +4,8 @@ import { findKeyOperation, type KeyOperation } from '../key-life/key-operations.
 import type { Services } from '../services.js'
 import { abortable } from './abortable.js'
 import { Alarm } from './alarm.js'
-import { POLL_MS } from './conversation-feeds.js'
 import { requireUnexpired } from './message-stream.js'
+import { POLL_MS } from './slow-poll.js'
 
 /**
  * An operation on keys as it stands now, and again whenever it has moved on, until it has finished.

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log.js'
-import { ALL_KEYS, isKeyTopic, SEPARATOR, type Signal, type Topic } from './signals.js'
+import { ALL_KEYS, formatSignal, isKeyTopic, type Signal, type Topic } from './signals.js'
 
 /** Signals that wait for a connection, at most: more of them say no more than a poll finds. */
 const MAX_UNSENT = 10_000
@@ -58,7 +58,7 @@ export class Outbox {
   #add(signal: Signal): void {
     const { topic, payload } = signal
     if (payload !== undefined && !this.#isOpen) return
-    const key = payload === undefined ? topic : topic + SEPARATOR + payload
+    const key = formatSignal(signal)
     // The latest of several comes last: a state that was taken back and taken up again.
     if (!this.#unsent.delete(key) && this.#unsent.size >= MAX_UNSENT) {
       if (isKeyTopic(topic)) this.#unsent.set(ALL_KEYS, { topic: ALL_KEYS })
@@ -79,7 +79,7 @@ export class Outbox {
       (error: Error) => {
         this.#sending = null
         for (const signal of batch) if (isKeyTopic(signal.topic)) this.#add(signal)
-        this.#log.warn({ reason: error.message }, 'signals could not be sent')
+        this.#log.warn({ reason: error }, 'signals could not be sent')
         this.#startTimer()
       }
     )

@@ -1,10 +1,11 @@
 import pLimit from 'p-limit'
 import pg, { type QueryConfig } from 'pg'
+import type { DatabaseLogin } from '../database/database-login.js'
 import type { Logger } from '../log.js'
 import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
-import { SEPARATOR, type Signal, type Signals, type Topic, type Wake } from './signals.js'
+import { formatSignal, parseSignal, type Signal, type Signals, type Topic, type Wake } from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
@@ -23,7 +24,7 @@ const CONNECTION = {
  */
 export class PostgresSignals implements Signals {
   readonly carrier = 'PostgreSQL'
-  readonly #url: string
+  readonly #login: DatabaseLogin
   readonly #log: Logger
   readonly #listeners: Listeners
   readonly #outbox: Outbox
@@ -37,15 +38,15 @@ export class PostgresSignals implements Signals {
   #reconnect: NodeJS.Timeout | null = null
   #closed = false
 
-  private constructor(url: string, log: Logger) {
-    this.#url = url
+  private constructor(login: DatabaseLogin, log: Logger) {
+    this.#login = login
     this.#log = log
     this.#listeners = new Listeners(log)
     this.#outbox = new Outbox((batch) => this.#send(batch), log)
   }
 
-  static async open(url: string, log: Logger): Promise<PostgresSignals> {
-    const signals = new PostgresSignals(url, log)
+  static async open(login: DatabaseLogin, log: Logger): Promise<PostgresSignals> {
+    const signals = new PostgresSignals(login, log)
     try {
       await signals.#connect()
     } catch (error) {
@@ -80,9 +81,8 @@ export class PostgresSignals implements Signals {
   }
 
   async #send(batch: Signal[]): Promise<void> {
-    const texts = batch.map(({ topic, payload }) => (payload === undefined ? topic : topic + SEPARATOR + payload))
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    await this.#query({ name: 'notify', text, values: [CHANNEL, texts] })
+    await this.#query({ name: 'notify', text, values: [CHANNEL, batch.map(formatSignal)] })
   }
 
   async #query(statement: QueryConfig): Promise<void> {
@@ -93,13 +93,12 @@ export class PostgresSignals implements Signals {
   }
 
   #receive(text: string): void {
-    const end = text.indexOf(SEPARATOR)
-    if (end < 0) this.#listeners.wake(text as Topic)
-    else this.#listeners.wake(text.slice(0, end) as Topic, text.slice(end + SEPARATOR.length))
+    const { topic, payload } = parseSignal(text)
+    this.#listeners.wake(topic, payload)
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client({ ...CONNECTION, connectionString: this.#url })
+    const client = new pg.Client({ ...CONNECTION, ...this.#login })
     client.on('notification', ({ payload }) => this.#receive(payload ?? ''))
     client.on('error', () => {})
     client.on('end', () => this.#lost(client))

@@ -136,7 +136,7 @@ export class RedisSignals implements Signals {
       // Tried again with the next connection, or the next beat: Redis may be there, and not ready.
       (error: Error) => {
         this.#missesChannels = true
-        this.#log.debug({ reason: error.message }, 'signals could not be subscribed to')
+        this.#log.debug({ reason: error }, 'signals could not be subscribed to')
       }
     )
   }

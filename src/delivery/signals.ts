@@ -44,7 +44,19 @@ export interface Signals {
 }
 
 /** Between a topic and a payload in one text: ids hold spaces, and no control characters. */
-export const SEPARATOR = '\n'
+const SEPARATOR = '\n'
+
+/** Topic and payload in one text, for a carrier that has one channel for all. */
+export function formatSignal({ topic, payload }: Signal): string {
+  return payload === undefined ? topic : topic + SEPARATOR + payload
+}
+
+/** Whoever gets to the carrier can signal: the topic may be any text. */
+export function parseSignal(text: string): Signal {
+  const end = text.indexOf(SEPARATOR)
+  if (end < 0) return { topic: text as Topic }
+  return { topic: text.slice(0, end) as Topic, payload: text.slice(end + SEPARATOR.length) }
+}
 
 export const ALL_KEYS: KeyTopic = 'keys:*'
 

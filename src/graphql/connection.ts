@@ -1,8 +1,5 @@
 import { type ClassType, Field, Int, ObjectType } from 'type-graphql'
-import { BadUserInput } from '../errors.js'
-
-/** Items of one page at most. */
-export const MAX_PAGE = 200
+import { WEIGHT } from './weights.js'
 
 @ObjectType()
 export class PageInfo {
@@ -56,7 +53,7 @@ export function connectionTypes<Node extends object>(name: string, nodeType: () 
     @Field(() => PageInfo)
     pageInfo!: PageInfo
 
-    @Field(() => Int)
+    @Field(() => Int, { complexity: WEIGHT.count })
     totalCount(): Promise<number> {
       return this.count()
     }
@@ -97,10 +94,4 @@ export function toConnection<Node>(
     endCursor: edges.at(-1)?.cursor ?? null
   }
   return { edges, pageInfo, count }
-}
-
-/** @throws BadUserInput naming `field` for a page size that is not 1 to {@link MAX_PAGE} */
-export function requirePageSize(field: string, size: number): number {
-  if (size < 1 || size > MAX_PAGE) throw new BadUserInput(field, `A page has 1 to ${MAX_PAGE} items.`)
-  return size
 }

@@ -6,18 +6,6 @@ import type { FastifyInstance } from 'fastify'
 /** Where `npm run build` puts the console, beside the compiled sources. */
 const FOLDER = join(import.meta.dirname, '../../web')
 
-/** The console loads nothing from anywhere else and talks to nobody else. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'"
-].join('; ')
-
 const WITHOUT_CONSOLE =
   'Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n'
 
@@ -38,9 +26,6 @@ export async function serveConsole(app: FastifyInstance, development: boolean): 
     wildcard: false,
     cacheControl: false,
     setHeaders(reply, path) {
-      reply.header('content-security-policy', CONTENT_SECURITY_POLICY)
-      reply.header('x-content-type-options', 'nosniff')
-      reply.header('referrer-policy', 'no-referrer')
       // The names of assets change with what is in them.
       if (path.startsWith(join(FOLDER, 'assets'))) {
         reply.header('cache-control', 'public, max-age=31536000, immutable')

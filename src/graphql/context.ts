@@ -10,6 +10,8 @@ export interface Context {
   /** Null for a request without a token. */
   viewer: Viewer | null
   services: Services
+  /** IP address that the request came from, as far as trusted proxies tell; null where it does not matter. */
+  address: string | null
   readonly loaders: Loaders
   /** What is shown, where it does not depend on the viewer. */
   sight?: Sight | undefined
@@ -30,10 +32,14 @@ export interface ResultSink {
 }
 
 /** @param authorization value of the Authorization header, or of `connectionParams.authorization` */
-export async function createContext(services: Services, authorization: string | undefined): Promise<Context> {
+export async function createContext(
+  services: Services,
+  authorization: string | undefined,
+  address: string | null = null
+): Promise<Context> {
   const viewer = authorization === undefined ? null : await services.authenticate(authorization)
   if (viewer) await services.users.see(viewer)
-  return contextOf(services, viewer)
+  return contextOf(services, viewer, { address })
 }
 
 /**
@@ -43,12 +49,13 @@ export async function createContext(services: Services, authorization: string | 
 export function contextOf(
   services: Services,
   viewer: Viewer | null,
-  { sink, sight }: { sink?: ResultSink; sight?: Sight } = {}
+  { sink, sight, address = null }: { sink?: ResultSink; sight?: Sight; address?: string | null } = {}
 ): Context {
   let loaders: Loaders | undefined
   return {
     viewer,
     services,
+    address,
     // Most subscriptions never use their own.
     get loaders() {
       loaders ??= sight ? createLoaders(services, null, sight) : createLoaders(services, viewer)

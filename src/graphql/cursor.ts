@@ -6,20 +6,40 @@ import { isConversationId } from './ids.js'
 /** What a cursor counts. One kind is not accepted in the place of another. */
 export type CursorKind = 'message' | 'event' | 'member' | 'conversation' | 'key' | 'key-event'
 
+/** In the one way that a number is written here: `007` would be a second cursor of the same place. */
+const COUNT = /^(0|[1-9]\d{0,14})$/
+
 /** Whether a text is a position of a list of this kind: a number, or a time and an id. */
 const IS_POSITION: Record<CursorKind, (text: string) => boolean> = {
-  message: (text) => /^\d{1,10}$/.test(text) && Number(text) < 2 ** 31,
-  event: (text) => /^\d{1,15}$/.test(text),
+  message: (text) => isCount(text, 2 ** 31 - 1),
+  event: (text) => isCount(text),
   member: (text) => hasTime(text, isUserId),
   conversation: (text) => hasTime(text, isConversationId),
-  key: (text) => /^\d{1,9}$/.test(text.slice(37)) && text[36] === ' ' && isConversationId(text.slice(0, 36)),
-  // The place in one conversation, or in each of the chains.
-  'key-event': (text) => /^\d{1,15}( \d{1,15}){15}$|^\d{1,15}$/.test(text)
+  key: (text) => isCount(text.slice(37), 999_999_999) && text[36] === ' ' && isConversationId(text.slice(0, 36)),
+  'key-event': isKeyEventPosition
 }
 
+function isCount(text: string, max = Number.MAX_SAFE_INTEGER): boolean {
+  return COUNT.test(text) && Number(text) <= max
+}
+
+/** The place in one conversation, or in each of the sixteen chains. */
+function isKeyEventPosition(text: string): boolean {
+  const places = text.split(' ', 17)
+  return (places.length === 1 || places.length === 16) && places.every((place) => isCount(place))
+}
+
+/** A time as `toISOString` has it, of the years that PostgreSQL takes as well. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
 function hasTime(text: string, isId: (id: string) => boolean): boolean {
-  const [time = '', ...id] = text.split(' ')
-  return !Number.isNaN(Date.parse(time)) && isId(id.join(' '))
+  const time = text.slice(0, 24)
+  return TIME.test(time) && isCanonicalTime(time) && text[24] === ' ' && isId(text.slice(25))
+}
+
+function isCanonicalTime(time: string): boolean {
+  const instant = new Date(time)
+  return !Number.isNaN(instant.getTime()) && instant.toISOString() === time
 }
 
 const VERSION = 1

@@ -2,8 +2,10 @@ import { hash } from 'node:crypto'
 import type { DocumentStore as ApolloDocumentStore } from '@apollo/server'
 import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, specifiedRules, validate } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import { ConclaveError, QueryTooComplex } from '../errors.js'
 import type { Settings } from '../services.js'
-import { extraRules } from './validation-rules.js'
+import { requireWithinLimits } from './document-limits.js'
+import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 
 /** Of memory, as {@link documentBytes} reckons it: several hundred documents such as clients send. */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -26,27 +28,34 @@ export class DocumentStore {
   }
 
   /**
-   * Parses and validates what is not known yet.
+   * Parses what is not known yet, holds it to the limits, and validates it, in this order.
    *
    * @param schema the same every time
    * @returns the document, or what is wrong with it
    */
   prepare(
     schema: GraphQLSchema,
-    config: Pick<Settings, 'mode'>,
+    config: Pick<Settings, 'mode' | 'queryLimits'>,
     query: string
   ): DocumentNode | readonly [GraphQLError, ...GraphQLError[]] {
-    const key = hash('sha256', query)
-    const known = this.#documents.get(key)
-    if (known) return known
     try {
-      const document = parse(query)
-      const [first, ...more] = validate(schema, document, [...specifiedRules, ...extraRules(config)])
-      if (first) return [first, ...more]
+      const { characters } = config.queryLimits
+      if (query.length > characters) throw new QueryTooComplex('characters', characters, query.length)
+      const key = hash('sha256', query)
+      const known = this.#documents.get(key)
+      if (known) return known
+      const document = parseWithinLimits(query, config)
+      const rules = [...specifiedRules, ...extraRules(config)]
+      const [first, ...more] = validate(schema, document, rules, validationOptions(config))
+      // The second one would only say that there are too many.
+      if (first) return config.mode === 'production' ? [first] : [first, ...more]
       this.#documents.set(key, document)
       return document
     } catch (error) {
       if (error instanceof GraphQLError) return [error]
+      if (error instanceof ConclaveError) return [new GraphQLError(error.message, { originalError: error })]
+      // The parser and the rules call themselves for each level. Nothing else in here throws it.
+      if (error instanceof RangeError) return [new GraphQLError('The query is nested too deeply.')]
       throw error
     }
   }
@@ -64,6 +73,22 @@ export class DocumentStore {
       delete: async (key) => documents.delete(textHash(key))
     }
   }
+}
+
+/** The parser's words for too many tokens: it has no other sign of them. */
+const TOO_MANY_TOKENS = /^Syntax Error: Document contains more tha[nt] \d+ tokens/
+
+function parseWithinLimits(query: string, config: Pick<Settings, 'mode' | 'queryLimits'>): DocumentNode {
+  const { queryLimits } = config
+  let document: DocumentNode
+  try {
+    document = parse(query, parseOptions(config))
+  } catch (error) {
+    if (!TOO_MANY_TOKENS.test((error as Error).message)) throw error
+    throw new QueryTooComplex('tokens', queryLimits.tokens, queryLimits.tokens + 1)
+  }
+  requireWithinLimits(document, queryLimits)
+  return document
 }
 
 /**

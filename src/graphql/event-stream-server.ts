@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type ExecutionResult, execute, type GraphQLSchema, getOperationAST } from 'graphql'
-import { Unauthenticated } from '../errors.js'
+import { type ExecutionResult, type GraphQLSchema, getOperationAST } from 'graphql'
+import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
@@ -36,9 +36,10 @@ export function serveEventStreams(app: FastifyInstance, services: Services, sche
     if (!acceptsEvents(request)) return await refuseFormat(reply)
     let context: Context
     try {
-      context = await createContext(services, request.headers.authorization)
+      context = await createContext(services, request.headers.authorization, request.ip)
+      if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, request.ip)
     } catch (error) {
-      return await reply.code(error instanceof Unauthenticated ? 401 : 500).send({ errors: [format(error)] })
+      return await refuse(reply, error, format)
     }
     reply.hijack()
     await answer(new EventStream(reply.raw), schema, context, request.body, format, subscribers)
@@ -83,7 +84,8 @@ async function perform(
   const prepared = prepareOperation(schema, context, request)
   if (isRefusal(prepared)) return { errors: prepared }
   const operation = getOperationAST(prepared.document, prepared.operationName)
-  return operation?.operation === 'subscription' ? await subscribeOperation(prepared, format) : await execute(prepared)
+  if (operation?.operation === 'subscription') return await subscribeOperation(prepared, format)
+  return await context.services.executor.execute(prepared)
 }
 
 /** Takes the next event only when the client has room for it. */
@@ -113,6 +115,12 @@ class Subscribers {
 
 function isResults(result: ExecutionResult | Results): result is Results {
   return Symbol.asyncIterator in result
+}
+
+async function refuse(reply: FastifyReply, error: unknown, format: Format): Promise<FastifyReply> {
+  if (error instanceof RateLimited) reply.code(429).header('retry-after', Math.ceil(error.retryAfterMs / 1000))
+  else reply.code(error instanceof Unauthenticated ? 401 : 500)
+  return await reply.send({ errors: [format(error)] })
 }
 
 function acceptsEvents({ headers: { accept = '*/*' } }: FastifyRequest): boolean {

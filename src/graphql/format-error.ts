@@ -1,6 +1,12 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
+import { isDatabaseOutage } from '../database/outage.js'
 import { ConclaveError } from '../errors.js'
 import type { Logger } from '../log.js'
+import { faultOf } from '../reason-of.js'
+import { withoutValues } from './without-values.js'
+
+/** An outage seldom is over sooner. */
+const OUTAGE_RETRY_MS = 1_000
 
 /**
  * What a client sees of an error, over every transport alike: message, path, and a code of the closed list.
@@ -19,18 +25,21 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
   }
   if (located && isFaultOfRequest(located)) {
     // Production shows nothing of the schema that a client does not know already.
-    const message = hideSuggestions ? located.message.replace(/ ?Did you mean (.+?)\?$/, '') : located.message
+    const words = withoutValues(located.message)
+    const message = hideSuggestions ? words.replace(/ ?Did you mean (.+?)\?$/, '') : words
     return { message, ...place, extensions: { code: 'BAD_USER_INPUT' } }
   }
-  log.error({ ...reasonOf(original), path: located?.path }, 'internal error')
-  return { message: 'Something went wrong on our side. Try again.', ...place, extensions: { code: 'INTERNAL' } }
+  const reason = withoutResult(original)
+  const { name, stack } = faultOf(reason)
+  log.error({ name, reason, stack, path: located?.path }, 'internal error')
+  const retry = isDatabaseOutage(original) ? { retryAfterMs: OUTAGE_RETRY_MS } : {}
+  const extensions = { ...retry, code: 'INTERNAL' }
+  return { message: 'Something went wrong on our side. Try again.', ...place, extensions }
 }
 
 /** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */
-function reasonOf(error: unknown): { name: string; reason: string; stack?: string | undefined } {
-  if (error instanceof GraphQLError) return { name: error.name, reason: 'a result does not fit its type' }
-  if (!(error instanceof Error)) return { name: typeof error, reason: 'not an error' }
-  return { name: error.name, reason: error.message, stack: error.stack }
+function withoutResult(error: unknown): unknown {
+  return error instanceof GraphQLError ? new Error('a result does not fit its type') : error
 }
 
 /**
@@ -39,9 +48,10 @@ function reasonOf(error: unknown): { name: string; reason: string; stack?: strin
  * result that does not fit its type included: its text may hold the value.
  */
 function isFaultOfRequest(error: GraphQLError): boolean {
-  const { path, originalError, extensions, locations } = error
-  if (extensions.code === 'INTERNAL_SERVER_ERROR') return false
-  if (!path) return !originalError || originalError instanceof GraphQLError || locations !== undefined
+  const { path, originalError, extensions, nodes } = error
+  // The compiling executor leaves them out.
+  if (extensions?.code === 'INTERNAL_SERVER_ERROR') return false
+  if (!path) return !originalError || originalError instanceof GraphQLError || nodes !== undefined
   // An argument or directive is refused at its value in the document; a result at its field, or nowhere.
   const refusal = originalError ?? error
   if (!(refusal instanceof GraphQLError)) return false

@@ -1,5 +1,6 @@
 import {
   ApolloServer,
+  type GraphQLRequestContextDidResolveOperation,
   type GraphQLRequestContextResponseForOperation,
   type GraphQLResponse,
   HeaderMap
@@ -10,20 +11,21 @@ import {
 } from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { GraphQLError, type OperationDefinitionNode } from 'graphql'
-import { BadUserInput, type ErrorCode, Unauthenticated } from '../errors.js'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
+import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
+import { hardenHttp, serverOptions } from './http-hardening.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
 import { UnreadAnswers } from './unread-answers.js'
-import { extraRules } from './validation-rules.js'
+import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
 
 type Format = (error: unknown) => ReturnType<typeof formatError>
@@ -39,6 +41,7 @@ export interface HttpServer {
 const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
 
 const POST_JSON = 'Send operations as POST requests with content-type application/json: {"query": "{ viewer { id } }"}'
+const SUBSCRIPTIONS = 'Subscriptions go over WebSocket, to the same address, or as event streams to /graphql/stream.'
 const FAULT = 'Something went wrong on our side. Try again.'
 
 /**
@@ -51,12 +54,19 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   const devToken = config.mode !== 'production' && !services.authentication.jwksUrl
   const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
-  const app = fastify({ bodyLimit: maxBytes, forceCloseConnections: 'idle', return503OnClosing: true })
+  const app = fastify({
+    ...serverOptions(config),
+    bodyLimit: maxBytes,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true
+  })
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    parseOptions: parseOptions(config),
     validationRules: extraRules(config),
+    validationOptions: validationOptions(config),
     includeStacktraceInErrorResponses: false,
     documentStore: services.documents.forApollo(),
     persistedQueries: { cache: services.persistedQueries.forApollo() },
@@ -68,7 +78,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       ApolloServerPluginCacheControlDisabled(),
       {
         requestDidStart: async () => ({
-          didResolveOperation: refuseSubscription,
+          didResolveOperation: (request) => requireExecutable(services, request),
           responseForOperation: (request) => respond(services, format, request)
         })
       }
@@ -76,6 +86,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await apollo.start()
   app.setErrorHandler(refuseRequest)
+  await hardenHttp(app, config)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -91,8 +102,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await app.register(fastifyApollo(apollo), {
     context: async (request) => {
-      const context = await createContext(services, request.headers.authorization).catch(asHttpError)
-      requireAllowed(services, request)
+      const context = await createContext(services, request.headers.authorization, request.ip).catch(asHttpError)
+      requireAllowed(services, schema, request)
       return context
     }
   })
@@ -137,14 +148,31 @@ async function respond(
   return { http: { headers: new HeaderMap(), ...(status ? { status } : {}) }, body: { kind: 'single', singleResult } }
 }
 
-/** Refuses, before it is parsed, an operation that may not run here: Apollo has no place of its own for that. */
-function requireAllowed({ persistedQueries }: Services, request: FastifyRequest): void {
+/**
+ * Refuses an operation that may not run here, and a document in which one thing is wrong, such as a limit that it is
+ * over. Apollo comes upon the document later, and has no place of its own for limits; more faults than one it finds again.
+ */
+function requireAllowed(
+  { config, documents, persistedQueries }: Services,
+  schema: GraphQLSchema,
+  request: FastifyRequest
+): void {
   try {
-    persistedQueries.requireAllowed(sourceOf(request))
+    const text = persistedQueries.requireAllowed(sourceOf(request))
+    const prepared = text ? documents.prepare(schema, config, text) : null
+    if (prepared && 'length' in prepared && prepared.length === 1) throw prepared[0]
   } catch (error) {
-    if (!(error instanceof BadUserInput)) throw error
-    throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 400 } } })
+    throw asRefusal(error)
   }
+}
+
+/** A refusal of the request, and not of some field of it. */
+function asRefusal(error: unknown): unknown {
+  const extensions = { http: { status: 400 } }
+  if (error instanceof ConclaveError) return new GraphQLError(error.message, { originalError: error, extensions })
+  if (!(error instanceof GraphQLError)) return error
+  const { nodes = null, source = null, positions = null, originalError = error } = error
+  return new GraphQLError(error.message, { nodes, source, positions, originalError, extensions })
 }
 
 /** Read as Apollo reads it. What is no request at all it refuses itself. */
@@ -169,14 +197,19 @@ function asRecord(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
 }
 
-/** HTTP answers once; left to itself, the engine would execute the field as if it were a query. */
-async function refuseSubscription({ operation }: { operation?: OperationDefinitionNode }): Promise<void> {
-  if (operation?.operation !== 'subscription') return
-  const originalError = new BadUserInput(
-    'query',
-    'Subscriptions go over WebSocket, to the same address, or as event streams to /graphql/stream.'
-  )
-  throw new GraphQLError(originalError.message, { originalError, extensions: { http: { status: 400 } } })
+/** Refuses what must not be executed: subscriptions, and what costs too much with its variables. */
+async function requireExecutable(
+  { costLimit }: Services,
+  { schema, document, operation, request }: GraphQLRequestContextDidResolveOperation<Context>
+): Promise<void> {
+  try {
+    // HTTP answers once; left to itself, the engine would execute the field as if it were a query.
+    if (operation?.operation === 'subscription') throw new BadUserInput('query', SUBSCRIPTIONS)
+    const { operationName = null, variables = null } = request
+    costLimit.check({ schema, document, operationName, variableValues: variables })
+  } catch (error) {
+    throw asRefusal(error)
+  }
 }
 
 /** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */

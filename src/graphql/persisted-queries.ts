@@ -51,11 +51,13 @@ export class PersistedQueries {
   /**
    * For Apollo, which finds texts by itself but takes any.
    *
+   * @returns the text, where it is known or sent
    * @throws BadUserInput as {@link textOf}, and for an id of the list beside another text than its own
    */
-  requireAllowed(source: OperationSource): void {
+  requireAllowed(source: OperationSource): string | undefined {
     const text = this.#find(source)
     if (this.#list && source.query && source.query !== text) throw notListed()
+    return text
   }
 
   /** Keeps the text of a request that names it by its hash too. Only for what was found valid. */

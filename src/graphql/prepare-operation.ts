@@ -6,7 +6,7 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema
 } from 'graphql'
-import { BadUserInput, Unauthenticated } from '../errors.js'
+import { ConclaveError, Unauthenticated } from '../errors.js'
 import type { Context } from './context.js'
 import type { OperationSource } from './persisted-queries.js'
 
@@ -26,19 +26,20 @@ export function prepareOperation(
   context: Context,
   request: OperationRequest
 ): ExecutionArgs | readonly GraphQLError[] {
-  const { config, clock, documents, persistedQueries } = context.services
+  const { config, clock, documents, persistedQueries, costLimit } = context.services
   const expiresAt = context.viewer?.expiresAt
   // The timer may be late: no operation begins under a token that has run out.
   if (expiresAt && expiresAt <= clock.now()) return [expiredToken()]
   try {
     const document = documents.prepare(schema, config, persistedQueries.textOf(request))
     if ('length' in document) return document
-    persistedQueries.keep(request)
     const { operationName = null, variables = null } = request
+    costLimit.check({ schema, document, operationName, variableValues: variables })
+    persistedQueries.keep(request)
     return { schema, document, operationName, variableValues: variables, contextValue: context }
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
-    if (error instanceof BadUserInput) return [new GraphQLError(error.message, { originalError: error })]
+    if (error instanceof ConclaveError) return [new GraphQLError(error.message, { originalError: error })]
     throw error
   }
 }

@@ -1,6 +1,8 @@
 import 'reflect-metadata'
 import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
+import { limitMutations } from './limited-mutations.js'
+import { requireTokens } from './require-tokens.js'
 import { ActivityResolver } from './resolvers/activity-resolver.js'
 import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/conversation-key-resolver.js'
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
@@ -8,6 +10,7 @@ import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delive
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
 import { KeyCensusResolver, KeyLifeResolver, KeyOperationResolver } from './resolvers/key-life-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
+import { StoredMessageResolver } from './resolvers/stored-message-resolver.js'
 import { UserResolver } from './resolvers/user-resolver.js'
 
 /** type-graphql insists on one; every subscription here has a `subscribe` of its own. */
@@ -18,9 +21,9 @@ const unusedPubSub: PubSub = {
   }
 }
 
-/** @param devToken whether the mutation of that name is part of the schema: in development only */
+/** @param devToken whether the mutation of that name and the query storedMessage are part of the schema: in development only */
 export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema {
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: [
       UserResolver,
       ConversationResolver,
@@ -34,10 +37,11 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       KeyLifeResolver,
       DeliveryResolver,
       ActivityResolver,
-      ...(devToken ? [DevTokenResolver] : [])
+      ...(devToken ? [DevTokenResolver, StoredMessageResolver] : [])
     ],
     pubSub: unusedPubSub,
     // Inputs are checked where they are used, whichever way they come in.
     validate: false
   })
+  return requireTokens(limitMutations(schema))
 }

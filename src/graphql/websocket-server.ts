@@ -1,14 +1,17 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type ExecutionArgs, type GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
-import { CloseCode, type ServerOptions } from 'graphql-ws'
+import proxyAddr from '@fastify/proxy-addr'
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { Unauthenticated } from '../errors.js'
+import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
+import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
 import { contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
+import { isAllowedOrigin } from './http-hardening.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
@@ -18,7 +21,14 @@ import { whenExpired } from './when-expired.js'
 type Extra = {
   viewer?: Viewer
   stopExpiry?: () => void
+  /** Gives the user's place to another socket. */
+  release?: () => void
 }
+
+/** Between the socket's opening and the token. */
+const INIT_WAIT_MS = 10_000
+/** A peer that does not answer a ping until the next one is taken for dead. */
+const PING_EVERY_MS = 12_000
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
@@ -42,19 +52,27 @@ export function serveWebSocket(
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const underWay = new OperationsUnderWay<WebSocket>()
+  const places = new SocketPlaces(config.socketsPerUser)
+  const trusts = proxyAddr.compile(config.trustedProxies)
+  const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,
+    execute: (args) => services.executor.execute(args),
     subscribe: (args) => subscribeOperation(args, format),
-    onConnect: (context) => admit(services, context),
+    connectionInitWaitTimeout: INIT_WAIT_MS,
+    onConnect: (context) => admit(services, places, context),
     onClose({ extra }) {
       extra.stopExpiry?.()
+      extra.release?.()
       underWay.gone(extra.socket)
     },
     // Errors are answers, and the socket stays.
-    onSubscribe({ extra }, id, payload) {
-      const { viewer, socket } = extra
+    onSubscribe({ extra, subscriptions }, id, payload) {
+      const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
-      const prepared = prepareOperation(schema, contextOf(services, viewer, { sink: sinkOf(extra, id) }), payload)
+      if (Object.keys(subscriptions).length > config.operationsPerSocket) return [tooManyOperations()]
+      const context = contextOf(services, viewer, { sink: sinkOf(extra, id), address: addressOf(request) })
+      const prepared = prepareOperation(schema, context, payload)
       if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
       return prepared
     },
@@ -63,25 +81,58 @@ export function serveWebSocket(
     onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
-  useServer(options, sockets)
+  useServer(options, sockets, PING_EVERY_MS)
+  sockets.on('connection', (socket) => hearErrors(socket, log))
   server.on('upgrade', (request, socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
-    if (request.url?.split('?', 1)[0] !== '/graphql') return refuseUpgrade(socket)
-    sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
+    void refusalOf(services, request, addressOf(request)).then((refusal) => {
+      if (refusal) return refuseUpgrade(socket, refusal)
+      sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
+    })
   })
   return { close: () => closeSockets(sockets, underWay) }
+}
+
+/** In the place of the library's own, which writes to the console whatever a client does wrong. */
+function hearErrors(socket: WebSocket, log: Logger): void {
+  socket.removeAllListeners('error')
+  socket.on('error', (error) => {
+    log.debug({ reason: error }, 'socket failed')
+    socket.close(CloseCode.InternalServerError)
+  })
+}
+
+/** @returns the status line of an answer, and further headers; null for an upgrade that may go on */
+async function refusalOf(
+  { config, rateLimits }: Services,
+  request: IncomingMessage,
+  address: string
+): Promise<string[] | null> {
+  if (request.url?.split('?', 1)[0] !== '/graphql') return ['404 Not Found']
+  if (!isAllowedOrigin(request, config)) return ['403 Forbidden']
+  const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+  if (!offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL)) return ['400 Bad Request']
+  const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
+  return waitMs > 0 ? ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`] : null
 }
 
 /** @returns whether the socket may be used: false closes it with 4403 */
 async function admit(
   services: Services,
+  places: SocketPlaces,
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
   const authorization = connectionParams?.authorization
   const viewer = await authenticated(services, extra.socket, typeof authorization === 'string' ? authorization : '')
   // It may have gone meanwhile, and would leave the timer behind.
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
+  const release = places.take(viewer.id)
+  if (!release) {
+    extra.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many sockets of one user')
+    return false
+  }
+  extra.release = release
   extra.viewer = viewer
   const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
   extra.stopExpiry = whenExpired(services, viewer, end)
@@ -92,14 +143,19 @@ async function admit(
 async function authenticated(services: Services, socket: WebSocket, authorization: string): Promise<Viewer | null> {
   try {
     const viewer = await services.authenticate(authorization)
+    await services.rateLimits.require('CONNECTIONS', viewer, null)
     await services.users.see(viewer)
     return viewer
   } catch (error) {
+    if (error instanceof RateLimited) {
+      socket.close(CloseCode.TooManyInitialisationRequests, error.message)
+      return null
+    }
     if (error instanceof Unauthenticated) {
       socket.close(CloseCode.Forbidden, error.message)
       return null
     }
-    services.log.error({ reason: (error as Error).message }, 'socket could not be admitted')
+    services.log.error({ reason: error }, 'socket could not be admitted')
     throw new Error('Something went wrong on our side. Try again.')
   }
 }
@@ -126,8 +182,36 @@ function sinkOf({ socket, request }: ServerExtra, id: string): ResultSink {
   }
 }
 
-function refuseUpgrade(socket: Duplex): void {
-  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+function refuseUpgrade(socket: Duplex, [status, ...headers]: string[]): void {
+  socket.end([`HTTP/1.1 ${status}`, ...headers, 'Connection: close', 'Content-Length: 0', '', ''].join('\r\n'))
+}
+
+/** How many sockets each user has in this process. */
+class SocketPlaces {
+  readonly #max: number
+  readonly #taken = new Map<string, number>()
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** @returns what gives the place back; null when there is none left */
+  take(userId: string): (() => void) | null {
+    const taken = this.#taken.get(userId) ?? 0
+    if (taken >= this.#max) return null
+    this.#taken.set(userId, taken + 1)
+    return () => {
+      const left = (this.#taken.get(userId) ?? 1) - 1
+      if (left > 0) this.#taken.set(userId, left)
+      else this.#taken.delete(userId)
+    }
+  }
+}
+
+/** Whoever ends one may begin another at once. */
+function tooManyOperations(): GraphQLError {
+  const originalError = new RateLimited(1_000, 'Too many operations over one socket. End one first.')
+  return new GraphQLError(originalError.message, { originalError })
 }
 
 /** Begins the closing handshake, and cuts a client that does not take part in it. */

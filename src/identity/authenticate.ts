@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createSecretKey, hash } from 'node:crypto'
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
@@ -23,6 +23,8 @@ const VERIFIED_MAX = 10_000
 const SHARED_SECRET_ALGORITHMS = ['HS256']
 const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
 
+const NOT_VALID = 'The token is not valid here.'
+
 /**
  * Verifies bearer tokens (RFC 6750, RFC 7519). The algorithms follow from the configuration and
  * never from the token, so that a public key cannot be passed off as a shared secret (RFC 8725,
@@ -37,6 +39,7 @@ export function createAuthenticate(config: AuthenticationConfig, clock: Clock): 
     const digest = hash('sha256', token, 'base64')
     const known = verified.get(digest)
     if (known && (!known.expiresAt || known.expiresAt > clock.now())) return known
+    if (!isCanonical(token)) throw new Unauthenticated(NOT_VALID)
     const payload = await verify(token, {
       currentDate: clock.now(),
       requiredClaims: ['sub'],
@@ -49,13 +52,21 @@ export function createAuthenticate(config: AuthenticationConfig, clock: Clock): 
   }
 }
 
+/**
+ * Whether each part is the one spelling of its bytes (RFC 7515, section 2). The library takes others of the signature:
+ * whoever has one token would have many, each of them another one to a list of those that were withdrawn.
+ */
+function isCanonical(token: string): boolean {
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+}
+
 function createVerify(config: AuthenticationConfig) {
   if (config.jwksUrl) {
     const keys = createRemoteJWKSet(config.jwksUrl)
     return (token: string, options: JWTVerifyOptions) =>
       jwtVerify(token, keys, { ...options, algorithms: PUBLIC_KEY_ALGORITHMS }).then(({ payload }) => payload, refuse)
   }
-  const secret = new TextEncoder().encode(config.jwtSecret ?? '')
+  const secret = createSecretKey(config.jwtSecret ?? '', 'utf8')
   return (token: string, options: JWTVerifyOptions) =>
     jwtVerify(token, secret, { ...options, algorithms: SHARED_SECRET_ALGORITHMS }).then(
       ({ payload }) => payload,
@@ -77,7 +88,7 @@ const TOKEN_FAULTS = [
 
 function refuse(error: unknown): never {
   if (error instanceof errors.JWTExpired) throw new Unauthenticated('The token has expired. Get a new one.')
-  if (TOKEN_FAULTS.some((fault) => error instanceof fault)) throw new Unauthenticated('The token is not valid here.')
+  if (TOKEN_FAULTS.some((fault) => error instanceof fault)) throw new Unauthenticated(NOT_VALID)
   throw error
 }
 

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { Clock } from '../clock.js'
 import type { AuthenticationConfig } from '../config.js'
@@ -31,5 +32,5 @@ export async function signToken(
     .setExpirationTime(expiresAt)
   if (config.issuer) jwt.setIssuer(config.issuer)
   if (config.audience) jwt.setAudience(config.audience)
-  return { token: await jwt.sign(new TextEncoder().encode(config.jwtSecret)), expiresAt }
+  return { token: await jwt.sign(createSecretKey(config.jwtSecret, 'utf8')), expiresAt }
 }

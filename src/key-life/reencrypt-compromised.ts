@@ -38,7 +38,11 @@ export async function reencryptCompromised(
   const messages = await nextMessages(em, target, operation.position, batch)
   const opened = await openMessages(services, messages)
   if (opened.length > 0) {
-    await storeUnderNewDataKey(services, em, target.conversationId, opened)
+    try {
+      await storeUnderNewDataKey(services, em, target.conversationId, opened)
+    } finally {
+      for (const { body } of opened) body.fill(0)
+    }
     await recordStep(services, em, operation, `messages=${opened.length} to=${conversation.activeKeyVersion}`)
   }
   const failed = messages.length - opened.length
@@ -122,7 +126,6 @@ async function storeUnderNewDataKey(
   for (const { message, body } of opened) {
     const context = { ...message, messageId: message.id, dataKeyId }
     const envelope = encryptContent(dataKey, body, messageAssociatedData(context))
-    body.fill(0)
     await em.execute('update messages set envelope = ?, data_key_id = ? where conversation_id = ? and sequence = ?', [
       envelope,
       dataKeyId,

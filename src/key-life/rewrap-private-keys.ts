@@ -57,7 +57,7 @@ async function targetOf({ masterKeys, log }: Pick<Services, 'masterKeys' | 'log'
     return { uri: current.uri, version: await current.version() }
   } catch (error) {
     if (!(error instanceof MasterKeyError)) throw error
-    log.error({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'rewrap cannot begin')
+    log.error({ masterKey: error.uri, kind: error.kind, reason: error }, 'rewrap cannot begin')
     throw new KeyUnavailable()
   }
 }
@@ -87,7 +87,7 @@ async function rewrap(
       return { ...nothing, outcome: 'FAILED', error: `The ${error.message}. Nothing of it was stored.` }
     }
     if (!(error instanceof MasterKeyError)) throw error
-    log.warn({ masterKey: error.uri, kind: error.kind, reason: error.message }, 'rewrap is held up')
+    log.warn({ masterKey: error.uri, kind: error.kind, reason: error }, 'rewrap is held up')
     return { ...nothing, postponed: true, error: `The master key ${error.uri} cannot be used now; it goes on later.` }
   }
 }

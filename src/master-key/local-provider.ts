@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs'
-import { masterSecretFrom } from '../crypto/keys.js'
+import { type MasterSecret, masterSecretFrom } from '../crypto/keys.js'
+import { readSecretFile } from '../secret-files.js'
 import { LocalMasterKey } from './local-master-key.js'
 import { parseMasterSecrets } from './parse-master-secrets.js'
 import type { MasterKeyProvider, ProviderEnvironment } from './provider.js'
@@ -16,11 +16,18 @@ export const localProvider: MasterKeyProvider = {
     const secrets = readMasterSecrets(env.variables, problems)
     if (secrets) checkNamed(secrets, env, problems)
     else if (!env.variables.MASTER_SECRETS_FILE) checkGenerated(env, problems)
+    // What is kept of them for as long as the process lives cannot be read as text.
+    const keys = secrets && new Map([...secrets].map(([id, secret]) => [id, masterSecretOf(secret)]))
     return async (id, { developmentSecret }) => {
-      const secret = secrets ? secrets.get(id) : await developmentSecret()
-      return new LocalMasterKey(id, masterSecretFrom(Buffer.from(secret ?? '', 'base64')))
+      const key = keys ? keys.get(id) : masterSecretOf(await developmentSecret())
+      if (!key) throw new Error('a local master key has a secret')
+      return new LocalMasterKey(id, key)
     }
   }
+}
+
+function masterSecretOf(base64: string): MasterSecret {
+  return masterSecretFrom(Buffer.from(base64, 'base64'))
 }
 
 function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<string, string> | null {
@@ -28,18 +35,8 @@ function readMasterSecrets(env: NodeJS.ProcessEnv, problems: string[]): Map<stri
   if (text && path) problems.push('MASTER_SECRETS and MASTER_SECRETS_FILE are both set: set one of them.')
   if (text) return parseMasterSecrets('MASTER_SECRETS', text, problems)
   if (!path) return null
-  try {
-    const file = statSync(path)
-    if (file.isFile() && (file.mode & 0o077) !== 0)
-      problems.push(`MASTER_SECRETS_FILE can be read by others: chmod 600 ${path}.`)
-    return parseMasterSecrets('MASTER_SECRETS_FILE', readFileSync(path, 'utf8'), problems)
-  } catch (error) {
-    // Its value is not repeated: it may be the secrets themselves, set in the wrong place.
-    problems.push(
-      `MASTER_SECRETS_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a file.`
-    )
-    return null
-  }
+  const read = readSecretFile('MASTER_SECRETS_FILE', path, problems)
+  return read === null ? null : parseMasterSecrets('MASTER_SECRETS_FILE', read, problems)
 }
 
 function checkNamed(secrets: Map<string, string>, { names, variables }: ProviderEnvironment, problems: string[]): void {

@@ -1,4 +1,5 @@
-const ENTRY = /^([A-Za-z0-9._-]{1,64})=([A-Za-z0-9+/]{43}=)$/
+// 43 characters hold 258 bits. The last two are zero in what was encoded; where they are not, something was mistyped.
+const ENTRY = /^([A-Za-z0-9._-]{1,64})=([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$/
 
 /**
  * Reads `id=base64` entries, separated by commas or line breaks; a line that begins with `#` is a comment.

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { MasterKey } from './master-key.js'
 import { MasterKeyError } from './master-key-error.js'
 
@@ -13,5 +13,6 @@ export async function proveRoundTrip(key: MasterKey): Promise<void> {
   const [wrapping] = await key.wrap([{ privateKey: bytes, context }])
   const [unwrapped] = wrapping ? await key.unwrap([{ wrapped: wrapping.wrapped, context }]) : []
   if (unwrapped instanceof MasterKeyError) throw new MasterKeyError('REFUSED', key.uri, 'does not unwrap what it wraps')
-  if (!unwrapped?.equals(bytes)) throw new MasterKeyError('REFUSED', key.uri, 'unwraps something else than it wrapped')
+  const same = unwrapped?.length === bytes.length && timingSafeEqual(unwrapped, bytes)
+  if (!same) throw new MasterKeyError('REFUSED', key.uri, 'unwraps something else than it wrapped')
 }

@@ -65,10 +65,8 @@ export function leavesTheMachineInTheClear(url: string): boolean {
 
 /** A URL, or a sentence that does not repeat it: it may hold credentials. */
 export function httpUrl() {
-  return z
-    .string('is missing')
-    .refine(
-      (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !new URL(text).username,
-      'must be an https:// URL, without credentials in it'
-    )
+  return z.string('is missing').refine((text) => {
+    const url = URL.canParse(text) ? new URL(text) : null
+    return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+  }, 'must be an https:// URL, without credentials in it')
 }

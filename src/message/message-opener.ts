@@ -1,6 +1,6 @@
 import type { Keyring, OpenedDataKey } from '../conversation-key/keyring.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
-import { decryptContent } from '../crypto/content-encryption.js'
+import { decryptText } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { Database, Statement } from '../database/database.js'
 import type { Logger } from '../log.js'
@@ -89,7 +89,7 @@ export class MessageOpener {
       const associatedData = messageAssociatedData({ ...message, messageId: message.id })
       return {
         status: 'READABLE',
-        body: decryptContent(key.dataKey, message.envelope, associatedData).toString('utf8')
+        body: decryptText(key.dataKey, message.envelope, associatedData)
       }
     } catch (error) {
       if (!(error instanceof DecryptionError)) throw error

@@ -58,7 +58,7 @@ export class SendPace {
     const values = [this.#process, this.#clock.now(), inMicroseconds(medianMs), inMicroseconds(this.#usualMs)]
     await this.#database
       .run(REPORT_SEND_PACE, values)
-      .catch((error: Error) => this.#log.debug({ reason: error.message }, 'pace of sends could not be told'))
+      .catch((error: Error) => this.#log.debug({ reason: error }, 'pace of sends could not be told'))
   }
 }
 

@@ -4,7 +4,7 @@ import { DeleteConversationDocument, RemoveMemberDocument } from '../../document
 import type { Activity } from '../../src/delivery/activity.js'
 import { activityStream, TYPING_MS } from '../../src/delivery/activity-stream.js'
 import { Alarm } from '../../src/delivery/alarm.js'
-import { POLL_MS } from '../../src/delivery/conversation-feeds.js'
+import { POLL_MS } from '../../src/delivery/slow-poll.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -24,15 +24,16 @@ beforeAll(async () => {
   alice = await conclave.as('alice')
 })
 beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   id = await createConversation(alice, ['bob'])
   signals = new QuietSignals()
   const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('bob')}`)
   events = await activityStream({ ...conclave.services, signals }, viewer, id)
 })
 afterEach(async () => {
+  await events.return?.()
   vi.useRealTimers()
   vi.restoreAllMocks()
-  await events.return?.()
 })
 afterAll(() => conclave.close())
 
@@ -44,13 +45,22 @@ describe('a stream of activity', () => {
   })
 
   it('of a removed member ends although the signal of it is lost, however often something happens', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] })
     expect(await nextRead(1)).toMatchObject({ value: { kind: 'READ', sequence: 1 } })
     await alice.run(RemoveMemberDocument, { conversationId: id, userId: 'bob' })
-    vi.advanceTimersByTime(3_000)
     expect(await nextRead(2)).toMatchObject({ value: { sequence: 2 } })
-    vi.advanceTimersByTime(3_000)
+    const asked = vi.spyOn(conclave.services.database, 'run')
+    vi.advanceTimersByTime(POLL_MS)
+    await Promise.all(asked.mock.results.map(({ value }) => value))
+    await nextTurn()
     await expect(nextRead(3)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
+  it('goes on for a member, whom a poll finds where it was', async () => {
+    const asked = vi.spyOn(conclave.services.database, 'run')
+    vi.advanceTimersByTime(POLL_MS)
+    expect(asked).toHaveBeenCalledOnce()
+    await Promise.all(asked.mock.results.map(({ value }) => value))
+    expect(await nextRead(1)).toMatchObject({ value: { sequence: 1 } })
   })
 
   it('says by itself that somebody types no more, six seconds after it was said last', async () => {

@@ -23,7 +23,7 @@ let id: string
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
   auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
 })
@@ -52,7 +52,7 @@ describe('the audit trail and the inventories', () => {
     expect(await refusalsOf('mallory')).toHaveLength(RECORDED_MAX)
     const began = conclave.clock.now().toISOString()
     conclave.clock.advance(WINDOW_MS)
-    await closeRefusalWindows({ database: conclave.services.database, now: conclave.clock.now() })
+    await closeRefusalWindows({ database: conclave.workerServices.database, now: conclave.clock.now() })
     expect((await refusalsOf('mallory')).at(-1)).toBe(`operation=keyHealth unrecorded=5 since=${began}`)
     await mallory.execute(KeyHealthDocument, {})
     expect((await refusalsOf('mallory')).at(-1)).toBe('operation=keyHealth code=FORBIDDEN')
@@ -197,7 +197,7 @@ describe('key health', () => {
     const used = await createConversation(owner, [])
     await createConversation(owner, [])
     await send(owner, used, 'used')
-    await counted.services.keySupply.refill(2)
+    await counted.workerServices.keySupply.refill(2)
     counted.clock.advance(31 * 24 * 60 * 60 * 1000)
     const reader = await counted.as('auditor', { scopes: ['keys:read'] })
     expect((await reader.run(KeyHealthDocument)).keyHealth).toEqual({

@@ -84,7 +84,7 @@ describe('an application whose tables were distributed by the documented stateme
 
   beforeAll(async () => {
     conclave = await bootConclave()
-    await conclave.services.keySupply.refill(3)
+    await conclave.workerServices.keySupply.refill(3)
     definedBefore = await definitions()
     await conclave.database.query(CITUS_STAND_IN)
     for (const block of documentedSql('Distribute by conversation')) await conclave.database.query(block)

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Follower } from '../../src/delivery/follower.js'
+import { Follower, type LiveConsumer } from '../../src/delivery/follower.js'
+import { inboxStream } from '../../src/delivery/inbox-stream.js'
+import { messageStream } from '../../src/delivery/message-stream.js'
+import { READ_LOG } from '../../src/delivery/read-log.js'
 import type { Viewer } from '../../src/identity/viewer.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
@@ -44,6 +47,31 @@ describe('a follower', () => {
     await vi.waitFor(() => expect(latest.position).toBeGreaterThan(end))
     latest.leave('GONE')
     await joined
+  })
+})
+
+describe('whoever has no room for what happens', () => {
+  const opening = {
+    'the stream of a conversation': (consumer: LiveConsumer) =>
+      messageStream(conclave.services, viewer, id, null, consumer),
+    'the stream of all conversations': (consumer: LiveConsumer) => inboxStream(conclave.services, viewer, [], consumer)
+  }
+
+  it.each(Object.entries(opening))('reads nothing until there is some: %s', async (_, open) => {
+    const { promise: room, resolve: makeRoom } = Promise.withResolvers<void>()
+    const take = vi.fn(() => false)
+    const events = await open({ shareKey: 'the same', render: async () => 'rendered', take, room: () => room })
+    const next = events.next()
+    const run = vi.spyOn(conclave.services.database, 'run')
+    await send(alice, id, 'no room for it')
+    await vi.waitFor(() => expect(take).toHaveBeenCalled())
+    // Long enough for a statement, were one made.
+    await conclave.services.database.isReachable()
+    expect(run.mock.calls.filter(([{ name }]) => name === READ_LOG.name)).toEqual([])
+    makeRoom()
+    expect((await next).value.type).toBe('SENT')
+    await events.return?.()
+    run.mockRestore()
   })
 })
 

@@ -15,7 +15,7 @@ const POLICY = { rotateAfter: `P${ROTATE}D`, destroyAfter: `P${KEEP}D` }
 describe('four hundred days of a policy', () => {
   it('take every version through its states on the days that the policy says', { timeout: 120_000 }, async () => {
     const conclave = await bootConclave()
-    await conclave.services.keySupply.refill(15)
+    await conclave.workerServices.keySupply.refill(15)
     const start = conclave.clock.now().getTime()
     const id = await createConversation(await conclave.as('alice'), [], { keyPolicy: POLICY })
     const sentOn: number[] = []

@@ -39,7 +39,7 @@ it('whatever is sent at once, each has the result that it has alone, and the log
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(aSend, { minLength: 1, maxLength: 40 }), async (sends) => {
-      await conclave.services.keySupply.refill(1)
+      await conclave.workerServices.keySupply.refill(1)
       const alice = clientOf('alice')
       const id = await createConversation(alice, ['bob'])
       const first = await send(alice, id, 'first')

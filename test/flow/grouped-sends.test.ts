@@ -29,7 +29,7 @@ beforeAll(async () => {
   conclave = await bootConclave()
   unmocked = conclave.services.database.run.bind(conclave.services.database)
   statements = vi.spyOn(conclave.services.database, 'run')
-  await conclave.services.keySupply.refill(8)
+  await conclave.workerServices.keySupply.refill(8)
   alice = await conclave.as('alice')
   bob = await conclave.as('bob')
   carol = await conclave.as('carol')
@@ -209,7 +209,7 @@ describe('a limit in the middle of a group', () => {
   })
 
   it('of the key sends the rest again under the next version, and none over the limit', async () => {
-    await conclave.services.keySupply.refill(8)
+    await conclave.workerServices.keySupply.refill(8)
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 3 } })
     await Promise.all(Array.from({ length: 20 }, (_, index) => send(alice, id, `message ${index}`)))
     const versions = (await readBack(alice, id)).map(({ keyVersion }) => keyVersion)
@@ -234,7 +234,7 @@ describe('a limit in the middle of a group', () => {
 
 describe('a flood', () => {
   it('in which the key is rotated fails nobody, and stores nothing under a version that was deactivated', async () => {
-    await conclave.services.keySupply.refill(12)
+    await conclave.workerServices.keySupply.refill(12)
     const id = await createConversation(alice, ['bob', 'carol'])
     const rotating = (async () => {
       for (let count = 0; count < 10; count++) await alice.run(RotateKeyDocument, { conversationId: id })

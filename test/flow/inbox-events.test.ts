@@ -22,7 +22,7 @@ let bob: GraphQLClient
 beforeAll(async () => {
   here = await bootConclave()
   there = await bootConclave({ databaseUrl: here.database.url })
-  await here.services.keySupply.refill(30)
+  await here.workerServices.keySupply.refill(30)
   alice = await here.as('alice')
 })
 afterAll(async () => {

@@ -26,7 +26,7 @@ let admin: GraphQLClient
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
   admin = await conclave.as('admin', { scopes: ['keys:admin'] })
 })
@@ -102,9 +102,9 @@ describe('a destroyed key version', () => {
   it('is overwritten before it is dropped', async () => {
     await conclave.database.query(`
       create table written (bytes bytea);
-      create function note_key() returns trigger language plpgsql as
+      create function note_key() returns trigger language plpgsql security definer as
         $$ begin insert into written values (new.wrapped_private_key); return null; end $$;
-      create function note_data_key() returns trigger language plpgsql as
+      create function note_data_key() returns trigger language plpgsql security definer as
         $$ begin insert into written values (new.wrapped_key); return null; end $$;
       create trigger note after update of wrapped_private_key on conversation_keys for each row execute function note_key();
       create trigger note after update of wrapped_key on data_keys for each row execute function note_data_key()`)
@@ -310,7 +310,7 @@ async function rotatedConversation(): Promise<string> {
 /** What a worker does that is stopped after the first step. */
 async function oneStep(conversationId: string): Promise<void> {
   const stop = new AbortController()
-  await runOperation(conclave.services, await operationOf(conversationId), stop.signal, async () => stop.abort())
+  await runOperation(conclave.workerServices, await operationOf(conversationId), stop.signal, async () => stop.abort())
 }
 
 /** The latest operation on the keys of a conversation. */

@@ -29,7 +29,7 @@ beforeAll(async () => {
   conclave = await bootConclave()
   owner = await conclave.as('owner')
   admin = await conclave.as('admin', { scopes: ['keys:admin'] })
-  await conclave.services.keySupply.refill(20)
+  await conclave.workerServices.keySupply.refill(20)
 })
 afterAll(() => conclave.close())
 

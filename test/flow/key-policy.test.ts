@@ -23,7 +23,7 @@ let alice: GraphQLClient
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
 })
 afterAll(() => conclave.close())
@@ -154,7 +154,7 @@ describe('a key that is due', () => {
 
   it('by a count of one fails none of a hundred and fifty who send at once', { timeout: 120_000 }, async () => {
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } })
-    await conclave.services.keySupply.refill(160)
+    await conclave.workerServices.keySupply.refill(160)
     await Promise.all(Array.from({ length: 150 }, (_, index) => send(alice, id, `message ${index}`)))
     const messages = await readBack(alice, id)
     expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBe(150)
@@ -251,7 +251,7 @@ describe("the deployment's defaults", () => {
   it('reach every conversation but one that they cannot be applied to', async () => {
     const changing = await bootConclave()
     const owner = await changing.as('alice')
-    await changing.services.keySupply.refill(3)
+    await changing.workerServices.keySupply.refill(3)
     const [bad] = [await createConversation(owner, []), await createConversation(owner, [])]
     await changing.database.query(`update conversations set key_policy = '{"rotateAfter": "nonsense"}' where id = $1`, [
       bad

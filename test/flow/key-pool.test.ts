@@ -31,15 +31,15 @@ beforeEach(async () => {
 
 describe('a pooled pair', () => {
   it('under another master key than the current one is not handed out', async () => {
-    await before.services.keySupply.refill(2)
+    await before.workerServices.keySupply.refill(2)
     const id = await createConversation(await after.as('alice'), [])
     expect(await masterKeyOf(id)).toBe('local:next')
     expect(await pooled()).toEqual(['local:test', 'local:test'])
   })
 
   it('under another master key than the current one does not count as one: new pairs are made', async () => {
-    await before.services.keySupply.refill(2)
-    expect(await after.services.keySupply.refill(1)).toBe(1)
+    await before.workerServices.keySupply.refill(2)
+    expect(await after.workerServices.keySupply.refill(1)).toBe(1)
     expect(await pooled()).toEqual(['local:next', 'local:test', 'local:test'])
     const alice = await after.as('alice')
     const id = await createConversation(alice, [])
@@ -51,7 +51,7 @@ describe('a pooled pair', () => {
   })
 
   it('is still handed out by a process whose current master key it is under', async () => {
-    await before.services.keySupply.refill(1)
+    await before.workerServices.keySupply.refill(1)
     await createConversation(await before.as('alice'), [])
     expect(await pooled()).toEqual([])
   })
@@ -87,7 +87,7 @@ describe('refilling the pool', () => {
   it('twice, both having found it short by one and about to add theirs, adds one', async () => {
     const held = await holdTransaction(before.database)
     await held.query('lock table pooled_keys in share mode')
-    const refills = [1, 2].map(() => before.services.keySupply.refill(1))
+    const refills = [1, 2].map(() => before.workerServices.keySupply.refill(1))
     await untilWaiting(before.database, 2)
     await held.commit()
     expect((await Promise.all(refills)).sort()).toEqual([0, 1])

@@ -24,7 +24,7 @@ let id: string
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(12)
+  await conclave.workerServices.keySupply.refill(12)
   alice = await conclave.as('alice')
   admin = await conclave.as('admin', { scopes: ['keys:admin'] })
 })

@@ -109,7 +109,7 @@ describe('rotating a key', () => {
 
   it('while members send and read fails nobody, and no message lies under a version deactivated before it', async () => {
     const id = await createConversation(alice, ['bob'])
-    await conclave.services.keySupply.refill(50)
+    await conclave.workerServices.keySupply.refill(50)
     let rotating = true
     const rotations = (async () => {
       for (let count = 0; count < 50; count++) await alice.run(RotateKeyDocument, { conversationId: id })
@@ -199,8 +199,8 @@ describe('a data key', () => {
 describe('the key pool', () => {
   it('is filled to its target and no further, and each pair in it is used once', async () => {
     const pooled = await bootConclave()
-    expect(await pooled.services.keySupply.refill(4)).toBe(4)
-    expect(await pooled.services.keySupply.refill(4)).toBe(0)
+    expect(await pooled.workerServices.keySupply.refill(4)).toBe(4)
+    expect(await pooled.workerServices.keySupply.refill(4)).toBe(0)
     const inPool = await pooled.database.query<{ key_id: string }>('select key_id from pooled_keys')
     const owner = await pooled.as('alice')
     const ids = await Promise.all(Array.from({ length: 6 }, () => createConversation(owner, [])))
@@ -214,7 +214,7 @@ describe('the key pool', () => {
 
   it('gives a pair back when what it was taken for fails', async () => {
     const pooled = await bootConclave()
-    await pooled.services.keySupply.refill(1)
+    await pooled.workerServices.keySupply.refill(1)
     const failing = pooled.services.keySupply.withKeyPair(async () => {
       throw new Error('nothing came of it')
     })

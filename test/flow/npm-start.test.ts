@@ -40,8 +40,8 @@ let rows: string
 
 beforeAll(async () => {
   program = new InstalledProgram()
-  // An empty environment, but where something else has the default port.
-  running = program.start((await isFree(4000)) ? {} : { PORT: String(await freePort()) })
+  // An empty environment, but for somebody who writes faster than people do, and where something else has the default port.
+  running = program.start({ RATE_LIMITS: 'off', ...((await isFree(4000)) ? {} : { PORT: String(await freePort()) }) })
   url = await running.ready()
 }, 180_000)
 afterAll(async () => {
@@ -97,6 +97,15 @@ describe('npm start', () => {
     await alice.run(ScheduleKeyDestructionDocument, { conversationId: short, version: 1, after: 'PT1S' })
     const state = async () => (await alice.run(KeysDocument, { id: short })).conversation?.keys[0]?.state
     await vi.waitFor(async () => expect(await state()).toBe('DESTROYED'), { timeout: 30_000, interval: 500 })
+  })
+
+  it('has API and worker in its database as two logins, neither of them the owner', async () => {
+    const database = await connect()
+    const { rows: users } = await database.query(`
+      select distinct usename::text as user from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid() order by 1`)
+    expect(users.map(({ user }) => user)).toEqual(['conclave_api_login', 'conclave_worker_login'])
+    await database.end()
   })
 
   it('is closed by Ctrl-C, and its database with it', async () => {

@@ -32,7 +32,7 @@ let definedBefore: string[]
 
 beforeAll(async () => {
   conclave = await bootConclave()
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
   bob = await conclave.as('bob')
   admin = await conclave.as('admin', { scopes: ['keys:admin'] })
@@ -64,7 +64,7 @@ describe('messages in partitions', () => {
     await expect(copy(as('2000', 'gen_random_uuid()'))).rejects.toThrow('messages_conversation_id_data_key_id_fkey')
   })
 
-  it('have the columns, constraints, indexes and triggers of the migrations, no fewer and no others', async () => {
+  it('have the columns, constraints, indexes, triggers and grants of the migrations, no fewer and no others', async () => {
     expect(definedBefore.length).toBeGreaterThan(30)
     expect(await definitions()).toEqual(definedBefore)
     await migrate(conclave.database.url)
@@ -236,6 +236,12 @@ async function definitions(): Promise<string[]> {
     select replace(indexdef, ' ON ONLY ', ' ON ') from pg_indexes where tablename = 'messages' and schemaname = 'public'
     union all
     select pg_get_triggerdef(oid) from pg_trigger where tgrelid = 'messages'::regclass and not tgisinternal
+    union all
+    select concat_ws(' ', grantee, privilege_type, column_name) from information_schema.column_privileges
+     where table_name = 'messages' and table_schema = 'public' and grantee like 'conclave%'
+    union all
+    select concat_ws(' ', grantee, privilege_type) from information_schema.table_privileges
+     where table_name = 'messages' and table_schema = 'public' and grantee like 'conclave%'
     order by 1`)
   return rows.map(({ definition }) => definition)
 }

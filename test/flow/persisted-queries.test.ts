@@ -12,9 +12,7 @@ import {
   generatePersistedQueryIdsFromManifest
 } from '@apollo/persisted-query-lists'
 import type { SubscribePayload } from 'graphql-ws'
-import { createClient } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
 import {
   CreateConversationDocument,
   MessageEventsDocument,
@@ -23,12 +21,9 @@ import {
   ViewerDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { EventStreamClient } from '../support/event-streams.js'
+import { askOver, openSocket, TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Operations named by a hash or an id, and lists of the only ones that may run, over all transports. */
-
-const TRANSPORTS = ['HTTP', 'WebSocket', 'event stream'] as const
-type Transport = (typeof TRANSPORTS)[number]
 
 const closings: (() => unknown)[] = []
 const folder = mkdtempSync(join(tmpdir(), 'conclave-persisted-'))
@@ -161,40 +156,8 @@ function refusedWith(message: string) {
   return { errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] }
 }
 
-/** Sends a request as alice, past what clients check themselves. */
 async function ask(transport: Transport, request: Partial<SubscribePayload>): Promise<unknown> {
-  const token = await conclave.token('alice')
-  if (transport === 'WebSocket') return await askSocket(token, { query: '', ...request })
-  if (transport === 'event stream') {
-    const stream = new EventStreamClient(conclave.url, token)
-    closings.push(() => stream.close())
-    return (await stream.all(request as never))[0]
-  }
-  const { status: _, ...result } = await (await conclave.as('alice')).post(request)
-  return result
-}
-
-async function askSocket(token: string, request: SubscribePayload): Promise<unknown> {
-  const socket = openSocket(token)
-  return await new Promise((resolve) => {
-    let result: unknown
-    socket.subscribe(request, {
-      next: (next) => (result = next),
-      error: (errors) => resolve({ errors }),
-      complete: () => resolve(result)
-    })
-  })
-}
-
-function openSocket(token: string) {
-  const socket = createClient({
-    url: `${conclave.url.replace('http', 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
-    retryAttempts: 0,
-    connectionParams: { authorization: `Bearer ${token}` }
-  })
-  closings.push(() => socket.dispose())
-  return socket
+  return await askOver(transport, conclave.url, await conclave.token('alice'), request)
 }
 
 /** Alice's, with its subscriptions over WebSocket. @param sent takes every request over HTTP */
@@ -209,7 +172,9 @@ async function apolloClient(first: ApolloLink, sent: string[]): Promise<ApolloCl
     }
   })
   const isSubscription = ({ operationType }: ApolloLink.Operation) => operationType === 'subscription'
-  const last = ApolloLink.split(isSubscription, new GraphQLWsLink(openSocket(token)), http)
+  const socket = openSocket(conclave.url, token)
+  closings.push(() => socket.dispose())
+  const last = ApolloLink.split(isSubscription, new GraphQLWsLink(socket), http)
   const client = new ApolloClient({ cache: new InMemoryCache(), link: first.concat(last) })
   closings.push(() => client.stop())
   return client

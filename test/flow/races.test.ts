@@ -26,7 +26,7 @@ let bob: GraphQLClient
 beforeAll(async () => {
   conclave = await bootConclave()
   // With an empty pool a removal begins anew once it has a key pair, and loses its place in the order.
-  await conclave.services.keySupply.refill(5)
+  await conclave.workerServices.keySupply.refill(5)
   alice = await conclave.as('alice')
   bob = await conclave.as('bob')
 })

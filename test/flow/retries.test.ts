@@ -39,7 +39,7 @@ let aliceElsewhere: GraphQLClient
 beforeAll(async () => {
   conclave = await bootConclave()
   other = await bootConclave({ databaseUrl: conclave.database.url })
-  await conclave.services.keySupply.refill(6)
+  await conclave.workerServices.keySupply.refill(6)
   alice = await conclave.as('alice')
   bob = await conclave.as('bob')
   aliceElsewhere = await other.as('alice')

@@ -348,7 +348,7 @@ async function queueRewrap(options: { dryRun?: boolean } = {}): Promise<string> 
 }
 
 async function run(id: string): Promise<void> {
-  await runOperation(conclave.services, id, new AbortController().signal)
+  await runOperation(conclave.workerServices, id, new AbortController().signal)
 }
 
 async function rewrap(options: { dryRun?: boolean } = {}) {

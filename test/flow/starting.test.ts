@@ -62,11 +62,10 @@ describe('a start that cannot succeed says so in a sentence and exits with 1', (
     expect([code, output]).toEqual([1, expect.stringMatching(/The data folder .*package\.json\/data cannot be used/)])
   })
 
-  it('when the database cannot be reached', async () => {
-    const { code, output } = await program.run(
-      ['start'],
-      environment({ DATABASE_URL: 'postgres://somebody:hush@127.0.0.1:1/none' })
-    )
+  it('when the database that is to be migrated cannot be reached', async () => {
+    const { code, output } = await program.run(['run', '-s', 'migrate'], {
+      DATABASE_URL: 'postgres://somebody:hush@127.0.0.1:1/none'
+    })
     expect([code, output]).toEqual([1, expect.stringMatching(/The database .*127\.0\.0\.1:1\/none cannot be reached/)])
     expect(output).not.toContain('hush')
   })

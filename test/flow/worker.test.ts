@@ -122,7 +122,7 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
 describe('a worker that is stopped while it rotates all due keys', () => {
   it('leaves the rest to the next one', async () => {
     const conclave = await bootConclave()
-    await conclave.services.keySupply.refill(6)
+    await conclave.workerServices.keySupply.refill(6)
     const alice = await conclave.as('alice')
     const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
     for (let made = 0; made < 3; made++) {
@@ -130,16 +130,16 @@ describe('a worker that is stopped while it rotates all due keys', () => {
     }
     const { id } = (await admin.run(RotateDueKeysDocument)).rotateDueKeys.operation
     const stop = new AbortController()
-    const { keySupply } = conclave.services
+    const { keySupply } = conclave.workerServices
     const rotate = keySupply.withKeyPair.bind(keySupply)
     vi.spyOn(keySupply, 'withKeyPair').mockImplementation((work) => {
       stop.abort()
       return rotate(work)
     })
-    await runOperation(conclave.services, id, stop.signal)
+    await runOperation(conclave.workerServices, id, stop.signal)
     const stateOf = async () => (await admin.run(KeyOperationDocument, { id })).keyOperation
     expect(await stateOf()).toMatchObject({ state: 'RUNNING', done: 1, total: 3 })
-    await runOperation(conclave.services, id, new AbortController().signal)
+    await runOperation(conclave.workerServices, id, new AbortController().signal)
     expect(await stateOf()).toMatchObject({ state: 'SUCCEEDED', done: 3, failed: 0 })
     await conclave.close()
   })
@@ -153,7 +153,7 @@ describe('a scheduled job that does not end', () => {
       .spyOn(schedule[0] ?? { run: async () => {} }, 'run')
       .mockImplementation((_, stop) => new Promise((resolve) => stop.addEventListener('abort', () => resolve())))
     const worker = await startReadyWorker(conclave, place)
-    const rounds = vi.spyOn(conclave.services.keySupply, 'refill')
+    const rounds = vi.spyOn(conclave.workerServices.keySupply, 'refill')
     await vi.waitFor(() => expect(rounds.mock.calls.length).toBeGreaterThan(8), SOON)
     expect(stuck).toHaveBeenCalledOnce()
     await worker.close()
@@ -167,7 +167,7 @@ describe('filling the key pool', () => {
     const conclave = await bootConclave()
     const stop = new AbortController()
     stop.abort()
-    expect(await conclave.services.keySupply.refill(3, stop.signal)).toBe(0)
+    expect(await conclave.workerServices.keySupply.refill(3, stop.signal)).toBe(0)
     expect(await conclave.database.query('select from pooled_keys')).toEqual([])
     await conclave.close()
   })

@@ -7,11 +7,14 @@ import { createLogger } from '../../src/log.js'
 import type { Services } from '../../src/services.js'
 import { GraphQLClient } from './graphql-client.js'
 import { TestClock } from './test-clock.js'
-import { createTestDatabase, type TestDatabase } from './test-database.js'
+import { createTestDatabase, type DatabasePlace, type TestDatabase } from './test-database.js'
 
 export interface TestConclave {
   url: string
+  /** Of the API, which has the rights of its role in the database and no more. */
   services: Services
+  /** Of a worker in the same process, likewise. */
+  workerServices: Services
   database: TestDatabase
   clock: TestClock
   /** Everything logged, as one text. */
@@ -32,15 +35,17 @@ const TEST_SECRETS = `test=${Buffer.alloc(32, 7).toString('base64')}`
 /** Boots the real application on a database of its own: all but the process around it. */
 export async function bootConclave(
   overrides: Partial<Config> = {},
-  variables: NodeJS.ProcessEnv = {}
+  variables: NodeJS.ProcessEnv = {},
+  place: DatabasePlace = {},
+  clock = new TestClock()
 ): Promise<TestConclave> {
-  const database = await createTestDatabase()
+  const database = await createTestDatabase(place)
   let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
-  const clock = new TestClock()
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
-  let composition = await compose(config, log, clock)
-  let server = await startHttpServer(composition.services)
+  const open = async () => await compose(config, log, { parts: ['api', 'worker'], clock })
+  let composition = await open()
+  let server = await startHttpServer(composition.services.api)
   const clients: GraphQLClient[] = []
   const client = (token: string | null) => {
     const made = new GraphQLClient(server.url, token)
@@ -52,7 +57,10 @@ export async function bootConclave(
   return {
     url: server.url,
     get services() {
-      return composition.services
+      return composition.services.api
+    },
+    get workerServices() {
+      return composition.services.worker
     },
     database,
     clock,
@@ -66,8 +74,8 @@ export async function bootConclave(
       if (changedVariables)
         config = { ...loadConfig({ ...environment(database.url), ...changedVariables }), ...overrides }
       config = { ...config, ...changed, port: Number(new URL(server.url).port) }
-      composition = await compose(config, log, clock)
-      server = await startHttpServer(composition.services)
+      composition = await open()
+      server = await startHttpServer(composition.services.api)
     },
     async close() {
       for (const made of clients) await made.close()
@@ -87,7 +95,10 @@ function environment(databaseUrl: string): NodeJS.ProcessEnv {
     AUTH_JWT_SECRET: SECRET,
     MASTER_KEY: 'local:test',
     MASTER_SECRETS: TEST_SECRETS,
-    KEY_BITS: '2048'
+    KEY_BITS: '2048',
+    // Tests do in a second what people do in a day.
+    RATE_LIMITS: 'off',
+    SOCKETS_PER_USER: '10000'
   }
 }
 
@@ -98,6 +109,8 @@ export function programEnvironment({ database, services }: TestConclave): Record
     MASTER_KEY: 'local:test',
     MASTER_SECRETS: TEST_SECRETS,
     AUTH_JWT_SECRET: services.authentication.jwtSecret,
-    KEY_BITS: '2048'
+    KEY_BITS: '2048',
+    RATE_LIMITS: 'off',
+    SOCKETS_PER_USER: '10000'
   }
 }

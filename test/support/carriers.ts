@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { databaseLogin } from '../../src/database/database-login.js'
 import { PostgresSignals } from '../../src/delivery/postgres-signals.js'
 import { RedisSignals } from '../../src/delivery/redis-signals.js'
 import type { Signals } from '../../src/delivery/signals.js'
@@ -35,8 +36,8 @@ async function onPostgres(): Promise<Carrier> {
   const connections = `select from pg_stat_activity where application_name = 'conclave signals' and datname = current_database()`
   return {
     proxy,
-    open: () => PostgresSignals.open(database.url, log),
-    openThroughProxy: () => PostgresSignals.open(by(proxy, database.url), log),
+    open: () => PostgresSignals.open(databaseLogin(database.url, 'conclave_api'), log),
+    openThroughProxy: () => PostgresSignals.open(databaseLogin(by(proxy, database.url), 'conclave_api'), log),
     connections: async () => (await database.query(connections)).length,
     channels: async () => [],
     async close() {

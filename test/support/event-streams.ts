@@ -27,6 +27,12 @@ export class EventStreamClient {
     return results
   }
 
+  /** The first result; the stream is then closed. */
+  async first(request: RequestParams): Promise<StreamResult | undefined> {
+    for await (const result of this.#client.iterate(request)) return result as unknown as StreamResult
+    return undefined
+  }
+
   subscribe<Data extends Record<string, unknown>, Variables extends Record<string, unknown>>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables

@@ -4,13 +4,18 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { hasRedis } from './redis.js'
+import { canHaveDisks } from './small-disk.js'
+import { hasWycheproof, WYCHEPROOF_MISSING } from './wycheproof.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** URL of a migrated database, to be cloned and never to be used itself. */
     templateUrl: string
+    /** URLs of the same, of the logins that have the rights of one role each. */
+    roleUrls: { conclave_api: string; conclave_worker: string }
   }
 }
 
@@ -21,10 +26,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
   await migrate(postgres.url)
   project.provide('templateUrl', postgres.url)
+  project.provide('roleUrls', { conclave_api: postgres.apiUrl, conclave_worker: postgres.workerUrl })
   return async () => {
     await postgres.stop()
     await rm(folder, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
+    if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
+    if (!findBrowser()) console.log(`\n${BROWSER_MISSING}`)
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
+    if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }
 }

@@ -15,7 +15,10 @@ const SOURCES = [
   'jobs',
   'migrations',
   'scripts',
-  'examples'
+  'examples',
+  // Of which the console is built.
+  'documents',
+  'web'
 ]
 
 export interface Finished {
@@ -54,17 +57,25 @@ export class InstalledProgram {
   }
 
   /** A worker alone, of a program that was built. */
-  startWorker(env: Record<string, string>): RunningProgram {
-    return this.#startPart('worker', env)
+  startWorker(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('worker', env, flags)
   }
 
-  /** An API process alone, likewise. */
-  startApi(env: Record<string, string>): RunningProgram {
-    return this.#startPart('api', env)
+  /** An API process alone, likewise. @param flags of node */
+  startApi(env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startPart('api', env, flags)
   }
 
-  #startPart(part: 'api' | 'worker', env: Record<string, string>): RunningProgram {
-    const command = [join('dist', 'src', 'main.js'), part]
+  /** A command of its own, likewise. */
+  startScript(name: 'migrate', env: Record<string, string>): RunningProgram {
+    return this.#startCompiled([join('dist', 'src', `${name}.js`)], env)
+  }
+
+  #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {
+    return this.#startCompiled([...flags, join('dist', 'src', 'main.js'), part], env)
+  }
+
+  #startCompiled(command: string[], env: Record<string, string>): RunningProgram {
     const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env }, detached: true }
     const program = new RunningProgram(spawn(process.execPath, command, options))
     this.#running.push(program)
@@ -144,6 +155,10 @@ export class RunningProgram {
   /** What a supervisor sends that wants it to stop. */
   terminate(): void {
     this.#signal('SIGTERM')
+  }
+
+  send(signal: NodeJS.Signals): void {
+    this.#signal(signal)
   }
 
   /** Ctrl-C in its terminal. */

@@ -1,29 +1,43 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
+import type { DatabaseRole } from '../../src/database/database-roles.js'
 
 export interface TestDatabase {
+  /** Of the superuser, to whom everything belongs. */
   url: string
+  /** Of a login that is a member of the role, and nothing else. */
+  urlOf(role: DatabaseRole): string
   /** Runs SQL behind the server's back. */
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
   drop(): Promise<void>
 }
 
-/** A database of one's own: a clone of the migrated template, or an empty one. */
-export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
+export interface DatabasePlace {
+  /** Nothing in it; otherwise a clone of the migrated template. */
+  empty?: boolean
+  /** Folder that the server may write to, in which the database's files are. */
+  tablespace?: string
+}
+
+/** A database of one's own. */
+export async function createTestDatabase({ empty = false, tablespace }: DatabasePlace = {}): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('templateUrl'))
   const template = empty ? 'template0' : url.pathname.slice(1)
-  await administer(`create database ${name} template ${template}`)
+  if (tablespace) await administer(`create tablespace ${name} location '${tablespace}'`)
+  await administer(`create database ${name} template ${template} ${tablespace ? `tablespace ${name}` : ''}`)
   url.pathname = `/${name}`
   const client = new pg.Client({ connectionString: url.href })
   await client.connect()
   return {
     url: url.href,
+    urlOf: (role) => Object.assign(new URL(inject('roleUrls')[role]), { pathname: url.pathname }).href,
     query: async (text, values) => (await client.query(text, values)).rows,
     async drop() {
       await client.end()
       await administer(`drop database ${name} with (force)`)
+      if (tablespace) await administer(`drop tablespace ${name}`)
     }
   }
 }

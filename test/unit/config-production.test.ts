@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config.js'
+import { loadConfig, loadMigrationConfig } from '../../src/config.js'
 import { problemsOf } from './config-problems.js'
+import { thrownBy } from './failures.js'
 
 describe('production', () => {
   const complete = {
@@ -33,6 +34,28 @@ describe('production', () => {
     const { [variable]: _, ...without } = complete as NodeJS.ProcessEnv
     expect(problemsOf(without)).toEqual([expect.stringMatching(problem)])
     expect(problemsOf({ ...complete, [variable]: '' })).toEqual([expect.stringMatching(problem)])
+  })
+
+  it.each(['API_DATABASE_URL', 'WORKER_DATABASE_URL'])(
+    'does with %s alone, which is no owner of the tables',
+    (variable) => {
+      const { DATABASE_URL, ...without } = complete
+      const config = loadConfig({ ...without, [variable]: DATABASE_URL })
+      expect([config.databaseUrl, config.apiDatabaseUrl ?? config.workerDatabaseUrl]).toEqual([null, DATABASE_URL])
+    }
+  )
+
+  it('migrates with the login of the owner and nothing else of its configuration', () => {
+    expect(thrownBy(() => loadMigrationConfig({ API_DATABASE_URL: complete.DATABASE_URL }))).toMatchObject({
+      problems: ['DATABASE_URL is missing: the login that owns the tables, or is to own them.']
+    })
+    expect(thrownBy(() => loadMigrationConfig({ DATABASE_URL: 'here', REDIS_URL: 'there' }))).toMatchObject({
+      problems: [expect.stringMatching(/^DATABASE_URL must be/), expect.stringMatching(/^REDIS_URL must be/)]
+    })
+    expect(loadMigrationConfig({ DATABASE_URL: complete.DATABASE_URL, REDIS_URL: '' })).toEqual({
+      databaseUrl: complete.DATABASE_URL,
+      redisUrl: null
+    })
   })
 
   it.each(['http://id.example.com/jwks', 'HTTP://id.example.com/jwks'])(

@@ -14,6 +14,7 @@ const provider = {
 }
 const REDIS = 'redis:// or rediss:// or redis-cluster:// or rediss-cluster:// URL'
 const CLUSTER = 'must name the nodes of a cluster as redis-cluster://host:port?node=host:port&node=host:port.'
+const anAllowance = 'must be a number and the duration in which there may be so many, such as 60/PT1M.'
 const aDuration = 'must be an ISO 8601 duration of one millisecond to ten years, such as PT15S or P30D.'
 
 describe('a wrong environment', () => {
@@ -25,6 +26,8 @@ describe('a wrong environment', () => {
     ['PORT', '65536', 'must be at most 65535.'],
     ['DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
     ['DATABASE_URL', 'mysql://localhost/conclave', 'must be a postgres:// or postgresql:// URL.'],
+    ['API_DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
+    ['WORKER_DATABASE_URL', 'localhost', 'must be a postgres:// or postgresql:// URL.'],
     ['REDIS_URL', 'localhost:6379', `must be a ${REDIS}.`],
     ['REDIS_URL', 'http://localhost:6379', `must be a ${REDIS}.`],
     ['REDIS_URL', 'redis-cluster://a:7000?node=b%20c', CLUSTER],
@@ -53,6 +56,21 @@ describe('a wrong environment', () => {
     ['SCAN_EVERY', 'P11Y', aDuration],
     ['MAX_BODY_BYTES', '0', 'must be at least 1.'],
     ['MAX_BODY_BYTES', '64k', 'must be a whole number.'],
+    ['QUERY_MAX_DEPTH', '0', 'must be at least 1.'],
+    ['QUERY_MAX_TOKENS', '3001', 'must be at most 3000.'],
+    ['QUERY_MAX_COST', 'none', 'must be a whole number.'],
+    ['RATE_LIMITS', 'maybe', 'must be on or off.'],
+    ['RATE_LIMIT_SENDS', '600', anAllowance],
+    ['RATE_LIMIT_SENDS', '0/PT1M', anAllowance],
+    ['RATE_LIMIT_CREATES', '6/1m', anAllowance],
+    ['RATE_LIMIT_KEY_OPERATIONS', '6/P2D', anAllowance],
+    ['RATE_LIMIT_CONNECTIONS', '-1/PT1M', anAllowance],
+    ['SOCKETS_PER_USER', '0', 'must be at least 1.'],
+    ['OPERATIONS_PER_SOCKET', 'all', 'must be a whole number.'],
+    ['TRUSTED_PROXIES', '10.0.0.0/8, proxy', 'must list addresses, networks or loopback.'],
+    ['ALLOWED_ORIGINS', 'https://chat.example/', 'must list origins such as https://chat.example.'],
+    ['ALLOWED_ORIGINS', '*', 'must list origins such as https://chat.example.'],
+    ['REQUEST_TIMEOUT', '30', aDuration],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

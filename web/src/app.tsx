@@ -1,30 +1,42 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useCallback, useEffect, useMemo, useState } from 'react'
 import { ChatPage } from './chat/chat-page.js'
 import { InboxProvider, useLiveInbox } from './chat/use-inbox.js'
 import { Connection } from './connection.js'
 import { KeysPage } from './keys/keys-page.js'
 import { OperationsPage } from './operations/operations-page.js'
+import { Avatar } from './parts/avatar.js'
 import { hrefOf, useRoute } from './route.js'
+import { SettingsProvider, useServerSettings } from './settings.js'
 import { type Session, storedSession, storeSession } from './session.js'
 import { SignIn } from './sign-in.js'
 import { ConnectionProvider, useConnection, useSocketState } from './use-connection.js'
 
+const UNREACHABLE = 'The server cannot be reached. This page goes on when it is back.'
+
 export function App() {
   const [session, setSession] = useState(storedSession)
   const [notice, setNotice] = useState<string | null>(null)
-  const sign = (next: Session | null, why: string | null = null) => {
+  const { settings, isUnreachable } = useServerSettings()
+  const sign = useCallback((next: Session | null, why: string | null = null) => {
     storeSession(next)
     setSession(next)
     setNotice(why)
-  }
-  if (!session) return <SignIn notice={notice} onSignedIn={(next) => sign(next)} />
-  return <SignedIn key={session.token} session={session} onSignOut={(why) => sign(null, why)} />
+  }, [])
+  const signOut = useCallback((why: string | null) => sign(null, why), [sign])
+  return (
+    <SettingsProvider value={settings}>
+      {session ? (
+        <SignedIn key={session.token} session={session} onSignOut={signOut} />
+      ) : (
+        <SignIn notice={isUnreachable ? UNREACHABLE : notice} onSignedIn={(next) => sign(next)} />
+      )}
+    </SettingsProvider>
+  )
 }
 
 function SignedIn({ session, onSignOut }: { session: Session; onSignOut: (why: string | null) => void }) {
   const connection = useMemo(
     () => new Connection(session, () => onSignOut('Your token has run out. Sign in again.')),
-    // biome-ignore lint/correctness/useExhaustiveDependencies: one connection for each session
     [session, onSignOut]
   )
   useEffect(() => () => connection.close(), [connection])
@@ -68,7 +80,8 @@ function Header({ onSignOut }: { onSignOut: () => void }) {
       </nav>
       <SocketBadge />
       <span className="who" title={session.userId}>
-        {session.name}
+        <Avatar name={session.name} id={session.userId} />
+        <span className="name">{session.name}</span>
       </span>
       <button type="button" className="quiet" onClick={onSignOut}>
         Sign out
@@ -77,7 +90,7 @@ function Header({ onSignOut }: { onSignOut: () => void }) {
   )
 }
 
-const STATES = { IDLE: 'Not connected', LIVE: 'Live', AWAY: 'Reconnecting…' }
+const STATES = { IDLE: 'Connecting…', LIVE: 'Live', AWAY: 'Reconnecting…' }
 
 function SocketBadge() {
   const state = useSocketState()

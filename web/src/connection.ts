@@ -22,6 +22,9 @@ const SIGNED_OUT = ['UNAUTHENTICATED', 401, 4403]
 const NORMAL = 1000
 const FIRST_WAIT_MS = 300
 const LONGEST_WAIT_MS = 10_000
+/** A socket on which nothing comes back any more, as after a sleep, is closed by whoever notices first. */
+const PING_EVERY_MS = 10_000
+const PONG_WITHIN_MS = 5_000
 
 /** Everything that goes to the server and comes from it, for one session. */
 export class Connection {
@@ -31,6 +34,7 @@ export class Connection {
   readonly #onSignedOut: () => void
   readonly #listeners = new Set<() => void>()
   #state: SocketState = 'IDLE'
+  #awaitingPong: ReturnType<typeof setTimeout> | undefined
 
   constructor(session: Session, onSignedOut: () => void) {
     this.session = session
@@ -41,9 +45,19 @@ export class Connection {
       connectionParams: { authorization },
       // The library would subscribe again from the first cursor; following does it from the last.
       retryAttempts: 0,
+      keepAlive: PING_EVERY_MS,
       on: {
+        ping: (received) => {
+          if (!received) this.#awaitingPong = setTimeout(() => this.#socket.terminate(), PONG_WITHIN_MS)
+        },
+        pong: (received) => {
+          if (received) clearTimeout(this.#awaitingPong)
+        },
         connected: () => this.#enter('LIVE'),
-        closed: (event) => this.#enter((event as CloseEvent).code === NORMAL ? 'IDLE' : 'AWAY')
+        closed: (event) => {
+          clearTimeout(this.#awaitingPong)
+          this.#enter((event as CloseEvent).code === NORMAL ? 'IDLE' : 'AWAY')
+        }
       }
     })
     this.client = new ApolloClient({
@@ -127,6 +141,7 @@ export class Connection {
 
   close(): void {
     this.client.stop()
+    clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()
   }
 
@@ -175,13 +190,17 @@ export function failureOf(error: unknown): Failure {
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms)
+    const over = new AbortController()
     const end = () => {
       clearTimeout(timer)
+      over.abort()
       resolve()
     }
-    signal.addEventListener('abort', end, { once: true })
+    const timer = setTimeout(end, ms)
+    const listening = { signal: over.signal }
+    signal.addEventListener('abort', end, listening)
     // Whoever comes back to the window, or into the network, does not wait for the rest of it.
-    window.addEventListener('online', end, { once: true })
+    window.addEventListener('online', end, listening)
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && end(), listening)
   })
 }

@@ -1,31 +1,20 @@
 import { print } from 'graphql'
-import { type FormEvent, useEffect, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { DevTokenDocument } from '../../documents/generated.js'
+import { Avatar } from './parts/avatar.js'
+import { PEOPLE } from './people.js'
 import { type Session, sessionOf } from './session.js'
-
-/** Whom a development server lets in with one click. */
-const PEOPLE = [
-  { userId: 'alice', name: 'Alice', scopes: [], what: 'a nurse' },
-  { userId: 'bob', name: 'Bob', scopes: [], what: 'a physician' },
-  { userId: 'carol', name: 'Carol', scopes: ['keys:read', 'keys:admin'], what: 'a key administrator' }
-]
-
-interface ConsoleSettings {
-  development: boolean
-}
+import { useSettings } from './settings.js'
 
 export function SignIn({ notice, onSignedIn }: { notice: string | null; onSignedIn: (session: Session) => void }) {
-  const [settings, setSettings] = useState<ConsoleSettings | null>(null)
-  const [problem, setProblem] = useState(notice)
-  useEffect(() => {
-    const read = async () => setSettings((await (await fetch('/console.json')).json()) as ConsoleSettings)
-    read().catch(() => setProblem('The server cannot be reached. Reload when it is back.'))
-  }, [])
+  const settings = useSettings()
+  const [refusal, setRefusal] = useState<string | null>(null)
+  const problem = refusal ?? notice
   const enter = async (token: () => Promise<string>) => {
     try {
       onSignedIn(sessionOf(await token()))
     } catch (error) {
-      setProblem((error as Error).message)
+      setRefusal((error as Error).message)
     }
   }
   return (
@@ -45,6 +34,7 @@ export function SignIn({ notice, onSignedIn }: { notice: string | null; onSigned
             {PEOPLE.map(({ what, ...person }) => (
               <li key={person.userId}>
                 <button type="button" onClick={() => void enter(() => developmentToken(person))}>
+                  <Avatar name={person.name} id={person.userId} />
                   <strong>{person.name}</strong>
                   <span>{what}</span>
                 </button>

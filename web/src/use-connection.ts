@@ -22,8 +22,16 @@ export interface Loaded<Data> {
   reload(): Promise<void>
 }
 
-/** What `load` gives, loaded again when the dependencies change; what was there before stays until then. */
-export function useLoaded<Data>(load: () => Promise<Data>, dependencies: readonly unknown[]): Loaded<Data> {
+/**
+ * What `load` gives, loaded again when the dependencies change; what was there before stays until then.
+ *
+ * @param everyMs loads it again so often, as long as the window is looked at: for what has no subscription
+ */
+export function useLoaded<Data>(
+  load: () => Promise<Data>,
+  dependencies: readonly unknown[],
+  everyMs: number | null = null
+): Loaded<Data> {
   const [data, setData] = useState<Data | null>(null)
   const [failure, setFailure] = useState<Failure | null>(null)
   const [isLoading, setLoading] = useState(true)
@@ -39,7 +47,12 @@ export function useLoaded<Data>(load: () => Promise<Data>, dependencies: readonl
       setLoading(false)
     }
   }, dependencies)
-  useEffect(() => void reload(), [reload])
+  useEffect(() => {
+    void reload()
+    if (everyMs === null) return
+    const timer = setInterval(() => document.visibilityState === 'visible' && void reload(), everyMs)
+    return () => clearInterval(timer)
+  }, [reload, everyMs])
   return { data, failure, isLoading, reload }
 }
 

@@ -9,6 +9,7 @@ import { type Context, requireViewer } from '../context.js'
 import { requireConversationId } from '../ids.js'
 import { ConversationType } from '../types/conversation.js'
 import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
+import { WEIGHT } from '../weights.js'
 
 @Resolver(() => ConversationKeyType)
 export class ConversationKeyResolver {
@@ -27,7 +28,7 @@ export class ConversationKeyResolver {
     return publicKeyPem(publicKey)
   }
 
-  @FieldResolver(() => Int, { description: 'Messages that need this version to be read.' })
+  @FieldResolver(() => Int, { complexity: WEIGHT.count, description: 'Messages that need this version to be read.' })
   async messageCount(@Root() key: ConversationKey, @Ctx() { loaders }: Context): Promise<number> {
     return await loaders.messageCount.load(key)
   }
@@ -41,6 +42,7 @@ export class ConversationKeyResolver {
   }
 
   @Mutation(() => KeyPayload, {
+    complexity: WEIGHT.keyPair,
     description: 'Makes the next key version the active one. For the owner of the conversation, or scope keys:admin.'
   })
   async rotateKey(

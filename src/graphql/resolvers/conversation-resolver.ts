@@ -13,14 +13,16 @@ import {
 import type { Member, MemberRole } from '../../database/entities.js'
 import { deleteConversation } from '../../key-life/delete-conversation.js'
 import type { Message } from '../../message/message.js'
-import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
+import { connectionTypes, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId } from '../ids.js'
+import { requirePageSize } from '../page-size.js'
 import { ConversationPayload, ConversationType, CreateConversationInput, ReadPayload } from '../types/conversation.js'
 import { MemberRoleEnum } from '../types/enums.js'
 import { MemberType } from '../types/member.js'
 import { MessageType } from '../types/message.js'
+import { WEIGHT } from '../weights.js'
 
 const ConversationConnection = connectionTypes('Conversation', () => ConversationType)
 const MemberConnection = connectionTypes('Member', () => MemberType)
@@ -75,6 +77,7 @@ export class ConversationResolver {
   }
 
   @FieldResolver(() => Int, {
+    complexity: WEIGHT.count,
     description: `Messages that others sent since the viewer last marked the conversation read. Counted up to ${UNREAD_MAX}.`
   })
   async unreadCount(@Root() { id }: ViewedConversation, @Ctx() { loaders }: Context): Promise<number> {
@@ -86,7 +89,7 @@ export class ConversationResolver {
     return await loaders.lastMessage.load(id)
   }
 
-  @Mutation(() => ConversationPayload)
+  @Mutation(() => ConversationPayload, { complexity: WEIGHT.keyPair })
   async createConversation(
     @Ctx() context: Context,
     @Arg('input', () => CreateConversationInput) input: CreateConversationInput
@@ -116,7 +119,7 @@ export class ConversationResolver {
     return await payload(context, conversationId)
   }
 
-  @Mutation(() => ConversationPayload)
+  @Mutation(() => ConversationPayload, { complexity: WEIGHT.keyPair })
   async removeMember(
     @Ctx() context: Context,
     @Arg('conversationId', () => ID) conversationId: string,

@@ -23,10 +23,11 @@ import { markKeyCompromised } from '../../key-life/mark-compromised.js'
 import { reencryptConversation } from '../../key-life/reencrypt-data-keys.js'
 import { rewrapPrivateKeys } from '../../key-life/rewrap-private-keys.js'
 import { rotateDueKeys } from '../../key-life/rotate-due-keys.js'
-import { connectionTypes, requirePageSize, toConnection } from '../connection.js'
+import { connectionTypes, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId, requireOperationId } from '../ids.js'
+import { requirePageSize } from '../page-size.js'
 import { Duration } from '../scalars.js'
 import { ConversationType } from '../types/conversation.js'
 import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
@@ -39,6 +40,7 @@ import {
 } from '../types/key-census.js'
 import { KeyOperationPayload, KeyOperationType } from '../types/key-operation.js'
 import { KeyPolicyInput, KeyPolicyPayload, KeyPolicyType } from '../types/key-policy.js'
+import { WEIGHT } from '../weights.js'
 
 const KeyInventoryConnection = connectionTypes('KeyInventory', () => KeyInventoryEntry)
 const KeyEventConnection = connectionTypes('KeyEvent', () => KeyEventType)
@@ -46,7 +48,7 @@ const KeyEventConnection = connectionTypes('KeyEvent', () => KeyEventType)
 /** What auditors see: scope keys:read. None of it shows a message, a title or a member. */
 @Resolver(() => KeyEventType)
 export class KeyCensusResolver {
-  @Query(() => KeyHealthType)
+  @Query(() => KeyHealthType, { complexity: WEIGHT.census })
   async keyHealth(@Ctx() context: Context): Promise<KeyHealthType> {
     await requireReader(context, 'keyHealth')
     const { database, masterKeyHealth, clock } = context.services
@@ -115,7 +117,10 @@ export class KeyCensusResolver {
     return hash.toString('hex')
   }
 
-  @Query(() => AuditVerification, { description: 'Computes every hash of the audit trail anew.' })
+  @Query(() => AuditVerification, {
+    complexity: WEIGHT.auditTrail,
+    description: 'Computes every hash of the audit trail anew.'
+  })
   async verifyKeyEvents(@Ctx() context: Context): Promise<AuditVerification> {
     await requireReader(context, 'verifyKeyEvents')
     return await verifyKeyEvents(context.services)
@@ -228,6 +233,7 @@ export class KeyLifeResolver {
   }
 
   @Mutation(() => KeyPayload, {
+    complexity: WEIGHT.keyPair,
     description: 'Rotates, re-encrypts what lies under the version, then destroys it. Scope keys:admin.'
   })
   async markKeyCompromised(

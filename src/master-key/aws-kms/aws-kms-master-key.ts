@@ -7,10 +7,12 @@ import { MasterKeyError } from '../master-key-error.js'
 import { proveRoundTrip } from '../prove-round-trip.js'
 import { allAtOnce } from './all-at-once.js'
 import type { KmsCalls, KmsRequest } from './kms-calls.js'
-import { decodeKmsEnvelope, encodeKmsEnvelope, homeOf, type KmsCiphertext } from './kms-envelope.js'
+import { decodeKmsEnvelope, encodeKmsEnvelope, homeOf, isKeyArn, type KmsCiphertext } from './kms-envelope.js'
 import { ciphertextFailure, isDenied, kmsFailure } from './kms-failure.js'
 
 export const AWS_KMS_SCHEME = 'aws-kms'
+
+type RunOnCiphertext<T> = (ciphertext: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) => Promise<T>
 
 /** One ciphertext is denied; whether the master key as a whole is remains to be seen. */
 class Denied extends MasterKeyError {
@@ -39,7 +41,7 @@ export class AwsKmsMasterKey implements MasterKey {
   async version(): Promise<string> {
     const command = new DescribeKeyCommand({ KeyId: this.#keyId })
     const { KeyMetadata: key } = await this.#run((client, options) => client.send(command, options), {})
-    if (!key?.Arn || key.KeySpec !== 'SYMMETRIC_DEFAULT')
+    if (!key?.Arn || !isKeyArn(key.Arn) || key.KeySpec !== 'SYMMETRIC_DEFAULT')
       throw new MasterKeyError('REFUSED', this.uri, 'not a symmetric key: make one with KeySpec SYMMETRIC_DEFAULT')
     return key.Arn
   }
@@ -56,20 +58,8 @@ export class AwsKmsMasterKey implements MasterKey {
   }
 
   async unwrap(keys: readonly WrappedPrivateKey[], options: CallOptions = {}): Promise<(Buffer | MasterKeyError)[]> {
-    const origin = { uri: this.uri, arn: this.#arn }
-    return await this.#eachCiphertext(keys, origin, options, async ({ keyArn, ciphertextBlob }, context, signalled) => {
-      const command = new DecryptCommand({
-        KeyId: keyArn,
-        CiphertextBlob: ciphertextBlob,
-        EncryptionContext: encryptionContext(context)
-      })
-      const { Plaintext: bytes } = await this.#runOnCiphertext(
-        (client, sending) => client.send(command, sending),
-        signalled
-      )
-      if (!bytes) throw new MasterKeyError('DAMAGED', this.uri, 'KMS answered without a plaintext')
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    })
+    const origin = { uri: this.uri, arn: this.#arn, key: this }
+    return await this.#eachCiphertext(keys, origin, options, async (...one) => await this.#decrypt(...one))
   }
 
   /** From any key of the same account and region. */
@@ -77,15 +67,9 @@ export class AwsKmsMasterKey implements MasterKey {
     if (!from.uri.startsWith(`${AWS_KMS_SCHEME}:`)) return null
     const arn = (await from.version()) ?? ''
     if (homeOf(arn) !== homeOf(await this.#arn())) return null
-    const origin = { uri: from.uri, arn: async () => arn }
+    const origin = { uri: from.uri, arn: async () => arn, key: from }
     return async (keys, options = {}) =>
-      await this.#eachCiphertext(
-        keys,
-        origin,
-        options,
-        async (ciphertext, context, signalled) => await this.#reEncrypt(ciphertext, context, signalled),
-        () => this.#proveReEncrypt(from)
-      )
+      await this.#eachCiphertext(keys, origin, options, async (...one) => await this.#reEncrypt(...one))
   }
 
   async check(): Promise<void> {
@@ -95,6 +79,20 @@ export class AwsKmsMasterKey implements MasterKey {
 
   async close(): Promise<void> {
     await this.#calls.close()
+  }
+
+  async #decrypt({ keyArn, ciphertextBlob }: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) {
+    const command = new DecryptCommand({
+      KeyId: keyArn,
+      CiphertextBlob: ciphertextBlob,
+      EncryptionContext: encryptionContext(context)
+    })
+    const { Plaintext: bytes } = await this.#runOnCiphertext(
+      (client, sending) => client.send(command, sending),
+      options
+    )
+    if (!bytes?.length) throw new MasterKeyError('DAMAGED', this.uri, 'KMS answered without a plaintext')
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   async #reEncrypt({ keyArn, ciphertextBlob }: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) {
@@ -108,13 +106,17 @@ export class AwsKmsMasterKey implements MasterKey {
     return this.#wrapping(await this.#runOnCiphertext((client, sending) => client.send(command, sending), options))
   }
 
-  /** @throws MasterKeyError REFUSED where a policy does not let this key take over from the other */
-  async #proveReEncrypt(from: MasterKey): Promise<void> {
+  /**
+   * Runs it on what `from` has just wrapped. Not by `unwrap`, which would ask for a proof again.
+   *
+   * @throws MasterKeyError REFUSED where a policy does not let this key do that at all
+   */
+  async #prove(from: MasterKey, options: CallOptions, run: RunOnCiphertext<unknown>): Promise<void> {
     const context = { keyId: randomUUID(), fingerprint: randomBytes(32) }
-    const [probe] = await from.wrap([{ privateKey: randomBytes(32), context }])
+    const [probe] = await from.wrap([{ privateKey: randomBytes(32), context }], options)
     const ciphertext = probe && decodeKmsEnvelope(probe.wrapped)
     if (!ciphertext) throw new MasterKeyError('REFUSED', from.uri, 'does not wrap')
-    await this.#reEncrypt(ciphertext, context, {})
+    await run(ciphertext, context, options)
   }
 
   #wrapping({
@@ -124,17 +126,17 @@ export class AwsKmsMasterKey implements MasterKey {
     KeyId?: string | undefined
     CiphertextBlob?: Uint8Array | undefined
   }): Wrapping {
-    if (!KeyId || !CiphertextBlob) throw new MasterKeyError('REFUSED', this.uri, 'KMS answered without a ciphertext')
+    if (!KeyId || !isKeyArn(KeyId) || !CiphertextBlob?.length)
+      throw new MasterKeyError('REFUSED', this.uri, 'KMS answered without a ciphertext and the ARN of its key')
     return { wrapped: encodeKmsEnvelope({ keyArn: KeyId, ciphertextBlob: CiphertextBlob }), version: KeyId }
   }
 
   /** Unwraps or moves each of them; what concerns one of them is its result, what concerns all of them is thrown. */
   async #eachCiphertext<T>(
     keys: readonly WrappedPrivateKey[],
-    origin: { uri: string; arn: () => Promise<string> },
+    origin: { uri: string; arn: () => Promise<string>; key: MasterKey },
     options: CallOptions,
-    run: (ciphertext: KmsCiphertext, context: PrivateKeyContext, options: CallOptions) => Promise<T>,
-    prove: () => Promise<void> = () => proveRoundTrip(this)
+    run: RunOnCiphertext<T>
   ): Promise<(T | MasterKeyError)[]> {
     if (keys.length === 0) return []
     const arn = await origin.arn()
@@ -145,7 +147,7 @@ export class AwsKmsMasterKey implements MasterKey {
         return new MasterKeyError('WRONG_KEY', this.uri, 'another KMS key has encrypted it')
       return await run(ciphertext, context, signalled).catch(resultOfOne)
     })
-    return await this.#settleDenied(results, prove)
+    return await this.#settleDenied(results, async () => await this.#prove(origin.key, options, run))
   }
 
   /** A denial may be meant for the master key or for one ciphertext. If what was denied works at all, it is the latter. */

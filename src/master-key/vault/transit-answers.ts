@@ -14,7 +14,7 @@ const keyAnswer = z.object({
   data: z.object({
     type: z.string(),
     derived: z.boolean().default(false),
-    latest_version: z.number()
+    latest_version: z.int().positive()
   })
 })
 

@@ -20,10 +20,11 @@ export interface VaultLease {
   renewable: boolean
 }
 
+const seconds = z.int().nonnegative()
 const loginAnswer = z.object({
-  auth: z.object({ client_token: z.string(), lease_duration: z.number(), renewable: z.boolean() })
+  auth: z.object({ client_token: z.string().min(1), lease_duration: seconds, renewable: z.boolean() })
 })
-const lookupAnswer = z.object({ data: z.object({ ttl: z.number(), renewable: z.boolean().default(false) }) })
+const lookupAnswer = z.object({ data: z.object({ ttl: seconds, renewable: z.boolean().default(false) }) })
 
 /** @throws MasterKeyError REFUSED when Vault does not take the credentials, or they cannot be read */
 export async function logIn(http: VaultHttp, uri: string, authentication: VaultAuthentication): Promise<VaultLease> {

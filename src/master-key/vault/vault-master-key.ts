@@ -12,6 +12,8 @@ import type { VaultSession } from './vault-session.js'
 /** OpenBao refuses JSON of more than 1,000 strings, of which a key takes four. */
 const BATCH = 100
 const CIPHERTEXT = /^vault:(v[1-9]\d{0,9}):([A-Za-z0-9+/]+={0,2})$/
+/** Of one byte or more. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$/
 
 type Operation = 'encrypt' | 'decrypt' | 'rewrap'
 
@@ -51,8 +53,8 @@ export class VaultMasterKey implements MasterKey {
   }
 
   async unwrap(keys: readonly WrappedPrivateKey[], options: CallOptions = {}): Promise<(Buffer | MasterKeyError)[]> {
-    return await this.#runOnCiphertexts('decrypt', keys, options, ({ plaintext, error }) =>
-      error || !plaintext ? transitFailure(this.uri, error ?? '') : Buffer.from(plaintext, 'base64')
+    return await this.#runOnCiphertexts('decrypt', keys, options, ({ plaintext = '', error = '' }) =>
+      error === '' && BASE64.test(plaintext) ? Buffer.from(plaintext, 'base64') : transitFailure(this.uri, error)
     )
   }
 

@@ -33,7 +33,8 @@ type Environment = z.output<z.ZodObject<typeof environment>>
 export const vaultProvider: MasterKeyProvider = {
   scheme: 'vault',
   form: 'vault:<mount>/<key>',
-  name: /^(?!.*\/\/)[^/\s,?#%][^\s,?#%]*\/[A-Za-z0-9_.-]+$/,
+  // Segments that are empty, `.` or `..` are left out by servers on the way: two names would be one key.
+  name: /^(?!.*\/\/)(?!(.*\/)?\.{1,2}(\/|$))[^/\s,?#%\p{C}][^\s,?#%\p{C}]*\/[A-Za-z0-9_.-]+$/u,
   configure({ variables, names, production }, problems) {
     if (names.length === 0) return notConfigured
     const env = readVariables(environment, variables, problems)

@@ -89,8 +89,7 @@ export class VaultSession {
       const lease = renewed ?? (await logIn(this.#http, uri, this.#authentication))
       this.#lease = this.#keep(uri, Promise.resolve(lease))
     } catch (error) {
-      const reason = (error as Error).message
-      if (!this.#closed) this.#log.warn({ masterKey: uri, reason }, 'the Vault token could not be renewed')
+      if (!this.#closed) this.#log.warn({ masterKey: uri, reason: error }, 'the Vault token could not be renewed')
       // What is left of it is used, and the renewal tried again while there is some.
       const leftMs = ttlMs * (1 - RENEW_AT)
       if (isUnreachable(error)) this.#planRenewal(uri, { token, ttlMs: leftMs, renewable })

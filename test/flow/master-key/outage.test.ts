@@ -55,7 +55,7 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
   })
 
   it('new conversations take keys from the pool, and without one are KEY_UNAVAILABLE', async () => {
-    await conclave.services.keySupply.refill(1)
+    await conclave.workerServices.keySupply.refill(1)
     proxy.cut()
     const id = await createConversation(alice, [])
     await send(alice, id, 'under a pooled key')

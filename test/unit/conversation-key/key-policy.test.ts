@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   changePolicy,
+  describePolicy,
   effectivePolicy,
   type KeyPolicy,
   type KeyPolicyDraft,
@@ -169,6 +170,15 @@ describe('the policy in effect', () => {
       destroyAfter: 'P1Y',
       rotateOnMemberRemoval: false
     })
+  })
+})
+
+describe('a policy in the audit trail', () => {
+  it('is a list of what it says, with never for what does not happen', () => {
+    const policy = { rotateAfter: 'P30D', rotateAfterMessages: null, destroyAfter: null, rotateOnMemberRemoval: false }
+    expect(describePolicy(policy)).toBe(
+      'rotateAfter=P30D rotateAfterMessages=never destroyAfter=never rotateOnMemberRemoval=false'
+    )
   })
 })
 

@@ -1,18 +1,37 @@
 import { randomUUID } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Keyring } from '../../../src/conversation-key/keyring.js'
+import type * as KeyTransport from '../../../src/crypto/key-transport.js'
+import { generateRsaKeyPair, type KeyPairBytes } from '../../../src/crypto/key-transport.js'
 import { type DataKey, generateDataKey, masterSecretFrom } from '../../../src/crypto/keys.js'
 import type { Database } from '../../../src/database/database.js'
 import { createLogger } from '../../../src/log.js'
 import { LocalMasterKey } from '../../../src/master-key/local-master-key.js'
 import { MasterKeys } from '../../../src/master-key/master-keys.js'
 
+const imported = vi.hoisted(() => ({ keys: [] as WeakRef<object>[] }))
+
+vi.mock('../../../src/crypto/key-transport.js', async (importOriginal) => {
+  const original = await importOriginal<typeof KeyTransport>()
+  const importPrivateKey = (der: Buffer) => {
+    const key = original.importPrivateKey(der)
+    imported.keys.push(new WeakRef(key))
+    return key
+  }
+  return { ...original, importPrivateKey }
+})
+
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 const TTL_MS = 60_000
+
+let pair: KeyPairBytes
+beforeAll(async () => {
+  pair = await generateRsaKeyPair(2048)
+})
 
 let nowMs: number
 
@@ -49,6 +68,19 @@ describe('an opened data key', () => {
   })
 })
 
+describe('the private key above a data key', () => {
+  it('leaves memory when its time is over, although nobody asks for it again', async () => {
+    const keyring = keyringOfOne()
+    await keyring.open([PLACE])
+    expect(imported.keys).toHaveLength(1)
+    pass(TTL_MS / 2)
+    expect(await isInMemory(imported.keys[0])).toBe(true)
+    pass(TTL_MS)
+    expect(await isInMemory(imported.keys[0])).toBe(false)
+    keyring.close()
+  })
+})
+
 describe('a closed keyring', () => {
   it('holds no key and no timer', async () => {
     const keyring = emptyKeyring()
@@ -79,9 +111,22 @@ function rememberIn(keyring: Keyring): WeakRef<DataKey> {
   return new WeakRef(key)
 }
 
-async function isInMemory(key: WeakRef<DataKey>): Promise<boolean> {
+const PLACE = { conversationId: randomUUID(), dataKeyId: randomUUID() }
+
+/** Over one data key, which it cannot open: what is above it is all that stays. */
+function keyringOfOne(): Keyring {
+  const row = { ...PLACE, version: 1, state: 'ACTIVE', keyId: randomUUID(), masterKey: 'local:test' }
+  const bytes = { wrappedKey: Buffer.alloc(300), wrappedPrivateKey: Buffer.alloc(300), publicKey: Buffer.alloc(300) }
+  const database = { lookUp: async () => [{ ...row, ...bytes }] } as unknown as Database
+  const masterKey = new LocalMasterKey('test', masterSecretFrom(Buffer.alloc(32, 7)))
+  vi.spyOn(masterKey, 'unwrap').mockImplementation(async () => [Buffer.from(pair.privateKey)])
+  const deps = { database, masterKeys: new MasterKeys(masterKey), log: createLogger('silent') }
+  return new Keyring(deps, { ttlMs: TTL_MS, max: 10 })
+}
+
+async function isInMemory(key: WeakRef<object> | undefined): Promise<boolean> {
   // What a WeakRef has shown or was made for is kept until the present job of the event loop is over.
   await new Promise((resolve) => setImmediate(resolve))
   collectGarbage()
-  return key.deref() !== undefined
+  return key?.deref() !== undefined
 }

@@ -126,6 +126,16 @@ describe('associated data of a message', () => {
   })
 })
 
+describe('associated data of messages of many conversations', () => {
+  it('has each of them right, also those that are asked for again', () => {
+    const ids = Array.from({ length: 2500 }, (_, index) => `${CONVERSATION.slice(0, -8)}${`${10_000_000 + index}`}`)
+    for (const conversationId of [...ids, ...ids.slice(0, 10), ...ids.slice(-10)]) {
+      const encoded = messageAssociatedData({ ...message, conversationId }).toString('hex')
+      expect(encoded).toContain(`00000010${conversationId.replaceAll('-', '')}`)
+    }
+  })
+})
+
 describe('associated data of a title', () => {
   it('is the purpose and three fields, each behind its length', () => {
     const expected = [

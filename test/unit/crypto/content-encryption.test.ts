@@ -1,7 +1,7 @@
 import { createCipheriv, createSecretKey, randomBytes, randomUUID, webcrypto } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type MessageContext, messageAssociatedData, titleAssociatedData } from '../../../src/crypto/associated-data.js'
-import { decryptContent, encryptContent, openGcm } from '../../../src/crypto/content-encryption.js'
+import { decryptContent, decryptText, encryptContent, openGcm } from '../../../src/crypto/content-encryption.js'
 import { type DataKey, dataKeyFrom, generateDataKey, withSecretBytes } from '../../../src/crypto/keys.js'
 import { thrownBy } from '../failures.js'
 import { expectDecryptionError, flippedBits, truncations } from './tampering.js'
@@ -157,3 +157,14 @@ function sealByHand(dataKey: DataKey, text: Uint8Array, additional: Uint8Array, 
   cipher.setAAD(additional)
   return Buffer.concat([Uint8Array.of(1, 1), nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()])
 }
+
+describe('an opened text', () => {
+  it('leaves none of the bytes that it was read from', () => {
+    const key = generateDataKey()
+    const fill = vi.spyOn(Buffer.prototype, 'fill')
+    const sealed = encryptContent(key, Buffer.from('a body'), Buffer.from('bound'))
+    expect(decryptText(key, sealed, Buffer.from('bound'))).toBe('a body')
+    expect(fill.mock.contexts).toEqual([Buffer.alloc(6)])
+    fill.mockRestore()
+  })
+})

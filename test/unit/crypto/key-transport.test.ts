@@ -11,6 +11,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   fingerprint,
+  fingerprintOfPrivateKey,
   generateRsaKeyPair,
   importPrivateKey,
   importPublicKey,
@@ -113,10 +114,26 @@ describe('wrapping a data key', () => {
   })
 })
 
+describe('the fingerprint of a private key', () => {
+  it('is refused for what is not one, whole and nothing else', () => {
+    const der = pair.der.privateKey
+    for (const bytes of [Buffer.alloc(0), randomBytes(64), der.subarray(0, -1), Buffer.concat([der, Buffer.of(0)])]) {
+      expectDecryptionError(thrownBy(() => fingerprintOfPrivateKey(bytes)))
+    }
+  })
+
+  it('is that of its public half, and leaves the key as it is', () => {
+    const der = Buffer.from(pair.der.privateKey)
+    expect(fingerprintOfPrivateKey(der)).toEqual(fingerprint(pair.der.publicKey))
+    expect(der).toEqual(pair.der.privateKey)
+  })
+})
+
 describe('importing a private key', () => {
   it('refuses what is not DER PKCS#8, and overwrites it all the same', () => {
     const cut = Buffer.from(pair.der.privateKey.subarray(0, 500))
-    for (const der of [randomBytes(64), Buffer.alloc(0), cut, Buffer.from(pair.der.publicKey)]) {
+    const longer = Buffer.concat([pair.der.privateKey, Buffer.of(0)])
+    for (const der of [randomBytes(64), Buffer.alloc(0), cut, longer, Buffer.from(pair.der.publicKey)]) {
       expectDecryptionError(thrownBy(() => importPrivateKey(der)))
       expect(der).toEqual(Buffer.alloc(der.length))
     }
@@ -161,6 +178,16 @@ describe('a public key', () => {
     for (const { publicKey } of strangePairs()) {
       const der = publicKey.export({ type: 'spki', format: 'der' })
       const error = thrownBy(() => importPublicKey(der))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe('a conversation key is an RSA key')
+    }
+  })
+
+  it('is refused when it is cut off, goes on behind its end, or is none', () => {
+    const der = pair.der.publicKey
+    const longer = Buffer.concat([der, Buffer.of(0)])
+    for (const bytes of [Buffer.alloc(0), Buffer.of(0x30), der.subarray(0, -1), longer, randomBytes(294)]) {
+      const error = thrownBy(() => importPublicKey(bytes))
       expect(error).toBeInstanceOf(TypeError)
       expect(error.message).toBe('a conversation key is an RSA key')
     }

@@ -4,7 +4,7 @@ import { type PrivateKeyContext, privateKeyAssociatedData } from '../../../src/c
 import { encryptContent } from '../../../src/crypto/content-encryption.js'
 import { fingerprint, generateRsaKeyPair } from '../../../src/crypto/key-transport.js'
 import { type DataKey, masterSecretFrom, withSecretBytes } from '../../../src/crypto/keys.js'
-import { unwrapPrivateKey, wrapPrivateKey } from '../../../src/crypto/private-key-wrap.js'
+import { unwrapPrivateKey, WRAPPING_OVERHEAD_BYTES, wrapPrivateKey } from '../../../src/crypto/private-key-wrap.js'
 import { thrownBy } from '../failures.js'
 import { expectDecryptionError, flippedBits, truncations } from './tampering.js'
 
@@ -86,6 +86,10 @@ describe('wrapping a private key', () => {
     expect(new Set(wrapped.map((bytes) => bytes.toString('hex', 2, 34))).size).toBe(100)
     expect(new Set(wrapped.map((bytes) => bytes.toString('hex', 34, 46))).size).toBe(100)
     expect(new Set(wrapped.map((bytes) => bytes.toString('hex', 46))).size).toBe(100)
+  })
+
+  it('adds header, salt, nonce and tag, and nothing else', () => {
+    expect(wrapPrivateKey(secret, Buffer.alloc(0), context)).toHaveLength(2 + WRAPPING_OVERHEAD_BYTES)
   })
 
   it('leaves the private key that it was given as it is', () => {

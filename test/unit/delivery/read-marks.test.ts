@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../../src/clock.js'
 import { ActivityLimit, parseActivity } from '../../../src/delivery/activity.js'
 import { ReadMarks } from '../../../src/delivery/read-marks.js'
 import { QuietSignals } from '../../support/quiet-signals.js'
@@ -17,7 +18,7 @@ beforeEach(() => {
     const activity = parseActivity(payload ?? '')
     told.push(activity?.kind === 'READ' ? activity.sequence : null)
   })
-  limit = new ActivityLimit()
+  limit = new ActivityLimit(systemClock)
   marks = new ReadMarks(signals, limit)
 })
 afterEach(() => {

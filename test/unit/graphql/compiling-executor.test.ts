@@ -83,7 +83,8 @@ describe('what graphql-jit does otherwise is not compiled:', () => {
     ['a default of a required argument', 'query ($id: ID) { required(id: $id) }'],
     ['an input that contains itself', 'query ($in: Nested) { nested(in: $in) }'],
     ['the schema', '{ __schema { queryType { name } } }'],
-    ['fragments that multiply', manyFragments()]
+    ['fragments that multiply', manyFragments()],
+    ['201 fields', `{ bare { ${aliases(200)} } }`]
   ])('%s', async (_, text) => {
     const variables = { a: true, id: null, n: null }
     const { ours, theirs } = await both(text, variables)
@@ -121,7 +122,8 @@ describe('compiled, an operation', () => {
       'query ($how: [How!], $id: ID) { thing(how: $how, id: $id) { text } }',
       { how: null, id: null }
     ],
-    ['of a mutation', 'mutation { first { id } second { text } }', {}]
+    ['of a mutation', 'mutation { first { id } second { text } }', {}],
+    ['of 200 fields', `{ bare { ${aliases(199)} } }`, {}]
   ])('%s gives what the reference implementation gives', async (_, text, variables) => {
     const { ours, theirs } = await both(text, variables, () => ({
       text: ({ upper }: { upper?: boolean }) => `${upper}`
@@ -172,6 +174,8 @@ describe('compiled, an operation', () => {
     }
   })
 })
+
+const aliases = (count: number) => Array.from({ length: count }, (_, index) => `a${index}: id`).join(' ')
 
 /** Twelve fragments, each of which spreads the next one twice: 4,096 fields when they are written out. */
 function manyFragments(): string {

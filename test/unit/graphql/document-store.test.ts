@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { buildSchema, type DocumentNode } from 'graphql'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { DocumentStore } from '../../../src/graphql/document-store.js'
+import { queryLimits } from '../../support/query-limits.js'
 
 const schema = buildSchema('type Query { a: Int, b: Int }')
 const textHash = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -14,11 +15,20 @@ beforeEach(() => {
   store = new DocumentStore(SMALL)
 })
 
-const prepare = (text: string, mode: 'test' | 'production' = 'test') => store.prepare(schema, { mode }, text)
+const prepare = (text: string, mode: 'test' | 'production' = 'test') =>
+  store.prepare(schema, { mode, queryLimits }, text)
 
 describe('a document', () => {
   it.each(['{', '{ c }', 'query ($a: Int) { a }'])('that is wrong, such as %s, is refused each time', (text) => {
     for (let count = 0; count < 2; count++) expect(prepare(text)).toMatchObject([{ message: expect.any(String) }])
+  })
+
+  it('that is nested deeper than the stack is refused, and no fault of ours', () => {
+    const limits = { ...queryLimits, tokens: 26_000 }
+    const refusal = { message: 'The query is nested too deeply.' }
+    expect(store.prepare(schema, { mode: 'test', queryLimits: limits }, `{ a(b: ${'['.repeat(25_000)}`)).toMatchObject([
+      refusal
+    ])
   })
 
   it('that asks for the schema is refused in production', () => {

@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { buildSchema, type ExecutionResult, GraphQLError, graphql, Source } from 'graphql'
+import { buildSchema, type ExecutionResult, GraphQLError, graphql, parse, Source } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import {
   BadUserInput,
@@ -11,6 +11,7 @@ import {
   NotFound,
   Unauthenticated
 } from '../../../src/errors.js'
+import { CompilingExecutor } from '../../../src/graphql/compiling-executor.js'
 import { formatError } from '../../../src/graphql/format-error.js'
 import { createLogger } from '../../../src/log.js'
 
@@ -23,8 +24,27 @@ describe('an error inside', () => {
     expect(formatted).toEqual([{ ...INTERNAL, path: ['greeting'], locations: [{ line: 1, column: 3 }] }])
     const [line, ...more] = logged()
     expect(more).toEqual([])
-    expect(line).toMatchObject({ name: 'TypeError', reason: failure.message, stack: failure.stack, path: ['greeting'] })
+    const reason = 'relation "…" does not exist'
+    expect(line).toMatchObject({
+      name: 'TypeError',
+      reason,
+      stack: expect.stringMatching(/^ +at /),
+      path: ['greeting']
+    })
     expect(JSON.stringify(line)).not.toContain('hunter2')
+  })
+
+  it('is the same to client and log where the operation was compiled', async () => {
+    const { log, logged } = recordingLog()
+    const executor = new CompilingExecutor()
+    const failing = buildSchema('type Query { greeting: String }')
+    const { greeting } = failing.getQueryType()?.getFields() ?? {}
+    Object.assign(greeting ?? {}, { resolve: () => Promise.reject(new Error('inside')) })
+    const args = { schema: failing, document: parse('{ greeting }') }
+    await executor.execute(args)
+    const { errors = [] } = await executor.execute(args)
+    expect(errors.map((error) => formatError(log, error))).toMatchObject([{ ...INTERNAL, path: ['greeting'] }])
+    expect(logged()).toMatchObject([{ name: 'Error', reason: 'inside', path: ['greeting'] }])
   })
 
   it.each([['a text: hunter2'], [null], [undefined], [{ password: 'hunter2' }]])(
@@ -55,7 +75,7 @@ describe('an error inside', () => {
     const originalError = new Error('connection to hunter2 refused')
     const wrapped = new GraphQLError(`Context creation failed: ${originalError.message}`, { originalError })
     expect(formatError(log, wrapped)).toEqual(INTERNAL)
-    expect(logged()).toMatchObject([{ reason: originalError.message }])
+    expect(logged()).toMatchObject([{ reason: 'connection to hunter2 refused' }])
   })
 
   it('is masked when it says itself that it is internal, though it looks like a fault of the request', async () => {

@@ -1,10 +1,11 @@
-import { hrefOf } from '../route.js'
+import { useSettings } from '../settings.js'
 import { ConversationList } from './conversation-list.js'
 import { ConversationView } from './conversation-view.js'
 import { useInbox } from './use-inbox.js'
 
 export function ChatPage({ conversationId }: { conversationId: string | null }) {
   const inbox = useInbox()
+  const settings = useSettings()
   const open = inbox.conversations.find(({ id }) => id === conversationId)
   return (
     <div className={`chat ${conversationId ? 'chat-open' : ''}`}>
@@ -19,10 +20,14 @@ export function ChatPage({ conversationId }: { conversationId: string | null }) 
       ) : (
         <main className="nothing">
           <p>Choose a conversation, or begin one.</p>
-          <p className="hint">
-            In another window, sign in as somebody else:{' '}
-            <a href={hrefOf({ view: 'chat', conversationId: null })}>here</a> messages appear as they are sent.
-          </p>
+          {settings?.development && (
+            <p className="hint">
+              <a href="/" target="_blank" rel="noopener">
+                Open a second window
+              </a>{' '}
+              and sign in there as somebody else: what is said in one appears in the other.
+            </p>
+          )}
         </main>
       )}
     </div>

@@ -1,13 +1,17 @@
 import { type FormEvent, useId, useState } from 'react'
 import { CreateConversationDocument, type ListedConversationFragment } from '../../../documents/generated.js'
+import { Avatar } from '../parts/avatar.js'
 import { Problem } from '../parts/problem.js'
 import { shortTime } from '../parts/time.js'
 import { goTo, hrefOf } from '../route.js'
+import { PEOPLE } from '../people.js'
+import { useSettings } from '../settings.js'
 import { useAction, useConnection } from '../use-connection.js'
 import type { Inbox } from './use-inbox.js'
 
 export function ConversationList({ inbox, openId }: { inbox: Inbox; openId: string | null }) {
   const [isCreating, setCreating] = useState(false)
+  const settings = useSettings()
   return (
     <nav className="conversations" aria-label="Conversations">
       <div className="list-head">
@@ -18,7 +22,9 @@ export function ConversationList({ inbox, openId }: { inbox: Inbox; openId: stri
       </div>
       {isCreating && <NewConversation inbox={inbox} onDone={() => setCreating(false)} />}
       <Problem failure={inbox.failure} />
-      {inbox.isLoaded && inbox.conversations.length === 0 && <p className="hint">There are none yet.</p>}
+      {inbox.isLoaded && inbox.conversations.length === 0 && !isCreating && (
+        <>{settings?.development ? <FirstConversation inbox={inbox} /> : <p className="hint">There are none yet.</p>}</>
+      )}
       <ul>
         {inbox.conversations.map((conversation) => (
           <Entry key={conversation.id} conversation={conversation} isOpen={conversation.id === openId} />
@@ -38,6 +44,7 @@ function Entry({ conversation, isOpen }: { conversation: ListedConversationFragm
   return (
     <li>
       <a href={hrefOf({ view: 'chat', conversationId: id })} {...(isOpen ? { 'aria-current': 'true' as const } : {})}>
+        <Avatar name={title ?? '?'} id={id} />
         <span className="entry-title">{title ?? 'Untitled conversation'}</span>
         <time dateTime={lastMessage?.createdAt ?? createdAt}>{shortTime(lastMessage?.createdAt ?? createdAt)}</time>
         <span className="entry-text">{lastMessage ? preview(lastMessage) : 'Nothing was said yet.'}</span>
@@ -57,17 +64,31 @@ function preview(message: NonNullable<ListedConversationFragment['lastMessage']>
   return message.sender ? `${message.sender.name}: ${message.body}` : (message.body ?? '')
 }
 
-function NewConversation({ inbox, onDone }: { inbox: Inbox; onDone: () => void }) {
+/** In development there is somebody to talk to. */
+function FirstConversation({ inbox }: { inbox: Inbox }) {
+  const { session } = useConnection()
+  const [create, failure, isRunning] = useCreate(inbox)
+  const others = PEOPLE.filter(({ userId }) => userId !== session.userId)
+  return (
+    <div className="first">
+      <p className="hint">There are none yet.</p>
+      <button
+        type="button"
+        className="quiet"
+        disabled={isRunning}
+        onClick={() => create('Ward 3', others.map(({ userId }) => userId))}
+      >
+        Begin one with {others.map(({ name }) => name).join(' and ')}
+      </button>
+      <Problem failure={failure} />
+    </div>
+  )
+}
+
+function useCreate(inbox: Inbox, onDone: () => void = () => {}) {
   const connection = useConnection()
   const [run, failure, isRunning] = useAction()
-  const id = useId()
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    const fields = new FormData(event.currentTarget)
-    const title = String(fields.get('title')).trim() || null
-    const memberIds = String(fields.get('members'))
-      .split(/[\s,]+/)
-      .filter(Boolean)
+  const create = (title: string | null, memberIds: string[]) =>
     void run(async () => {
       const { createConversation } = await connection.run(CreateConversationDocument, { input: { title, memberIds } })
       const conversationId = createConversation.conversation.id
@@ -75,6 +96,19 @@ function NewConversation({ inbox, onDone }: { inbox: Inbox; onDone: () => void }
       onDone()
       goTo({ view: 'chat', conversationId })
     })
+  return [create, failure, isRunning] as const
+}
+
+function NewConversation({ inbox, onDone }: { inbox: Inbox; onDone: () => void }) {
+  const [create, failure, isRunning] = useCreate(inbox, onDone)
+  const id = useId()
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const fields = new FormData(event.currentTarget)
+    const memberIds = String(fields.get('members'))
+      .split(/[\s,]+/)
+      .filter(Boolean)
+    create(String(fields.get('title')).trim() || null, memberIds)
   }
   return (
     <form className="new-conversation" onSubmit={submit}>

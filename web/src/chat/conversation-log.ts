@@ -8,6 +8,8 @@ export interface Pending {
   body: string
   replyToId: string | null
   refusal: string | null
+  /** The last sequence that was known when it was first sent. */
+  after: number
 }
 
 /** The part of a conversation that this window has: its end, and as much before it as was looked at. */
@@ -24,6 +26,7 @@ export type LogAction =
   | { type: 'OPENED'; messages: readonly Message[]; before: string | null }
   | { type: 'OLDER'; messages: readonly Message[]; before: string | null }
   | { type: 'CHANGED'; message: Message }
+  | { type: 'REREAD'; messages: readonly Message[] }
   | { type: 'SENDING'; pending: Pending }
   | { type: 'SENT'; clientMessageId: string; message: Message }
   | { type: 'REFUSED'; clientMessageId: string; refusal: string }
@@ -39,6 +42,8 @@ export function changeLog(log: ConversationLog, action: LogAction): Conversation
       return { ...log, messages: merge(action.messages, log.messages), before: action.before }
     case 'CHANGED':
       return isOlderThanShown(log, action.message) ? log : { ...log, messages: merge(log.messages, [action.message]) }
+    case 'REREAD':
+      return { ...log, messages: reread(log.messages, action.messages) }
     case 'SENDING':
       return { ...log, pending: [...without(log.pending, action.pending.clientMessageId), action.pending] }
     case 'SENT':
@@ -54,9 +59,35 @@ export function changeLog(log: ConversationLog, action: LogAction): Conversation
   }
 }
 
+/**
+ * What is still to be shown as on its way. The answer may have been lost, or be slower than the event: what was stored
+ * is shown once.
+ */
+export function shownPending({ messages, pending }: ConversationLog, userId: string): readonly Pending[] {
+  const own = messages.filter(({ sender }) => sender?.id === userId)
+  return pending.filter(({ body, after }) => {
+    const stored = own.findIndex((message) => message.sequence > after && message.body === body)
+    if (stored >= 0) own.splice(stored, 1)
+    return stored < 0
+  })
+}
+
 /** An event may be of a message on a page that was not looked at: it comes with that page. */
 function isOlderThanShown({ messages, before }: ConversationLog, { sequence }: Message): boolean {
   return before !== null && sequence < (messages[0]?.sequence ?? 0)
+}
+
+/**
+ * What a move of keys has done to messages that are shown. An event may have been here before the page that was read
+ * for this: of what events tell, nothing is taken from it.
+ */
+function reread(shown: readonly Message[], now: readonly Message[]): readonly Message[] {
+  const byId = new Map(now.map((message) => [message.id, message]))
+  return shown.map((before) => {
+    const after = byId.get(before.id)
+    if (!after || before.status === 'DELETED' || after.status === 'DELETED') return before
+    return after.status === before.status && after.keyVersion === before.keyVersion ? before : after
+  })
 }
 
 /** Every one once, by its id, in the state of `newer` where both have it. */

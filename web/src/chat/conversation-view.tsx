@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
 import { type ListedConversationFragment, MarkReadDocument } from '../../../documents/generated.js'
 import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
@@ -9,6 +9,10 @@ import { MembersPanel } from './members-panel.js'
 import { MessageList } from './message-list.js'
 import { useActivity } from './use-activity.js'
 import { useConversationLog } from './use-conversation-log.js'
+import { useKeyStates } from './use-key-states.js'
+
+/** Messages that come together are marked together. */
+const MARK_AFTER_MS = 400
 
 interface Props {
   conversationId: string
@@ -18,10 +22,18 @@ interface Props {
 }
 
 export function ConversationView({ conversationId, listed, onChange }: Props) {
-  const { log, ended, loadOlder, send, retry, drop } = useConversationLog(conversationId)
+  const { log, ended, loadOlder, send, retry, drop, reread } = useConversationLog(conversationId)
+  const keys = useKeyStates(
+    conversationId,
+    useCallback(() => void reread().catch(() => {}), [reread])
+  )
   const activity = useActivity(conversationId)
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)
+  const { reloadMembers } = activity
+  const comings = log.messages.filter(({ kind }) => kind === 'SYSTEM').length
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a system message says who came or went
+  useEffect(() => void reloadMembers().catch(() => {}), [reloadMembers, comings])
   useReadMark(conversationId, log.messages.at(-1)?.sequence ?? 0, onChange)
   return (
     <main className="conversation">
@@ -39,7 +51,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
           {activity.members.length} members
         </button>
         <a className="button quiet" href={hrefOf({ view: 'keys', conversationId })}>
-          Keys
+          Keys{keys && <span className="key-chip">v{keys.activeKey.version}</span>}
         </a>
       </header>
       {showsMembers && <MembersPanel conversationId={conversationId} activity={activity} role={listed?.viewerRole} />}
@@ -73,21 +85,22 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
 /** What is on the screen of a window that is looked at was read. */
 function useReadMark(conversationId: string, sequence: number, onChange: () => Promise<void>): void {
   const connection = useConnection()
-  const mark = useCallback(async () => {
-    if (sequence === 0 || document.visibilityState !== 'visible') return
-    await connection.run(MarkReadDocument, { conversationId, sequence })
+  const marked = useRef(0)
+  const mark = useEffectEvent(async (upTo: number) => {
+    if (upTo <= marked.current || document.visibilityState !== 'visible') return
+    await connection.run(MarkReadDocument, { conversationId, sequence: upTo })
+    marked.current = upTo
     await onChange()
-  }, [connection, conversationId, sequence, onChange])
+  })
   useEffect(() => {
-    const look = () => void mark().catch(() => {})
-    const soon = setTimeout(look, 400)
+    const look = () => void mark(sequence).catch(() => {})
+    const soon = setTimeout(look, MARK_AFTER_MS)
     document.addEventListener('visibilitychange', look)
     return () => {
       clearTimeout(soon)
       document.removeEventListener('visibilitychange', look)
     }
-    // biome-ignore lint/correctness/useExhaustiveDependencies: the list's own refresh is no reason to read it again
-  }, [mark])
+  }, [sequence])
 }
 
 function typingText(names: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef } from 'react'
 import { dayOf, onDay } from '../parts/time.js'
-import type { ConversationLog, Message, Pending } from './conversation-log.js'
+import { useConnection } from '../use-connection.js'
+import { type ConversationLog, type Message, type Pending, shownPending } from './conversation-log.js'
 import { MessageRow } from './message-row.js'
 import type { Member } from './use-activity.js'
 
@@ -17,7 +18,8 @@ interface Props {
 const AT_END_PX = 80
 
 export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop }: Props) {
-  const { messages, pending } = log
+  const { session } = useConnection()
+  const { messages } = log
   const list = useStayingInPlace(log)
   const top = useOlderInTime(onOlder, log.isLoaded && log.before !== null)
   const byId = new Map(messages.map((message) => [message.id, message]))
@@ -35,12 +37,13 @@ export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop }:
             day={
               dayOf(messages[index - 1]?.createdAt ?? '') === dayOf(message.createdAt) ? null : onDay(message.createdAt)
             }
+            newKey={keyChange(messages[index - 1], message)}
             original={message.replyTo ? (byId.get(message.replyTo.id) ?? null) : null}
             readBy={members.filter(({ lastRead }) => lastRead === message.sequence)}
             onReply={onReply}
           />
         ))}
-        {pending.map((one) => (
+        {shownPending(log, session.userId).map((one) => (
           <PendingRow key={one.clientMessageId} pending={one} onRetry={onRetry} onDrop={onDrop} />
         ))}
       </ol>
@@ -67,6 +70,11 @@ function PendingRow({ pending, onRetry, onDrop }: { pending: Pending } & Pick<Pr
       )}
     </li>
   )
+}
+
+/** @returns the version, where it is another than that of the message before */
+function keyChange(before: Message | undefined, { keyVersion }: Message): number | null {
+  return before && before.keyVersion !== keyVersion ? keyVersion : null
 }
 
 /** Whoever is at the end stays there; whoever reads further up keeps the line in view when older ones come above it. */

@@ -1,15 +1,20 @@
 import { type FormEvent, memo, useState } from 'react'
 import { DeleteMessageDocument, EditMessageDocument } from '../../../documents/generated.js'
+import { Avatar } from '../parts/avatar.js'
 import { Problem } from '../parts/problem.js'
 import { clockTime, fullTime } from '../parts/time.js'
+import { useSettings } from '../settings.js'
 import { useAction, useConnection } from '../use-connection.js'
 import type { Message } from './conversation-log.js'
+import { StoredBytes } from './stored-bytes.js'
 import type { Member } from './use-activity.js'
 
 interface Props {
   message: Message
   /** Shown above the first message of a day. */
   day: string | null
+  /** Shown above the first message under another key version than those before. */
+  newKey: number | null
   /** What it replies to, where that is on the screen. */
   original: Message | null
   /** For whom it is the last one that was read. */
@@ -17,37 +22,56 @@ interface Props {
   onReply: (message: Message) => void
 }
 
-export const MessageRow = memo(function MessageRow({ message, day, original, readBy, onReply }: Props) {
+export const MessageRow = memo(function MessageRow({ message, day, newKey, original, readBy, onReply }: Props) {
   const { session } = useConnection()
   const [isEditing, setEditing] = useState(false)
+  const [showsStored, setShowsStored] = useState(false)
   const isOwn = message.sender?.id === session.userId
   const readers = readBy.filter(({ id }) => id !== session.userId && id !== message.sender?.id)
   return (
     <>
       {day && <li className="day">{day}</li>}
+      {newKey !== null && <li className="key-change">From here on under key version {newKey}</li>}
       {message.kind === 'SYSTEM' ? (
         <li className="system">{message.body ?? UNREADABLE[message.status]}</li>
       ) : (
         <li className={`message ${isOwn ? 'own' : ''}`} id={`m${message.sequence}`}>
+          {!isOwn && <Avatar name={message.sender?.name ?? '?'} id={message.sender?.id ?? ''} />}
           {!isOwn && <p className="sender">{message.sender?.name}</p>}
           {message.replyTo && <Quote sequence={message.replyTo.sequence} original={original} />}
           {isEditing ? <EditForm message={message} onDone={() => setEditing(false)} /> : <Body message={message} />}
-          <p className="meta">
-            <time dateTime={message.createdAt} title={fullTime(message.createdAt)}>
-              {clockTime(message.createdAt)}
-            </time>
-            {message.editedAt && !message.deletedAt && (
-              <span title={`Edited ${fullTime(message.editedAt)}`}> · edited</span>
+          <div className="message-foot">
+            <Meta message={message} />
+            {!isEditing && (
+              <Actions
+                message={message}
+                isOwn={isOwn}
+                onReply={onReply}
+                onEdit={() => setEditing(true)}
+                showsStored={showsStored}
+                onStored={() => setShowsStored(!showsStored)}
+              />
             )}
-            <span title="The key version that this message lies under"> · key {message.keyVersion}</span>
-          </p>
-          {!isEditing && <Actions message={message} isOwn={isOwn} onReply={onReply} onEdit={() => setEditing(true)} />}
+          </div>
+          {showsStored && <StoredBytes message={message} />}
         </li>
       )}
       {readers.length > 0 && <li className="read-by">Read by {readers.map(({ name }) => name).join(', ')}</li>}
     </>
   )
 })
+
+function Meta({ message: { createdAt, editedAt, deletedAt, keyVersion } }: { message: Message }) {
+  return (
+    <p className="meta">
+      <time dateTime={createdAt} title={fullTime(createdAt)}>
+        {clockTime(createdAt)}
+      </time>
+      {editedAt && !deletedAt && <span title={`Edited ${fullTime(editedAt)}`}> · edited</span>}
+      <span title="The key version that this message lies under"> · key {keyVersion}</span>
+    </p>
+  )
+}
 
 const UNREADABLE = {
   READABLE: '',
@@ -76,19 +100,24 @@ interface ActionsProps {
   isOwn: boolean
   onReply: (message: Message) => void
   onEdit: () => void
+  showsStored: boolean
+  onStored: () => void
 }
 
-function Actions({ message, isOwn, onReply, onEdit }: ActionsProps) {
+function Actions({ message, isOwn, onReply, onEdit, showsStored, onStored }: ActionsProps) {
   const connection = useConnection()
+  const settings = useSettings()
   const [run, failure, isRunning] = useAction()
-  if (message.status !== 'READABLE') return null
+  const isReadable = message.status === 'READABLE'
   const remove = () => void run(() => connection.run(DeleteMessageDocument, { messageId: message.id }))
   return (
     <div className="actions">
-      <button type="button" className="link" onClick={() => onReply(message)}>
-        Reply
-      </button>
-      {isOwn && (
+      {isReadable && (
+        <button type="button" className="link" onClick={() => onReply(message)}>
+          Reply
+        </button>
+      )}
+      {isOwn && isReadable && (
         <>
           <button type="button" className="link" onClick={onEdit}>
             Edit
@@ -97,6 +126,11 @@ function Actions({ message, isOwn, onReply, onEdit }: ActionsProps) {
             Delete
           </button>
         </>
+      )}
+      {settings?.development && (
+        <button type="button" className="link" aria-expanded={showsStored} onClick={onStored}>
+          What is stored
+        </button>
       )}
       <Problem failure={failure} />
     </div>

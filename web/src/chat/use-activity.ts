@@ -35,10 +35,14 @@ export function useActivity(conversationId: string): ConversationActivity {
 
   useEffect(() => {
     const left = new AbortController()
-    void reloadMembers().catch(() => {})
     void connection.follow(
       ActivityDocument,
-      () => ({ conversationId }),
+      () => {
+        // What was said while nobody listened is not said again.
+        setTyping(new Map())
+        void reloadMembers().catch(() => {})
+        return { conversationId }
+      },
       ({ activity }) => {
         if (activity.__typename === 'TypingActivity') setTyping((before) => changed(before, activity))
         else setMembers((before) => before.map((member) => readUpTo(member, activity)))

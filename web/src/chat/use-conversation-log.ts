@@ -1,10 +1,11 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
-import { MessageEventsDocument, MessagesDocument, SendMessageDocument } from '../../../documents/generated.js'
+import { MessageEventsDocument, MessagesDocument, type MessagesQuery, SendMessageDocument } from '../../../documents/generated.js'
 import { type Failure, failureOf } from '../connection.js'
 import { useConnection } from '../use-connection.js'
 import { type ConversationLog, changeLog, emptyLog, type Pending } from './conversation-log.js'
 
 const PAGE = 50
+const MOST_AT_ONCE = 200
 
 export interface OpenConversation {
   log: ConversationLog
@@ -14,6 +15,8 @@ export interface OpenConversation {
   send(body: string, replyToId: string | null): void
   retry(pending: Pending): void
   drop(pending: Pending): void
+  /** Reads what is shown once more: keys have moved, of which no event tells. */
+  reread(): Promise<void>
 }
 
 /**
@@ -68,6 +71,20 @@ export function useConversationLog(conversationId: string): OpenConversation {
     }
   }, [connection, conversationId, before])
 
+  const { messages } = log
+  const first = messages[0]?.sequence ?? 0
+  const reread = useCallback(async () => {
+    let before: string | null = null
+    do {
+      const variables = { id: conversationId, last: MOST_AT_ONCE, before }
+      const { conversation }: MessagesQuery = await connection.query(MessagesDocument, variables)
+      if (!conversation) return
+      const page = pageOf(conversation.messages)
+      change({ type: 'REREAD', messages: page.messages })
+      before = (page.messages[0]?.sequence ?? 0) > first ? page.before : null
+    } while (before !== null)
+  }, [connection, conversationId, first])
+
   const deliver = useCallback(
     async (pending: Pending) => {
       const { clientMessageId, body, replyToId } = pending
@@ -88,10 +105,19 @@ export function useConversationLog(conversationId: string): OpenConversation {
     log,
     ended,
     loadOlder,
-    send: (body, replyToId) => void deliver({ clientMessageId: crypto.randomUUID(), body, replyToId, refusal: null }),
+    reread,
+    send: (body, replyToId) => {
+      const after = messages.at(-1)?.sequence ?? 0
+      void deliver({ clientMessageId: newId(), body, replyToId, refusal: null, after })
+    },
     retry: (pending) => void deliver(pending),
     drop: ({ clientMessageId }) => change({ type: 'DROPPED', clientMessageId })
   }
+}
+
+/** `randomUUID` is there over https and on localhost only. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 interface Page {

@@ -1,4 +1,4 @@
-import { useRef, useState } from 'react'
+import { type ReactNode, useId, useRef, useState } from 'react'
 import {
   CancelKeyDestructionDocument,
   type KeyFieldsFragment,
@@ -14,11 +14,18 @@ interface Props {
   onChange: () => Promise<void>
 }
 
-const AFTER = 'P7D'
+const GRACES = [
+  { after: 'P7D', words: 'seven days' },
+  { after: 'P1D', words: 'one day' },
+  { after: 'PT1H', words: 'one hour' },
+  { after: 'PT1M', words: 'one minute' }
+] as const
+type Grace = (typeof GRACES)[number]
 
 /** What an administrator of keys may do with one version, each behind a confirmation that says what it costs. */
 export function KeyActions({ conversationId, version: { version, state, messageCount }, onChange }: Props) {
   const connection = useConnection()
+  const [grace, setGrace] = useState<Grace>(GRACES[0])
   const key = { conversationId, version }
   const lost = messageCount === 1 ? '1 message lies' : `${messageCount} messages lie`
   const canCompromise = ['ACTIVE', 'DEACTIVATED', 'PENDING_DESTRUCTION'].includes(state)
@@ -28,7 +35,7 @@ export function KeyActions({ conversationId, version: { version, state, messageC
         <Confirmed
           label="Mark as compromised"
           question={`Version ${version} was or may be known to somebody else?`}
-          consequence={`${lost} under it. A new version is made active, their data keys are wrapped under that one, and this version is destroyed. Nothing is lost.`}
+          consequence={`${lost} under it. A new version is made active at once; the messages are encrypted anew under it, and then this version is destroyed. Nothing is lost.`}
           run={() => connection.run(MarkKeyCompromisedDocument, key)}
           onDone={onChange}
         />
@@ -36,13 +43,15 @@ export function KeyActions({ conversationId, version: { version, state, messageC
       {(state === 'DEACTIVATED' || state === 'COMPROMISED') && (
         <Confirmed
           label="Schedule its destruction"
-          question={`Destroy version ${version} in seven days?`}
+          question={`Destroy version ${version}?`}
           consequence={
             messageCount === 0
               ? 'No message lies under it: nothing is lost.'
-              : `${lost} under it, and cannot be read from now on. Until the seven days are over this can be cancelled; then nobody can ever read them again.`
+              : `${lost} under it, and cannot be read from now on. For ${grace.words} this can be cancelled; then nobody can ever read them again, the server included.`
           }
-          run={() => connection.run(ScheduleKeyDestructionDocument, { ...key, after: AFTER })}
+          isLoss={messageCount > 0}
+          choice={<GraceChoice grace={grace} onChoose={setGrace} />}
+          run={() => connection.run(ScheduleKeyDestructionDocument, { ...key, after: grace.after })}
           onDone={onChange}
         />
       )}
@@ -59,15 +68,38 @@ export function KeyActions({ conversationId, version: { version, state, messageC
   )
 }
 
+function GraceChoice({ grace, onChoose }: { grace: Grace; onChoose: (grace: Grace) => void }) {
+  const id = useId()
+  return (
+    <p>
+      <label htmlFor={id}>After</label>
+      <select
+        id={id}
+        value={grace.after}
+        onChange={({ target }) => onChoose(GRACES.find(({ after }) => after === target.value) ?? GRACES[0])}
+      >
+        {GRACES.map(({ after, words }) => (
+          <option key={after} value={after}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </p>
+  )
+}
+
 interface ConfirmedProps {
   label: string
   question: string
   consequence: string
+  /** Something cannot be read afterwards. */
+  isLoss?: boolean
+  choice?: ReactNode
   run: () => Promise<unknown>
   onDone: () => Promise<void>
 }
 
-function Confirmed({ label, question, consequence, run, onDone }: ConfirmedProps) {
+function Confirmed({ label, question, consequence, isLoss = false, choice, run, onDone }: ConfirmedProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [act, failure, isRunning] = useAction()
   const [isOpen, setOpen] = useState(false)
@@ -93,14 +125,17 @@ function Confirmed({ label, question, consequence, run, onDone }: ConfirmedProps
         {isOpen && (
           <>
             <h2>{question}</h2>
-            <p>{consequence}</p>
+            <p className={isLoss ? 'lost' : ''}>{consequence}</p>
+            {choice}
             <Problem failure={failure} />
-            <button type="button" className="danger" disabled={isRunning} onClick={confirm}>
-              {label}
-            </button>
-            <button type="button" className="quiet" onClick={() => dialog.current?.close()}>
-              Leave it
-            </button>
+            <div className="choices">
+              <button type="button" className={isLoss ? 'danger' : ''} disabled={isRunning} onClick={confirm}>
+                {label}
+              </button>
+              <button type="button" className="quiet" onClick={() => dialog.current?.close()}>
+                Leave it
+              </button>
+            </div>
           </>
         )}
       </dialog>

@@ -1,4 +1,5 @@
 import type { KeyFieldsFragment } from '../../../documents/generated.js'
+import { ScrollRegion } from '../parts/scroll-region.js'
 import { fromNow, fullTime, onDay } from '../parts/time.js'
 import { REASON_WORDS, STATE_WORDS } from './key-states.js'
 
@@ -10,7 +11,7 @@ interface Props {
 
 export function KeyTable({ keys, chosen, onChoose }: Props) {
   return (
-    <div className="scroll" role="region" aria-label="Key versions">
+    <ScrollRegion label="Key versions">
       <table>
         <thead>
           <tr>
@@ -45,7 +46,7 @@ export function KeyTable({ keys, chosen, onChoose }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   )
 }
 

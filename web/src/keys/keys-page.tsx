@@ -1,10 +1,13 @@
 import { useState } from 'react'
 import {
+  ConversationKeysDocument,
   type KeyFieldsFragment,
   KeyPolicyDocument,
   KeysDocument,
   RotateKeyDocument
 } from '../../../documents/generated.js'
+import { useInbox } from '../chat/use-inbox.js'
+import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
@@ -13,24 +16,29 @@ import { KeyTable } from './key-table.js'
 import { KeyTimeline } from './key-timeline.js'
 import { PolicyEditor } from './policy-editor.js'
 
+/** Rotations and destructions by others, and by the worker. */
+const LOOK_EVERY_MS = 3_000
+
 export function KeysPage({ conversationId }: { conversationId: string }) {
   const connection = useConnection()
+  const title = useInbox().conversations.find(({ id }) => id === conversationId)?.title
   const [chosen, setChosen] = useState<number | null>(null)
   const keys = useLoaded(
-    async () => (await connection.query(KeysDocument, { id: conversationId })).conversation,
-    [connection, conversationId]
+    async () => await keysOf(connection, conversationId),
+    [connection, conversationId],
+    LOOK_EVERY_MS
   )
   const policy = useLoaded(
     async () => (await connection.query(KeyPolicyDocument, { id: conversationId })).conversation?.keyPolicy ?? null,
     [connection, conversationId]
   )
-  const versions = keys.data?.keys ?? []
+  const versions = keys.data ?? []
   const version = versions.find((key) => key.version === chosen) ?? null
   return (
     <main className="page">
       <header className="page-head">
         <a href={hrefOf({ view: 'chat', conversationId })}>← Back to the conversation</a>
-        <h1>Keys of this conversation</h1>
+        <h1>{title ? `Keys of “${title}”` : 'Keys of this conversation'}</h1>
         <RotateNow conversationId={conversationId} onRotated={keys.reload} />
       </header>
       <Problem failure={keys.failure} />
@@ -51,7 +59,7 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
         <PolicyEditor
           conversationId={conversationId}
           policy={policy.data}
-          activatedAt={keys.data?.activeKey.activatedAt ?? null}
+          activatedAt={versions.find(({ state }) => state === 'ACTIVE')?.activatedAt ?? null}
           onChange={async () => {
             await policy.reload()
             await keys.reload()
@@ -60,6 +68,15 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
       )}
     </main>
   )
+}
+
+/** Auditors and administrators see the keys of conversations that they are not in. */
+async function keysOf(connection: Connection, id: string): Promise<KeyFieldsFragment[]> {
+  const { scopes } = connection.session
+  if (scopes.some((scope) => scope.startsWith('keys:'))) {
+    return (await connection.query(ConversationKeysDocument, { conversationId: id })).conversationKeys
+  }
+  return (await connection.query(KeysDocument, { id })).conversation?.keys ?? []
 }
 
 function RotateNow({ conversationId, onRotated }: { conversationId: string; onRotated: () => Promise<void> }) {

@@ -3,7 +3,7 @@ import { type KeyPolicyFieldsFragment, SetKeyPolicyDocument } from '../../../doc
 import { Problem } from '../parts/problem.js'
 import { onDay } from '../parts/time.js'
 import { useAction, useConnection } from '../use-connection.js'
-import { previewOf, roughMs } from './policy-preview.js'
+import { monthsFrom, previewOf, roughMs, YEAR_MS } from './policy-preview.js'
 
 interface Props {
   conversationId: string
@@ -79,28 +79,38 @@ export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: 
   )
 }
 
+const monthName = new Intl.DateTimeFormat(undefined, { month: 'short' })
+
 /** Beyond this they are counted, and drawn without a label of their own. */
 const NAMED = 6
 
 function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activatedAt: string | null }) {
   const now = Date.now()
   const { rotations, destructions } = previewOf(policy, activatedAt ? new Date(activatedAt).getTime() : now, now)
-  const x = (at: number) => ((at - now) / (365 * 86_400_000)) * 1000
+  const left = (at: number) => `${((at - now) / YEAR_MS) * 100}%`
   return (
     <div className="year" role="group" aria-label="What it does in the next year">
-      <svg
-        viewBox="0 0 1000 46"
+      <div
+        className="year-axis"
         role="img"
         aria-label={`${rotations.length} rotations, ${destructions.length} destructions`}
       >
-        <line className="axis" x1={0} x2={1000} y1={22} y2={22} />
+        {monthsFrom(now).map((at) => (
+          <span key={at} className="month" style={{ left: left(at) }}>
+            {monthName.format(at)}
+          </span>
+        ))}
         {rotations.map((at) => (
-          <line key={at} className="rotation" x1={x(at)} x2={x(at)} y1={6} y2={22} />
+          <span key={at} className="rotation" style={{ left: left(at) }} title={`Rotates ${onDay(at)}`} />
         ))}
         {destructions.map((at) => (
-          <line key={at} className="destruction" x1={x(at)} x2={x(at)} y1={22} y2={38} />
+          <span key={at} className="destruction" style={{ left: left(at) }} title={`Is destroyed ${onDay(at)}`} />
         ))}
-      </svg>
+      </div>
+      <p className="legend">
+        <span className="mark-rotation">rotation</span>
+        <span className="mark-destruction">destruction of a version</span>
+      </p>
       <p>
         In the next year, in a conversation that is used all the time:{' '}
         <strong>{rotations.length === 0 ? 'no rotation by time' : `${rotations.length} rotations`}</strong>

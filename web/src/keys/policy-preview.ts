@@ -5,7 +5,7 @@ export interface Preview {
   destructions: number[]
 }
 
-const YEAR_MS = 365 * 86_400_000
+export const YEAR_MS = 365 * 86_400_000
 const MOST = 400
 
 /** Milliseconds of a duration of days and less; months and years are taken as 30 and 365 days: a preview, no promise. */
@@ -36,4 +36,12 @@ export function previewOf(
   const destructions =
     destroyMs === null ? [] : rotations.map((at) => at + destroyMs).filter((at) => at <= now + YEAR_MS)
   return { rotations, destructions }
+}
+
+/** The first instants of the months of the year to come, in the time of whoever looks. */
+export function monthsFrom(now: number): number[] {
+  const today = new Date(now)
+  return Array.from({ length: 12 }, (_, index) =>
+    new Date(today.getFullYear(), today.getMonth() + index + 1, 1).getTime()
+  ).filter((at) => at < now + YEAR_MS)
 }

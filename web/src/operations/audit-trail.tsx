@@ -1,19 +1,32 @@
 import { useState } from 'react'
-import { KeyEventsDocument, VerifyKeyEventsDocument, type VerifyKeyEventsQuery } from '../../../documents/generated.js'
+import {
+  KeyEventsDocument,
+  type KeyEventsQuery,
+  VerifyKeyEventsDocument,
+  type VerifyKeyEventsQuery
+} from '../../../documents/generated.js'
+import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
+import { ScrollRegion } from '../parts/scroll-region.js'
 import { fullTime } from '../parts/time.js'
+import { hrefOf } from '../route.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
 
-const PAGE = 50
+const PAGE = 200
+const LOOK_EVERY_MS = 10_000
+
+type KeyEvent = KeyEventsQuery['keyEvents']['nodes'][number]
 
 export function AuditTrail() {
   const connection = useConnection()
   const [conversationId, setConversationId] = useState('')
   const [action, setAction] = useState('')
+  const [limit, setLimit] = useState(PAGE)
   const filter = conversationId.trim() || null
   const events = useLoaded(
-    async () => (await connection.query(KeyEventsDocument, { conversationId: filter, first: PAGE })).keyEvents,
-    [connection, filter]
+    async () => await eventsUpTo(connection, filter, limit),
+    [connection, filter, limit],
+    LOOK_EVERY_MS
   )
   const shown = events.data?.nodes.filter((event) => event.action.includes(action.trim())) ?? []
   return (
@@ -36,13 +49,14 @@ export function AuditTrail() {
         />
       </div>
       <Problem failure={events.failure} />
-      <div className="scroll" role="region" aria-label="Events of the audit trail">
+      <ScrollRegion label="Events of the audit trail">
         <table>
           <thead>
             <tr>
               <th scope="col">At</th>
               <th scope="col">Action</th>
               <th scope="col">By</th>
+              <th scope="col">Conversation</th>
               <th scope="col">Version</th>
               <th scope="col">Detail</th>
               <th scope="col">Hash</th>
@@ -50,27 +64,54 @@ export function AuditTrail() {
           </thead>
           <tbody>
             {shown.map((event) => (
-              <tr key={event.sequence}>
-                <td>{fullTime(event.at)}</td>
-                <td>{event.action}</td>
-                <td>{event.actor}</td>
-                <td>{event.keyVersion ?? ''}</td>
-                <td className="detail">{event.detail ?? ''}</td>
-                <td>
-                  <code title={event.hash}>{event.hash.slice(0, 12)}…</code>
-                </td>
-              </tr>
+              <Row key={event.hash} event={event} />
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
       {events.data && (
         <p className="hint">
-          {shown.length} of {events.data.totalCount} events; the first {PAGE} are looked at.
+          {shown.length} shown, of {events.data.totalCount} events.{' '}
+          {events.data.totalCount > limit && (
+            <button type="button" className="link" onClick={() => setLimit(limit + PAGE)}>
+              Look at {PAGE} more
+            </button>
+          )}
         </p>
       )}
     </section>
   )
+}
+
+function Row({ event: { at, action, actor, conversationId, keyVersion, detail, hash } }: { event: KeyEvent }) {
+  return (
+    <tr>
+      <td>{fullTime(at)}</td>
+      <td>{action}</td>
+      <td>{actor}</td>
+      <td>
+        {conversationId && <a href={hrefOf({ view: 'keys', conversationId })}>{conversationId.slice(0, 8)}…</a>}
+      </td>
+      <td>{keyVersion ?? ''}</td>
+      <td className="detail">{detail ?? ''}</td>
+      <td>
+        <code title={hash}>{hash.slice(0, 12)}…</code>
+      </td>
+    </tr>
+  )
+}
+
+async function eventsUpTo(connection: Connection, conversationId: string | null, limit: number) {
+  const nodes: KeyEvent[] = []
+  let after: string | null = null
+  for (;;) {
+    const variables = { conversationId, first: PAGE, after }
+    const { keyEvents }: KeyEventsQuery = await connection.query(KeyEventsDocument, variables)
+    nodes.push(...keyEvents.nodes)
+    const { hasNextPage, endCursor } = keyEvents.pageInfo
+    if (!hasNextPage || !endCursor || nodes.length >= limit) return { nodes, totalCount: keyEvents.totalCount }
+    after = endCursor
+  }
 }
 
 function Verification() {

@@ -18,36 +18,34 @@ export function DueRotations() {
   const { overdue, days, later } = countsOf(data.nodes.map(({ key }) => key.rotatesAt))
   const most = Math.max(1, overdue, later, ...days)
   const columns = [
-    { name: 'overdue', count: overdue, isBad: true },
-    ...days.map((count, index) => ({ name: `in ${index} days`, count, isBad: false })),
-    { name: 'later', count: later, isBad: false }
+    { name: 'overdue', count: overdue, kind: 'late' },
+    ...days.map((count, index) => ({ name: `in ${index} days`, count, kind: 'soon' })),
+    { name: 'later', count: later, kind: 'later' }
   ]
   return (
     <section className="card" aria-labelledby="due">
       <h2 id="due">Rotations that are due</h2>
-      <svg
+      <div
         className="columns"
-        viewBox={`0 0 ${columns.length * 20} 100`}
         role="img"
         aria-label={`${overdue} overdue, ${days.reduce((sum, count) => sum + count, 0)} within ${DAYS} days, ${later} later`}
       >
-        {columns.map(({ name, count, isBad }, index) => (
-          <rect
+        {columns.map(({ name, count, kind }) => (
+          <span
             key={name}
-            className={isBad ? 'bad' : ''}
-            x={index * 20 + 3}
-            width={14}
-            y={100 - (count / most) * 96}
-            height={(count / most) * 96}
-          >
-            <title>
-              {name}: {count}
-            </title>
-          </rect>
+            className={count === 0 ? `${kind} nothing-due` : kind}
+            style={{ height: `${(count / most) * 100}%` }}
+            title={`${name}: ${count}`}
+          />
         ))}
-      </svg>
+      </div>
+      <p className="columns-foot" aria-hidden="true">
+        <span>overdue</span>
+        <span>day by day, {DAYS} days</span>
+        <span>later</span>
+      </p>
       <p className="hint">
-        Overdue, the next {DAYS} days, later; of{' '}
+        {overdue} overdue; of{' '}
         {data.totalCount > LOOKED_AT ? `the first ${LOOKED_AT} of ${data.totalCount}` : data.totalCount} active keys.
         Keys of conversations that nobody uses are not rotated.
       </p>

@@ -11,6 +11,7 @@ import { Problem } from '../parts/problem.js'
 import { fullTime } from '../parts/time.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
 
+/** What others begin: there is no subscription to that. */
 const LOOK_EVERY_MS = 3_000
 const OPEN = ['QUEUED', 'RUNNING']
 
@@ -19,14 +20,9 @@ export function OperationList({ onFinished, children }: { onFinished: () => Prom
   const connection = useConnection()
   const operations = useLoaded(
     async () => (await connection.query(KeyOperationsDocument, { first: 10 })).keyOperations,
-    [connection]
+    [connection],
+    LOOK_EVERY_MS
   )
-  const { reload } = operations
-  useEffect(() => {
-    // What others begin: there is no subscription to that.
-    const timer = setInterval(() => void reload(), LOOK_EVERY_MS)
-    return () => clearInterval(timer)
-  }, [reload])
   return (
     <section className="card" aria-labelledby="operations">
       <h2 id="operations">Operations on keys</h2>
@@ -62,7 +58,6 @@ function Operation({ listed, onFinished }: { listed: KeyOperationFieldsFragment;
         if (!left.signal.aborted) await onFinished()
       })
     return () => left.abort()
-    // biome-ignore lint/correctness/useExhaustiveDependencies: told once, when it has finished
   }, [connection, id, isOpen, onFinished])
   const { kind, state, total, done, failed, dryRun, error, createdAt, pausedAt } = operation
   return (
@@ -98,7 +93,7 @@ function Control({ id, isPaused }: { id: string; isPaused: boolean }) {
   const toggle = () =>
     isPaused ? connection.run(ResumeKeyOperationDocument, { id }) : connection.run(PauseKeyOperationDocument, { id })
   return (
-    <span>
+    <span className="controls">
       <button type="button" className="link" disabled={isRunning} onClick={() => void run(toggle)}>
         {isPaused ? 'Resume' : 'Pause'}
       </button>{' '}

@@ -6,9 +6,11 @@ import { DueRotations } from './due-rotations.js'
 import { MasterKeys } from './master-keys.js'
 import { OperationList } from './operation-list.js'
 
+const LOOK_EVERY_MS = 5_000
+
 export function OperationsPage() {
   const connection = useConnection()
-  const health = useLoaded(async () => (await connection.query(KeyHealthDocument, {})).keyHealth, [connection])
+  const health = useLoaded(async () => (await connection.query(KeyHealthDocument, {})).keyHealth, [connection], LOOK_EVERY_MS)
   const isAdmin = connection.session.scopes.includes('keys:admin')
   return (
     <main className="page">
@@ -25,10 +27,12 @@ export function OperationsPage() {
             <Figure name="Compromised keys" value={health.data.compromisedKeys} isBad />
             <Figure name="Pairs in the pool" value={health.data.pooledKeys} />
           </ul>
-          <MasterKeys masterKeys={health.data.masterKeys} />
+          <div className="halves">
+            <MasterKeys masterKeys={health.data.masterKeys} />
+            <DueRotations />
+          </div>
         </>
       )}
-      <DueRotations />
       <OperationList onFinished={health.reload}>{isAdmin && <Begin />}</OperationList>
       <AuditTrail />
     </main>

@@ -5,7 +5,7 @@ const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/ea440e7f-7205-4a0c-b7c
 const ciphertextBlob = Buffer.from('of the service')
 
 describe('an envelope of AWS KMS', () => {
-  it.each(['alias/conclave', '', `${keyArn}\n`, keyArn.replace('123456789012', '1')])(
+  it.each(['alias/conclave', '', `${keyArn}\n`, `x${keyArn}`, keyArn.replace('123456789012', '1')])(
     'is not made for %j, which is no ARN of a key',
     (name) => {
       expect(() => encodeKmsEnvelope({ keyArn: name, ciphertextBlob })).toThrow(RangeError)

@@ -1,0 +1,38 @@
+import type { Case } from '../case.js'
+import type { HostileLoad, HostileTarget } from '../load/hostile-load.js'
+import { tokenOf } from '../operations.js'
+import { openPaging } from '../seeding/pages.js'
+
+/** Ten thousand in a minute. */
+const PER_SECOND = 167
+const ROUND_MS = 2_500
+
+export const hostile: Case = {
+  name: 'hostile',
+  measured: 'p99 of messages(last: 50), one after the other, while 10,000 hostile documents a minute come in',
+  beside: 'the same while none come',
+  unit: 'ms',
+  goal: { ratio: 'AT_MOST', value: 2 },
+  async prepare(stage) {
+    const honest = await openPaging(stage, 'AES', { atOnce: 1 })
+    const attacker = await stage.child('load/hostile-load.js')
+    const target = { url: honest.api.url, token: await tokenOf('mallory'), seed: 'hostile', perSecond: PER_SECOND }
+    await attacker.call('aim', target satisfies HostileTarget)
+    let total: HostileLoad = { sent: 0, faults: 0 }
+    return {
+      async measured() {
+        await attacker.call('start')
+        const { p99Ms } = await honest.run({ ms: ROUND_MS })
+        total = await attacker.call<HostileLoad>('stop')
+        return p99Ms
+      },
+      beside: async () => (await honest.run({ ms: ROUND_MS })).p99Ms,
+      notes: () => [`${total.sent} documents`],
+      misses: () => (total.faults === 0 ? [] : [`${total.faults} documents met a fault of the server's own.`]),
+      async close() {
+        await attacker.close()
+        await honest.close()
+      }
+    }
+  }
+}

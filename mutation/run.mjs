@@ -1,0 +1,45 @@
+// Mutates each folder of src that is named, or all of them, and says which mutants its tests did not notice.
+
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { NAMES } from './folders.mjs'
+
+/** Stryker works on copies of the project, from which what lies beside it or is not copied is not found. */
+const PLACES = {
+  WYCHEPROOF_DIR: resolve('../shared/wycheproof'),
+  OPENBAO_BIN: resolve('.provider-tools/bin/bao'),
+  MOTO_SERVER_BIN: resolve('.provider-tools/bin/moto_server')
+}
+
+function mutate(name) {
+  const command = ['stryker', 'run', 'mutation/stryker.config.mjs']
+  const env = { ...PLACES, ...process.env, MUTATED_FOLDER: name }
+  const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit', env })
+  printUnnoticed(join('reports', 'mutation', `${name}.json`))
+  return status === 0
+}
+
+function printUnnoticed(path) {
+  const { files } = JSON.parse(readFileSync(path, 'utf8'))
+  for (const [file, { source, mutants }] of Object.entries(files)) {
+    const lines = source.split('\n')
+    for (const { status, location, mutatorName, replacement = '' } of mutants) {
+      if (status !== 'Survived' && status !== 'NoCoverage') continue
+      const { line } = location.start
+      console.log(
+        `${file}:${line} ${status} ${mutatorName}: ${lines[line - 1].trim()} => ${replacement.split('\n')[0]}`
+      )
+    }
+  }
+}
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !NAMES.includes(name))
+if (unknown.length > 0) {
+  console.error(`There is no ${unknown.join(', ')}. There are ${NAMES.join(', ')}.`)
+  process.exit(1)
+}
+
+const passed = (asked.length > 0 ? asked : NAMES).map(mutate)
+process.exitCode = passed.every(Boolean) ? 0 : 1

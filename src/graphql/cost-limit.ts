@@ -1,0 +1,154 @@
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type GraphQLCompositeType,
+  type GraphQLField,
+  type GraphQLSchema,
+  getNullableType,
+  getOperationAST,
+  isListType,
+  isUnionType,
+  Kind,
+  type OperationDefinitionNode,
+  TypeInfo,
+  ValidationContext,
+  visit
+} from 'graphql'
+// The other build of it brings a second copy of graphql, which does not know the schema of the first.
+import { type ComplexityEstimatorArgs, createComplexityRule } from 'graphql-query-complexity/cjs'
+import { LRUCache } from 'lru-cache'
+import { BadUserInput, QueryTooComplex } from '../errors.js'
+import { MAX_PAGE } from './page-size.js'
+
+/** Items that a list is taken to have which comes whole: keys of a conversation, master keys. */
+export const WHOLE_LIST_ITEMS = 20
+
+/** Costs kept of one operation, for so many different page sizes. */
+const MAX_KNOWN = 100
+
+/** Of one operation: the variables that its cost depends on, and what it came to for values of them. */
+interface Known {
+  variables: readonly string[]
+  costs: LRUCache<string, number>
+}
+
+/**
+ * Bounds what an operation costs with its variables:
+ *
+ *     cost of a field = its weight + items × costs of the fields below it
+ *
+ * The weight is the field's `complexity`, or 1. Items are the page size of a field with `first` or `last`,
+ * {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page. What asks for the
+ * schema costs nothing, nor does `__typename`; what `@skip` and `@include` leave out neither.
+ */
+export class CostLimit {
+  readonly #max: number
+  readonly #known = new WeakMap<OperationDefinitionNode, Known>()
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /**
+   * @param args of a document that is valid, and within the limits for documents
+   * @throws QueryTooComplex for the cost, or for a page size
+   * @throws BadUserInput for a page without a size
+   */
+  check(args: Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | 'variableValues'>): void {
+    const operation = getOperationAST(args.document, args.operationName)
+    // Execution finds that out as well, and has the words for it.
+    if (!operation) return
+    const cost = this.#costOf(args, operation, args.variableValues ?? {})
+    if (cost > this.#max) throw new QueryTooComplex('cost', this.#max, cost)
+  }
+
+  #costOf(
+    { schema, document }: { schema: GraphQLSchema; document: DocumentNode },
+    operation: OperationDefinitionNode,
+    variables: Record<string, unknown>
+  ): number {
+    let known = this.#known.get(operation)
+    if (!known) {
+      known = { variables: costingVariables(document), costs: new LRUCache({ max: MAX_KNOWN }) }
+      this.#known.set(operation, known)
+    }
+    const key = keyOf(known.variables, variables)
+    const kept = key === null ? undefined : known.costs.get(key)
+    if (kept !== undefined) return kept
+    const { cost, fits } = costWith(schema, document, operation, variables)
+    if (key !== null && fits) known.costs.set(key, cost)
+    return cost
+  }
+}
+
+/** Variables in the place of a page size, or of a condition. */
+function costingVariables(document: DocumentNode): string[] {
+  const names = new Set<string>()
+  visit(document, {
+    Argument({ name, value }) {
+      if (value.kind === Kind.VARIABLE && ['first', 'last', 'if'].includes(name.value)) names.add(value.name.value)
+    }
+  })
+  return [...names]
+}
+
+/** @returns null for values that are none of a page size or condition */
+function keyOf(names: readonly string[], variables: Record<string, unknown>): string | null {
+  const values = names.map((name) => variables[name])
+  if (values.some((value) => typeof value === 'object' && value !== null)) return null
+  return values.map((value) => `${typeof value} ${value}`).join(',')
+}
+
+/**
+ * What does not fit is left out, as it is not executed either: a field whose arguments do not, or everything when it is
+ * the variables. The same page sizes may then cost more with other variables.
+ */
+function costWith(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>
+): { cost: number; fits: boolean } {
+  let fits = true
+  const context = new ValidationContext(schema, document, new TypeInfo(schema), () => {
+    fits = false
+  })
+  const rule = createComplexityRule({
+    // What it is compared with, and how far it is counted, is decided elsewhere.
+    maximumComplexity: Number.POSITIVE_INFINITY,
+    maxQueryNodes: Number.POSITIVE_INFINITY,
+    estimators: [costOfField],
+    variables
+  })(context)
+  rule.onOperationDefinitionEnter(operation)
+  return { cost: rule.complexity, fits }
+}
+
+function costOfField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
+  if (field.name.startsWith('__')) return 0
+  const weight = field.extensions.complexity
+  return (typeof weight === 'number' ? weight : 1) + itemsOf(type, field, args) * childComplexity
+}
+
+function itemsOf(
+  parent: GraphQLCompositeType,
+  field: GraphQLField<unknown, unknown>,
+  args: Record<string, unknown>
+): number {
+  const sizes = field.args.filter(({ name }) => name === 'first' || name === 'last')
+  if (sizes.length > 0) return pageSize(sizes, args)
+  const isPart = !isUnionType(parent) && 'pageInfo' in parent.getFields()
+  return isListType(getNullableType(field.type)) && !isPart ? WHOLE_LIST_ITEMS : 1
+}
+
+function pageSize(sizes: GraphQLField<unknown, unknown>['args'], args: Record<string, unknown>): number {
+  const given = sizes.filter(({ name }) => typeof args[name] === 'number')
+  for (const { name } of given) {
+    if (Number(args[name]) > MAX_PAGE) throw new QueryTooComplex('pageSize', MAX_PAGE, Number(args[name]), name)
+  }
+  // Null is as good as nothing, for which there may be a default.
+  const items = given.length > 0 ? given.map(({ name }) => args[name]) : sizes.map(({ defaultValue }) => defaultValue)
+  const largest = Math.max(...items.map((size) => Number(size ?? Number.NEGATIVE_INFINITY)))
+  if (largest === Number.NEGATIVE_INFINITY) throw new BadUserInput('first', 'Give either first or last.')
+  return Math.max(0, largest)
+}

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import fastifyCors from '@fastify/cors'
+import fastifyHelmet from '@fastify/helmet'
+import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import { withRequestId } from '../request-id.js'
+import type { Settings } from '../services.js'
+
+const NOTHING = 'There is nothing here. GraphQL is at /graphql, and as event streams at /graphql/stream.'
+const REQUEST_ID = 'x-request-id'
+const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
+/** Headers come in at once, or from somebody who means to hold the connection. */
+const HEADERS_MAX_MS = 10_000
+/** How often Node looks for requests that are late. */
+const LOOK_EVERY_MS = 5_000
+
+/** What a page of this server may load: only what comes from it. A page's socket to it counts as the same origin. */
+const CONTENT_SECURITY_POLICY = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  fontSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  baseUri: ["'none'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'none'"]
+}
+
+type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allowedOrigins'>
+
+/** Limits on time, for clients that send slowly on purpose; and whose word is taken for where a request is from. */
+export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings): FastifyServerOptions {
+  return {
+    requestTimeout: requestTimeoutMs,
+    http: {
+      headersTimeout: Math.min(HEADERS_MAX_MS, requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs)
+    },
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
+    requestIdHeader: false,
+    // An address that cannot be decoded; the framework's own answer repeats it.
+    frameworkErrors: (_error, _request, reply) => void refuseAddress(reply, 400, 'The address is malformed.'),
+    genReqId: (request: IncomingMessage) => requestIdOf(request, trustedProxies.length > 0)
+  } as FastifyServerOptions
+}
+
+/** Headers that tell browsers what pages may do with this server, and an id for each request. */
+export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpSettings): Promise<void> {
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header(REQUEST_ID, request.id)
+    withRequestId(request.id, done)
+  })
+  await app.register(fastifyHelmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+    crossOriginResourcePolicy: { policy: 'same-site' }
+  })
+  await app.register(fastifyCors, {
+    origin: allowedOrigins,
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['authorization', 'content-type', 'accept', 'apollo-require-preflight', REQUEST_ID],
+    exposedHeaders: [REQUEST_ID, 'retry-after'],
+    maxAge: 600
+  })
+  app.setNotFoundHandler((_, reply) => refuseAddress(reply, 404, NOTHING))
+}
+
+/** Of pages of the server's own, of those that are allowed, and of clients that are no browsers and send none. */
+export function isAllowedOrigin(
+  { headers: { origin, host } }: IncomingMessage,
+  { allowedOrigins }: HttpSettings
+): boolean {
+  if (origin === undefined || allowedOrigins.includes(origin)) return true
+  return URL.canParse(origin) && new URL(origin).host === host
+}
+
+function requestIdOf({ headers }: IncomingMessage, isTrusted: boolean): string {
+  const given = headers[REQUEST_ID]
+  return isTrusted && typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID()
+}
+
+async function refuseAddress(reply: FastifyReply, status: 400 | 404, message: string): Promise<FastifyReply> {
+  const code = status === 404 ? 'NOT_FOUND' : 'BAD_USER_INPUT'
+  return await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
+}

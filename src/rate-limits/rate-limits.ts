@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { RateLimited } from '../errors.js'
+import type { Viewer } from '../identity/viewer.js'
+import type { Buckets } from './buckets.js'
+import type { Allowance } from './token-bucket.js'
+
+/** What is counted: messages sent, edited and deleted; conversations and members; operations on keys; connections. */
+export type Limited = 'SENDS' | 'MARKS' | 'CREATES' | 'KEY_OPERATIONS' | 'CONNECTIONS'
+
+/** Per user; null for none at all. */
+export type RateLimitConfig = Record<Limited, Allowance> | null
+
+/** Behind one address there may be a whole house. */
+const USERS_PER_ADDRESS = 20
+
+/** Holds users, and the addresses that they come from, to how often they may do something. */
+export class RateLimits {
+  readonly #limits: RateLimitConfig
+  readonly #buckets: Buckets
+
+  constructor(limits: RateLimitConfig, buckets: Buckets) {
+    this.#limits = limits
+    this.#buckets = buckets
+  }
+
+  /**
+   * @param address null where it is not known
+   * @throws RateLimited
+   */
+  async require(what: Limited, { id }: Pick<Viewer, 'id'>, address: string | null): Promise<void> {
+    if (!this.#limits) return
+    const allowance = this.#limits[what]
+    // Users first: what they are refused must not be taken from everybody behind the same address.
+    const waitMs =
+      (await this.#buckets.take(`${what}:user:${shortened(id)}`, allowance)) ||
+      (await this.addressWaitMs(what, address))
+    if (waitMs > 0) throw new RateLimited(waitMs)
+  }
+
+  /** For what has no user yet. @returns 0, or after how many milliseconds it may be tried again */
+  async addressWaitMs(what: Limited, address: string | null): Promise<number> {
+    if (!this.#limits || address === null) return 0
+    const { tokens, periodMs } = this.#limits[what]
+    return await this.#buckets.take(`${what}:address:${address}`, { tokens: tokens * USERS_PER_ADDRESS, periodMs })
+  }
+
+  async close(): Promise<void> {
+    await this.#buckets.close()
+  }
+}
+
+/** A user id may be long, and is nobody's business in Redis. */
+function shortened(userId: string): string {
+  return createHash('sha256').update(userId).digest('base64url').slice(0, 22)
+}

@@ -1,0 +1,111 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { SendMessageDocument, ViewerDocument } from '../../documents/generated.js'
+import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
+import { createConversation, readBack, send } from '../support/chat.js'
+import { holdConversation, untilWaiting } from '../support/held-transaction.js'
+import { InstalledProgram } from '../support/program.js'
+import { TcpProxy } from '../support/tcp-proxy.js'
+
+/** A database that is not there: at the start, in the middle, and with nothing left to give. */
+
+let conclave: TestConclave
+let proxy: TcpProxy
+let proxied: string
+
+beforeAll(async () => {
+  conclave = await bootConclave()
+  const url = new URL(conclave.database.url)
+  proxy = await TcpProxy.start(Number(url.port))
+  url.port = String(proxy.port)
+  proxied = url.href
+})
+afterEach(() => proxy.restore())
+afterAll(async () => {
+  await conclave.close()
+  await proxy.stop()
+})
+
+describe('a server that starts before its database', () => {
+  let program: InstalledProgram
+  const start = (url: string) =>
+    program.startApi({ ...programEnvironment(conclave), DATABASE_URL: url, PORT: '0', LOG_LEVEL: 'warn' })
+
+  beforeAll(async () => {
+    program = await InstalledProgram.built()
+  }, 120_000)
+  afterAll(() => program.remove())
+
+  it('does not wait for one that refuses its password, or does not have the database', async () => {
+    const wrongPassword = Object.assign(new URL(conclave.database.url), { password: 'a wrong one' }).href
+    const wrongDatabase = Object.assign(new URL(conclave.database.url), { pathname: '/nowhere' }).href
+    for (const [url, code] of [
+      [wrongPassword, '28P01'],
+      [wrongDatabase, '3D000']
+    ] as const) {
+      const finished = await start(url).finished()
+      expect(finished).toEqual({ code: 1, output: expect.stringContaining(`cannot be reached (${code})`) })
+      expect(finished.output).not.toContain('waiting for it')
+    }
+  })
+
+  it('says that it waits, ends when it is told to, and serves once the database is there', async () => {
+    proxy.cut()
+    const [patient, told] = [start(proxied), start(proxied)]
+    for (const each of [patient, told]) await each.printed('waiting for it')
+    expect(patient.output).not.toContain('a password')
+    told.terminate()
+    expect((await told.finished()).code).toBe(0)
+    proxy.restore()
+    const url = await patient.ready()
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    patient.terminate()
+    expect((await patient.finished()).code).toBe(0)
+  })
+})
+
+describe('while the database is away', () => {
+  let here: TestConclave
+  beforeAll(async () => {
+    here = await bootConclave({}, { DATABASE_URL: proxied })
+  })
+  afterAll(() => here.close())
+
+  it('a request fails with a code and a hint, and works when it is back; nothing that was acknowledged is lost', async () => {
+    const alice = await here.as('alice')
+    const id = await createConversation(alice, [])
+    await send(alice, id, 'before')
+    proxy.cut()
+    const input = { conversationId: id, body: 'meanwhile' }
+    const { errors } = await alice.execute(SendMessageDocument, { input })
+    expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
+    expect((await fetch(`${here.url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${here.url}/healthz`)).status).toBe(200)
+    proxy.restore()
+    await vi.waitFor(async () => expect((await alice.execute(ViewerDocument)).errors).toBeUndefined())
+    await send(alice, id, 'after')
+    expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['before', 'after'])
+  })
+})
+
+describe('when all connections are taken', () => {
+  it('a request waits for one for some seconds, then fails with a hint; those that had them succeed', async () => {
+    const small = await bootConclave({}, { DATABASE_POOL_MAX: '2' })
+    const alice = await small.as('alice')
+    const ids = [
+      await createConversation(alice, []),
+      await createConversation(alice, []),
+      await createConversation(alice, [])
+    ]
+    const sendTo = (conversationId = '') =>
+      alice.execute(SendMessageDocument, { input: { conversationId, body: 'once' } })
+    const held = await Promise.all(ids.slice(0, 2).map((id) => holdConversation(small.database, id)))
+    const first = ids.slice(0, 2).map(sendTo)
+    await untilWaiting(small.database, 2)
+    const { errors } = await sendTo(ids[2])
+    expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
+    for (const transaction of held) await transaction.commit()
+    for (const result of await Promise.all(first)) expect(result.errors).toBeUndefined()
+    expect((await sendTo(ids[2])).errors).toBeUndefined()
+    await small.close()
+  })
+})

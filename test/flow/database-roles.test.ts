@@ -1,0 +1,251 @@
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { databaseLogin } from '../../src/database/database-login.js'
+import type { DatabaseRole } from '../../src/database/database-roles.js'
+import { migrateAll } from '../../src/database-access.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+/** What each role may do, and what it may not, tried as a login that has the rights of the role and no others. */
+
+/** By table: all columns, or those in parentheses. A new table, and a new right, has its place here. */
+const BOTH = {
+  conversation_keys:
+    'INSERT, SELECT, UPDATE (compromised_at, deactivated_at, destroyed_at, destroys_at, kept_at, master_key, master_key_version, rotates_at, state, state_before_destruction, wrapped_private_key)',
+  key_event_heads: 'SELECT',
+  key_events: 'SELECT',
+  key_policy_defaults: 'INSERT, SELECT',
+  key_transitions: 'SELECT',
+  migrations: 'SELECT',
+  pooled_keys: 'DELETE, INSERT, SELECT, UPDATE (created_at)',
+  refusal_windows: 'DELETE, INSERT, SELECT, UPDATE (recorded, unrecorded)'
+}
+const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
+  conclave_api: {
+    ...BOTH,
+    conversations:
+      'INSERT, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, deleted_at, key_defaults_id, key_message_limit, key_messages, key_policy, key_rotates_at, key_used, last_activity_at, last_change, last_sequence, title, title_data_key_id, title_revision)',
+    data_keys: 'INSERT, SELECT, UPDATE (message_count, wrapped_key)',
+    key_operations: 'INSERT, SELECT, UPDATE (error, finished_at, paused_at, state)',
+    members: 'DELETE, INSERT, SELECT, UPDATE (last_read_sequence, role)',
+    messages: 'INSERT, SELECT, UPDATE (change, data_key_id, deleted_at, edited_at, envelope, revision)',
+    send_paces: 'DELETE, INSERT, SELECT, UPDATE',
+    users: 'INSERT, SELECT, UPDATE (name)'
+  },
+  conclave_worker: {
+    ...BOTH,
+    conversation_keys: `DELETE, ${BOTH.conversation_keys}`,
+    conversations:
+      'DELETE, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, key_defaults_id, key_message_limit, key_messages, key_rotates_at, key_used, title, title_data_key_id, title_revision)',
+    data_keys: 'DELETE, INSERT, SELECT, UPDATE (earlier_versions, key_version, message_count, wrapped_key)',
+    key_operations:
+      'INSERT, SELECT, UPDATE (done, error, failed, finished_at, next_step_at, position, started_at, state, total)',
+    members: 'DELETE, SELECT',
+    messages: 'DELETE, SELECT, UPDATE (data_key_id, envelope)',
+    send_paces: 'SELECT'
+  }
+}
+
+const NOBODY_MAY = [
+  `update key_events set actor = 'somebody else'`,
+  'delete from key_events',
+  'truncate key_events',
+  `insert into key_events values (1, 0, now(), 'somebody else', 'key.destroyed', null, null, null, '')`,
+  'select from key_events for update',
+  'update key_event_heads set count = 0',
+  'delete from key_event_heads',
+  'alter table key_events disable trigger all',
+  'drop trigger key_events_append_only on key_events',
+  'set session_replication_role = replica',
+  `create or replace function append_key_events(timestamptz, text, text, uuid[], integer[], text) returns void language sql as ''`,
+  'alter function append_key_events owner to current_user',
+  `select key_event_field('')`,
+  'update key_transitions set to_state = from_state',
+  `insert into key_transitions values ('DESTROYED', 'ACTIVE')`,
+  'update conversation_keys set version = 2',
+  `update conversation_keys set public_key = ''`,
+  'update conversations set id = gen_random_uuid()',
+  'update messages set sender_id = null',
+  'update messages set sequence = 1',
+  'truncate messages',
+  'delete from users',
+  `update users set id = 'somebody else'`,
+  'delete from key_operations',
+  'delete from migrations',
+  `insert into migrations (name) values ('0010')`,
+  'drop table messages',
+  'drop schema public cascade',
+  'drop database template1',
+  'alter table messages add column extra text',
+  'alter table messages disable row level security',
+  'create table mine (id integer)',
+  'create temporary table mine (id integer)',
+  'create index mine on messages (id)',
+  'create view mine as select 1',
+  'create schema mine',
+  `create function mine() returns void language sql as ''`,
+  'create role mine',
+  'select from other.secrets',
+  'insert into other.secrets values (1)',
+  'select from pg_authid',
+  `select pg_read_file('PG_VERSION')`,
+  `copy messages to '/tmp/messages'`,
+  `copy users from program 'echo'`,
+  `select lo_export(0, 'mine')`,
+  'update bullmq.migration set version = 0',
+  'drop table bullmq.job',
+  'create table bullmq.mine (id integer)',
+  'set role conclave',
+  'set session authorization conclave'
+]
+
+const REFUSED: Record<DatabaseRole, string[]> = {
+  conclave_api: [
+    ...NOBODY_MAY,
+    'do $$ begin lock table messages in access exclusive mode; end $$',
+    'delete from messages',
+    'delete from conversations',
+    'delete from conversation_keys',
+    'delete from data_keys',
+    'update data_keys set key_version = 1',
+    'update key_operations set done = total',
+    'delete from bullmq.job',
+    'update bullmq.job set data = null',
+    'select from bullmq.scheduler',
+    'set role conclave_worker'
+  ],
+  conclave_worker: [
+    ...NOBODY_MAY,
+    `insert into messages (conversation_id, sequence, id, kind, data_key_id, created_change, change, created_at)
+     values (gen_random_uuid(), 1, gen_random_uuid(), 'SYSTEM', gen_random_uuid(), 1, 1, now())`,
+    'update messages set deleted_at = now()',
+    'update conversations set last_sequence = 0',
+    'insert into conversations (id) values (gen_random_uuid())',
+    `insert into members (user_id) values ('somebody else')`,
+    `update members set role = 'OWNER'`,
+    'select from users',
+    `insert into users values ('somebody else', '', now())`,
+    'delete from send_paces',
+    'set role conclave_api'
+  ]
+}
+
+/** SQLSTATE insufficient_privilege. */
+const REFUSAL = '42501'
+
+let database: TestDatabase
+const logins = {} as Record<DatabaseRole, pg.Client>
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await migrateAll(database.url, { redisUrl: null })
+  await database.query('create schema other; create table other.secrets (id integer)')
+  for (const role of ['conclave_api', 'conclave_worker'] as const) {
+    logins[role] = new pg.Client({ connectionString: database.urlOf(role) })
+    await logins[role].connect()
+  }
+})
+afterAll(async () => {
+  for (const login of Object.values(logins)) await login.end()
+  await database.drop()
+})
+
+describe.each(Object.entries(REFUSED) as [DatabaseRole, string[]][])('%s', (role, refused) => {
+  it.each(refused)('may not %s', async (statement) => {
+    await expect(codeOf(logins[role].query(statement))).resolves.toBe(REFUSAL)
+  })
+
+  it('has the rights on tables and columns that are listed here, and no others', async () => {
+    const rights = await database.query<{ name: string; rights: string }>(RIGHTS_OF, [role])
+    expect(Object.fromEntries(rights.map(({ name, rights }) => [name, rights]))).toEqual(RIGHTS[role])
+  })
+
+  it('has no right on a table that is made later', async () => {
+    await database.query('create table later (id integer)')
+    for (const statement of ['select from later', 'insert into later values (1)', 'drop table later'])
+      await expect(codeOf(logins[role].query(statement))).resolves.toBe(REFUSAL)
+    await database.query('drop table later')
+  })
+
+  it('appends to the audit trail, as whoever it says, and is what it was afterwards', async () => {
+    const append = `select append_key_events(now(), 'alice', 'key.activated', array[null]::uuid[], array[1], null)`
+    await logins[role].query(append)
+    const { rows } = await logins[role].query('select current_user as user, count(*)::integer from key_events')
+    expect(rows).toEqual([{ user: `${role}_login`, count: expect.any(Number) }])
+    expect(rows[0].count).toBeGreaterThan(0)
+  })
+
+  it('can not put tables of somebody else before those that the functions write to', async () => {
+    await database.query(`
+      create schema before;
+      create table before.key_events as table key_events with no data;
+      create table before.key_event_heads as table key_event_heads;
+      grant usage on schema before to ${role}`)
+    await logins[role].query('set search_path = before, public')
+    for (const call of [
+      `lock_key_event_heads(array[gen_random_uuid()])`,
+      `append_key_events(now(), 'alice', 'key.activated', array[null]::uuid[], array[1], 'beside')`
+    ])
+      await logins[role].query(`select public.${call}`)
+    await logins[role].query('reset search_path')
+    expect(await database.query('select from before.key_events')).toEqual([])
+    expect(await database.query(`select from public.key_events where detail = 'beside'`)).not.toEqual([])
+    await database.query('drop schema before cascade')
+  })
+
+  it('is what an owner becomes who connects as it, and goes back to when told to reset', async () => {
+    const client = new pg.Client(databaseLogin(database.url, role))
+    await client.connect()
+    const user = async () => (await client.query('select current_user as user')).rows[0].user
+    expect(await user()).toBe(role)
+    await expect(codeOf(client.query('delete from key_events'))).resolves.toBe(REFUSAL)
+    await client.query('reset role')
+    expect(await user()).toBe(role)
+    await client.query('reset all')
+    expect(await user()).toBe(role)
+    await client.end()
+  })
+})
+
+describe('functions', () => {
+  it('are nobody else’s to call', async () => {
+    const open = await database.query(`
+      select oid::regprocedure::text as function from pg_proc
+       where pronamespace = 'public'::regnamespace and has_function_privilege('public', oid, 'execute')`)
+    expect(open).toEqual([])
+  })
+
+  it('that act for their owner look nowhere but in the schema, temporary tables last', async () => {
+    const definers = await database.query(`
+      select proname as name, proconfig as settings from pg_proc
+       where prosecdef and pronamespace = 'public'::regnamespace order by proname`)
+    const settings = ['search_path=pg_catalog, public, pg_temp']
+    expect(definers).toEqual([
+      { name: 'append_key_events', settings },
+      { name: 'lock_key_event_heads', settings }
+    ])
+  })
+})
+
+/** Table by table, with the columns where a right is of some columns only. */
+const RIGHTS_OF = `
+  with rights as (
+    select c.relname as name, a.privilege_type as privilege, null as column
+      from pg_class c cross join aclexplode(c.relacl) a
+     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S', 'v') and a.grantee = $1::regrole
+    union all
+    select c.relname, p.privilege_type, a.attname
+      from pg_class c join pg_attribute a on a.attrelid = c.oid cross join aclexplode(a.attacl) p
+     where c.relnamespace = 'public'::regnamespace and p.grantee = $1::regrole
+  ), merged as (
+    select name, privilege || coalesce(' (' || string_agg("column", ', ' order by "column") || ')', '') as privilege
+      from rights group by name, rights.privilege
+  )
+  select name, string_agg(privilege, ', ' order by privilege) as rights from merged group by name`
+
+/** @returns the SQLSTATE that a statement fails with, or that it did not */
+async function codeOf(statement: Promise<unknown>): Promise<string> {
+  return await statement.then(
+    () => 'done',
+    ({ code, message }: { code?: string; message: string }) => code ?? message
+  )
+}

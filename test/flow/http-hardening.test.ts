@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+
+const PAGE = 'https://chat.example'
+const SANDBOX = 'https://studio.apollographql.com'
+
+let conclave: TestConclave
+let production: TestConclave
+let proxied: TestConclave
+
+beforeAll(async () => {
+  const variables = { ALLOWED_ORIGINS: PAGE, REQUEST_TIMEOUT: 'PT1S' }
+  conclave = await bootConclave({}, variables)
+  production = await bootConclave({ mode: 'production' }, { ...variables })
+  proxied = await bootConclave({}, { TRUSTED_PROXIES: 'loopback' })
+})
+afterAll(async () => {
+  for (const each of [conclave, production, proxied]) await each.close()
+})
+
+describe('a request that never ends is cut off with 408', () => {
+  it.each([
+    ['in the middle of its headers', 'POST /graphql HTTP/1.1\r\nhost: localhost\r\nx-slow: '],
+    [
+      'before its body',
+      'POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{'
+    ],
+    [
+      'before its body, as an event stream',
+      'POST /graphql/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{'
+    ]
+  ])('%s', async (_, begun) => {
+    const socket = connect(Number(new URL(conclave.url).port), '127.0.0.1')
+    socket.write(begun)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /)
+    await once(socket, 'close')
+  })
+})
+
+describe('what is no operation is refused in the form that GraphQL clients read', () => {
+  it.each([
+    [404, '/nowhere', { method: 'GET' }],
+    [404, '/graphql/nowhere', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }],
+    [405, '/graphql', { method: 'PUT' }],
+    [405, '/graphql/stream', { method: 'DELETE' }],
+    [
+      415,
+      '/graphql',
+      { method: 'POST', body: 'query={a}', headers: { 'content-type': 'application/x-www-form-urlencoded' } }
+    ],
+    [413, '/graphql', { method: 'POST', body: 'x'.repeat(1_000_000), headers: { 'content-type': 'application/json' } }]
+  ])('with %i at %s', async (status, path, init) => {
+    const response = await fetch(conclave.url + path, init)
+    expect(response.status).toBe(status)
+    const { errors } = (await response.json()) as { errors: { message: string; extensions: { code: string } }[] }
+    expect(errors).toHaveLength(1)
+    expect(errors[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|NOT_FOUND)$/)
+  })
+})
+
+describe('a page of another origin', () => {
+  const preflight = async (server: TestConclave, origin: string) => {
+    const headers = {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization'
+    }
+    const response = await fetch(`${server.url}/graphql`, { method: 'OPTIONS', headers })
+    return response.headers.get('access-control-allow-origin')
+  }
+
+  it('is not told that it may', async () => {
+    expect(await preflight(conclave, 'https://evil.example')).toBeNull()
+    expect(await preflight(conclave, 'null')).toBeNull()
+    expect(await preflight(conclave, `${PAGE}.evil.example`)).toBeNull()
+  })
+
+  it('may when it is on the list', async () => {
+    expect(await preflight(conclave, PAGE)).toBe(PAGE)
+    expect(await preflight(production, PAGE)).toBe(PAGE)
+  })
+
+  it('may in development when it is Apollo’s Sandbox, and not in production', async () => {
+    expect(await preflight(conclave, SANDBOX)).toBe(SANDBOX)
+    expect((await bootedInProduction()).allowedOrigins).toEqual([PAGE])
+  })
+
+  async function bootedInProduction() {
+    const { loadConfig } = await import('../../src/config.js')
+    return loadConfig({
+      NODE_ENV: 'production',
+      ALLOWED_ORIGINS: PAGE,
+      DATABASE_URL: 'postgres://localhost/none',
+      AUTH_JWT_SECRET: 'x'.repeat(32),
+      MASTER_KEY: 'local:one',
+      MASTER_SECRETS: `one=${Buffer.alloc(32, 1).toString('base64')}`
+    })
+  }
+})
+
+describe('every answer', () => {
+  it.each(['/', '/healthz', '/nowhere', '/graphql'])('says what pages may do with it: %s', async (path) => {
+    const { headers } = await fetch(conclave.url + path)
+    const policy = headers.get('content-security-policy') ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toContain('unsafe')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('strict-transport-security')).toMatch(/max-age=\d+/)
+    expect(headers.get('x-powered-by')).toBeNull()
+  })
+
+  it('has an id of its own, whatever the client says it is', async () => {
+    const ask = async () => await fetch(`${conclave.url}/healthz`, { headers: { 'x-request-id': 'mine' } })
+    const ids = [(await ask()).headers.get('x-request-id'), (await ask()).headers.get('x-request-id')]
+    expect(new Set([...ids, 'mine']).size).toBe(3)
+  })
+
+  it('has the id that a trusted proxy gave, in the log as well', async () => {
+    const headers = { 'content-type': 'application/json', 'x-request-id': 'of-the-proxy', authorization: 'Bearer x' }
+    const body = JSON.stringify({ query: '{ viewer { id } }' })
+    const response = await fetch(`${proxied.url}/graphql`, { method: 'POST', headers, body })
+    expect(response.headers.get('x-request-id')).toBe('of-the-proxy')
+    const odd = await fetch(`${proxied.url}/healthz`, { headers: { 'x-request-id': 'a b"c' } })
+    expect(odd.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import { createClient } from 'graphql-ws'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import WebSocket from 'ws'
+import {
+  CreateConversationDocument,
+  RotateKeyDocument,
+  SendMessageDocument,
+  SetTypingDocument
+} from '../../documents/generated.js'
+import { createSchema } from '../../src/graphql/schema.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { createConversation } from '../support/chat.js'
+import type { GraphQLClient } from '../support/graphql-client.js'
+import { hasRedis, RedisServer } from '../support/redis.js'
+
+const LIMITS = {
+  RATE_LIMITS: 'on',
+  RATE_LIMIT_SENDS: '3/PT1M',
+  RATE_LIMIT_CREATES: '4/PT1M',
+  RATE_LIMIT_KEY_OPERATIONS: '2/PT1M',
+  RATE_LIMIT_CONNECTIONS: '2/PT1M'
+}
+const REFUSED = { code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) }
+
+let conclave: TestConclave
+let alice: GraphQLClient
+let id: string
+
+beforeAll(async () => {
+  conclave = await bootConclave({}, LIMITS)
+})
+beforeEach(async () => {
+  conclave.clock.advance(60_000)
+  alice = await conclave.as('alice')
+  id = await createConversation(alice, [])
+})
+afterAll(() => conclave.close())
+
+async function codesOf(results: Promise<{ errors?: { extensions: object }[] }>[]): Promise<(object | null)[]> {
+  return (await Promise.all(results)).map(({ errors }) => errors?.[0]?.extensions ?? null)
+}
+
+const send = (client: GraphQLClient, conversationId = id) =>
+  client.execute(SendMessageDocument, {
+    input: { conversationId, body: 'often', clientMessageId: randomUUID() }
+  })
+
+describe('a user who does something too often is refused', () => {
+  it('messages, and may send again after the time that the refusal names', async () => {
+    const results = await codesOf([send(alice), send(alice), send(alice), send(alice)])
+    const [refusal] = results.filter((extensions) => extensions !== null) as { retryAfterMs: number }[]
+    expect(results.filter((extensions) => extensions === null)).toHaveLength(3)
+    expect(refusal).toEqual(REFUSED)
+    conclave.clock.advance((refusal?.retryAfterMs ?? 0) - 1)
+    expect(await codesOf([send(alice)])).toEqual([REFUSED])
+    conclave.clock.advance(1)
+    expect(await codesOf([send(alice)])).toEqual([null])
+  })
+
+  it('conversations', async () => {
+    const create = () => alice.execute(CreateConversationDocument, { input: { memberIds: [] } })
+    expect((await codesOf([create(), create(), create(), create()])).filter(Boolean)).toEqual([REFUSED])
+  })
+
+  it('rotations', async () => {
+    const rotate = () => alice.execute(RotateKeyDocument, { conversationId: id })
+    expect((await codesOf([rotate(), rotate(), rotate()])).filter(Boolean)).toEqual([REFUSED])
+  })
+
+  it('over WebSocket as over HTTP, from the same bucket', async () => {
+    for (let count = 0; count < 3; count++) await send(alice)
+    const query = `mutation { sendMessage(input: { conversationId: "${id}", body: "more" }) { message { id } } }`
+    const socket = createClient({
+      url: `${conclave.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${await conclave.token('alice')}` }
+    })
+    const { value } = await socket.iterate({ query }).next()
+    await socket.dispose()
+    expect((value as { errors: { extensions: object }[] }).errors[0]?.extensions).toEqual(REFUSED)
+  })
+
+  it('and nobody else is', async () => {
+    const bob = await conclave.as('bob')
+    const other = await createConversation(bob, [])
+    for (let count = 0; count < 4; count++) await send(alice)
+    expect(await codesOf([send(bob, other)])).toEqual([null])
+  })
+})
+
+describe('an address', () => {
+  it('that many users come from is refused when together they do twenty times what one may', async () => {
+    const users = await Promise.all(Array.from({ length: 23 }, (_, index) => conclave.as(`crowd-${index}`)))
+    const create = (user: GraphQLClient) => user.execute(CreateConversationDocument, { input: { memberIds: [] } })
+    const each = users.flatMap((user) => [create(user), create(user), create(user), create(user)])
+    // One was made before each test.
+    expect((await codesOf(each)).filter(Boolean)).toHaveLength(23 * 4 - 79)
+  })
+
+  it('that opens event streams too often gets 429, and when to try again', async () => {
+    const authorization = `Bearer ${await conclave.token('alice')}`
+    const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization }
+    const body = JSON.stringify({ query: '{ viewer { id } }' })
+    const open = () => fetch(`${conclave.url}/graphql/stream`, { method: 'POST', headers, body })
+    const answers = [await open(), await open(), await open()]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(Number(answers[2]?.headers.get('retry-after'))).toBeGreaterThan(0)
+  })
+})
+
+describe('what each mutation counts as', () => {
+  it('is said for all of them: the schema cannot be made with one that is forgotten', () => {
+    expect(Object.keys(createSchema({ devToken: true }).getMutationType()?.getFields() ?? {})).toContain('sendMessage')
+  })
+
+  it('is nothing for typing, which has a limit of its own', async () => {
+    const typing = { conversationId: id, typing: true }
+    const tell = () => alice.execute(SetTypingDocument, typing)
+    expect((await codesOf([tell(), tell(), tell(), tell(), tell()])).filter(Boolean)).toEqual([])
+  })
+})
+
+describe.skipIf(!hasRedis)('two processes with one Redis', () => {
+  let redis: RedisServer
+  let first: TestConclave
+  let second: TestConclave
+  const sendsOf = (process: TestConclave, user: string) =>
+    process.services.rateLimits.require('SENDS', { id: user }, null)
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    const variables = { ...LIMITS, REDIS_URL: redis.url }
+    first = await bootConclave({}, variables)
+    second = await bootConclave({}, variables)
+    // Until it is connected, each counts for itself.
+    for (const process of [first, second]) await untilCountedIn(redis, () => sendsOf(process, randomUUID()))
+  })
+  afterEach(async () => await redis.start())
+  afterAll(async () => {
+    await first.close()
+    await second.close()
+    await redis.stop()
+  })
+
+  it('count together', async () => {
+    await sendsOf(first, 'alice')
+    await sendsOf(second, 'alice')
+    await sendsOf(first, 'alice')
+    await expect(sendsOf(second, 'alice')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+  })
+
+  it('count for themselves while it is away, and refuse nobody for it', async () => {
+    await redis.kill()
+    for (const process of [first, second]) {
+      for (let count = 0; count < 3; count++) await sendsOf(process, 'bob')
+      await expect(sendsOf(process, 'bob')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    }
+  })
+})
+
+/** Each try is somebody else's, and leaves a bucket of its own. */
+async function untilCountedIn(redis: RedisServer, take: () => Promise<void>): Promise<void> {
+  const client = new Redis(redis.url)
+  const before = await client.dbsize()
+  await vi.waitFor(async () => {
+    await take()
+    expect(await client.dbsize()).toBeGreaterThan(before)
+  })
+  client.disconnect()
+}

@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs'
+
+// Loaded into a program before its own code. It shows that what is written is seen, and fails where nobody catches it.
+const { shown, hidden } = JSON.parse(readFileSync(process.env.FAULT_FILE, 'utf8'))
+process.stdout.write(`on standard output: ${shown}\n`)
+process.stderr.write(`on standard error: ${shown}\n`)
+process.on('SIGHUP', () => {
+  const error = new Error(`could not read "${hidden}" of postgres://conclave:${hidden}@localhost/conclave`)
+  error.name = shown
+  const carried = { detail: hidden, where: hidden, parameters: [hidden], query: hidden, command: { args: [hidden] } }
+  throw Object.assign(error, carried, { cause: new Error(hidden) })
+})

@@ -27,7 +27,9 @@ export interface StoredMessage {
   keyState: KeyState
 }
 
-const WRAPPED_DATA_KEY = { text: 'select wrapped_key as "wrappedKey" from data_keys where conversation_id = $1 and id = $2' }
+const WRAPPED_DATA_KEY = {
+  text: 'select wrapped_key as "wrappedKey" from data_keys where conversation_id = $1 and id = $2'
+}
 
 /** @returns null when the viewer may not see the message, whether or not it exists */
 export async function findStoredMessage(

@@ -43,7 +43,9 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await history?.conclave.close()
   })
 
-  it('sees on every page at every width what can be read, in the light and in the dark', { timeout: 120_000 }, async () => {
+  it('sees on every page at every width what can be read, in the light and in the dark', {
+    timeout: 120_000
+  }, async () => {
     mkdirSync(PICTURES, { recursive: true })
     const { page } = carol
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -79,7 +81,11 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.getByRole('button', { name: 'Save policy' }).click()
     await vi.waitFor(async () => {
       const { conversation } = await (await administrator()).run(KeyPolicyDocument, { id: history.conversationId })
-      expect(conversation?.keyPolicy).toMatchObject({ rotateAfter: 'P90D', rotateAfterMessages: 500, destroyAfter: 'P1Y' })
+      expect(conversation?.keyPolicy).toMatchObject({
+        rotateAfter: 'P90D',
+        rotateAfterMessages: 500,
+        destroyAfter: 'P1Y'
+      })
     })
   })
 

@@ -54,7 +54,9 @@ describe('what is stored of a message', () => {
   it('is no envelope once the message is deleted', async () => {
     const message = await send(alice, id, BODY)
     await alice.run(DeleteMessageDocument, { messageId: message.id })
-    expect(await alice.run(StoredMessageDocument, { id: message.id })).toMatchObject({ storedMessage: { envelope: null } })
+    expect(await alice.run(StoredMessageDocument, { id: message.id })).toMatchObject({
+      storedMessage: { envelope: null }
+    })
   })
 
   it('is an envelope without a data key once its key version is destroyed', async () => {

@@ -35,7 +35,6 @@ export function useLoaded<Data>(
   const [data, setData] = useState<Data | null>(null)
   const [failure, setFailure] = useState<Failure | null>(null)
   const [isLoading, setLoading] = useState(true)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: they are the caller's
   const reload = useCallback(async () => {
     setLoading(true)
     try {
@@ -46,6 +45,7 @@ export function useLoaded<Data>(
     } finally {
       setLoading(false)
     }
+    // biome-ignore lint/correctness/useExhaustiveDependencies: they are the caller's
   }, dependencies)
   useEffect(() => {
     void reload()

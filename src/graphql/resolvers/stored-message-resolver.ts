@@ -19,12 +19,19 @@ export class StoredMessageResolver {
     return {
       ...stored,
       envelope: envelope && inHex(envelope),
-      wrappedDataKey: wrappedDataKey && wrappedDataKey.toString('hex')
+      wrappedDataKey: wrappedDataKey?.toString('hex') ?? null
     }
   }
 }
 
 function inHex({ format, suite, suiteName, nonce, ciphertext, tag }: EnvelopeParts): StoredEnvelopeType {
   const hex = (bytes: Buffer) => bytes.toString('hex')
-  return { format: hex(format), suite: hex(suite), suiteName, nonce: hex(nonce), ciphertext: hex(ciphertext), tag: hex(tag) }
+  return {
+    format: hex(format),
+    suite: hex(suite),
+    suiteName,
+    nonce: hex(nonce),
+    ciphertext: hex(ciphertext),
+    tag: hex(tag)
+  }
 }

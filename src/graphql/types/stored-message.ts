@@ -38,7 +38,8 @@ export class StoredMessageType {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Envelope of the data key, in lower-case hex; null once the key version that could open it is destroyed.'
+    description:
+      'Envelope of the data key, in lower-case hex; null once the key version that could open it is destroyed.'
   })
   wrappedDataKey!: string | null
 

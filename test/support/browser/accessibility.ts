@@ -13,5 +13,7 @@ export async function barriersOn(page: Page): Promise<string[]> {
   const { violations } = await page.evaluate<AxeResults>(run)
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary}`))
+    .flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary}`)
+    )
 }

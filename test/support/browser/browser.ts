@@ -21,7 +21,10 @@ export async function launchBrowser(): Promise<Browser> {
 function install(): string | null {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return null
   const apt = (...args: string[]) =>
-    execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=240', ...args], { stdio: 'ignore', timeout: INSTALLING_MS })
+    execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=240', ...args], {
+      stdio: 'ignore',
+      timeout: INSTALLING_MS
+    })
   try {
     apt('update')
     apt('install', '-y', 'chromium')

@@ -7,7 +7,12 @@ export class ConsoleServer {
   readonly #environment: Record<string, string>
   #api: RunningProgram
 
-  private constructor(program: InstalledProgram, environment: Record<string, string>, url: string, api: RunningProgram) {
+  private constructor(
+    program: InstalledProgram,
+    environment: Record<string, string>,
+    url: string,
+    api: RunningProgram
+  ) {
     this.program = program
     this.#environment = environment
     this.url = url
@@ -16,7 +21,13 @@ export class ConsoleServer {
 
   static async start(variables: Record<string, string>): Promise<ConsoleServer> {
     const program = await InstalledProgram.built()
-    const environment = { KEY_BITS: '2048', RATE_LIMITS: 'off', SCAN_EVERY: 'PT1S', PORT: String(await freePort()), ...variables }
+    const environment = {
+      KEY_BITS: '2048',
+      RATE_LIMITS: 'off',
+      SCAN_EVERY: 'PT1S',
+      PORT: String(await freePort()),
+      ...variables
+    }
     const api = program.startApi(environment)
     const url = await api.ready()
     program.startWorker(environment)

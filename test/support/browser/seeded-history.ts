@@ -49,7 +49,10 @@ export async function seedHistory(others: number): Promise<SeededHistory> {
 
 /** What is on the screen when somebody opens it. */
 async function seedToday(conclave: TestConclave, clock: TestClock, conversationId: string): Promise<void> {
-  const people = { alice: await conclave.as('alice', { name: 'Alice' }), bob: await conclave.as('bob', { name: 'Bob' }) }
+  const people = {
+    alice: await conclave.as('alice', { name: 'Alice' }),
+    bob: await conclave.as('bob', { name: 'Bob' })
+  }
   const said: [who: 'alice' | 'bob', body: string, minutes: number][] = [
     ['alice', 'Mrs Lang slept well. Temperature 36.9, pulse 72, no pain when she coughs.', 1],
     ['bob', 'Good. And the wound?', 4],
@@ -58,19 +61,17 @@ async function seedToday(conclave: TestConclave, clock: TestClock, conversationI
     ['alice', 'It will be ready. Her daughter comes at eleven and would like to speak with you.', 5],
     ['bob', 'I will be there.', 1]
   ]
-  let replyToId: string | null = null
-  let sequence = 0
+  let last = { id: '', sequence: 0 }
   for (const [who, body, minutes] of said) {
-    const input = { conversationId, body, replyToId: body.startsWith('Dry') ? replyToId : null }
-    const { sendMessage } = await people[who].run(SendMessageDocument, { input })
-    replyToId = sendMessage.message.id
-    sequence = sendMessage.message.sequence
+    const input = { conversationId, body, ...(body.startsWith('Dry') ? { replyToId: last.id } : {}) }
+    last = (await people[who].run(SendMessageDocument, { input })).sendMessage.message
     if (body.startsWith('Then')) {
-      await people.bob.run(EditMessageDocument, { messageId: replyToId, body: body.replace('ten', 'nine') })
+      await people.bob.run(EditMessageDocument, { messageId: last.id, body: body.replace('ten', 'nine') })
     }
     clock.advance(minutes * 60_000)
   }
-  for (const person of Object.values(people)) await person.run(MarkReadDocument, { conversationId, sequence })
+  for (const person of Object.values(people))
+    await person.run(MarkReadDocument, { conversationId, sequence: last.sequence })
   for (const [title, body] of [
     ['Night shift', 'Who takes Thursday?'],
     ['Pharmacy', 'The new stock is in.']

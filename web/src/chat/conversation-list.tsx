@@ -3,8 +3,8 @@ import { CreateConversationDocument, type ListedConversationFragment } from '../
 import { Avatar } from '../parts/avatar.js'
 import { Problem } from '../parts/problem.js'
 import { shortTime } from '../parts/time.js'
-import { goTo, hrefOf } from '../route.js'
 import { PEOPLE } from '../people.js'
+import { goTo, hrefOf } from '../route.js'
 import { useSettings } from '../settings.js'
 import { useAction, useConnection } from '../use-connection.js'
 import type { Inbox } from './use-inbox.js'
@@ -12,6 +12,7 @@ import type { Inbox } from './use-inbox.js'
 export function ConversationList({ inbox, openId }: { inbox: Inbox; openId: string | null }) {
   const [isCreating, setCreating] = useState(false)
   const settings = useSettings()
+  const isEmpty = inbox.isLoaded && inbox.conversations.length === 0 && !isCreating
   return (
     <nav className="conversations" aria-label="Conversations">
       <div className="list-head">
@@ -22,9 +23,8 @@ export function ConversationList({ inbox, openId }: { inbox: Inbox; openId: stri
       </div>
       {isCreating && <NewConversation inbox={inbox} onDone={() => setCreating(false)} />}
       <Problem failure={inbox.failure} />
-      {inbox.isLoaded && inbox.conversations.length === 0 && !isCreating && (
-        <>{settings?.development ? <FirstConversation inbox={inbox} /> : <p className="hint">There are none yet.</p>}</>
-      )}
+      {isEmpty && settings?.development && <FirstConversation inbox={inbox} />}
+      {isEmpty && !settings?.development && <p className="hint">There are none yet.</p>}
       <ul>
         {inbox.conversations.map((conversation) => (
           <Entry key={conversation.id} conversation={conversation} isOpen={conversation.id === openId} />
@@ -76,7 +76,12 @@ function FirstConversation({ inbox }: { inbox: Inbox }) {
         type="button"
         className="quiet"
         disabled={isRunning}
-        onClick={() => create('Ward 3', others.map(({ userId }) => userId))}
+        onClick={() =>
+          create(
+            'Ward 3',
+            others.map(({ userId }) => userId)
+          )
+        }
       >
         Begin one with {others.map(({ name }) => name).join(' and ')}
       </button>

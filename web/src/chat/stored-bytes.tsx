@@ -53,7 +53,8 @@ function Row({ stored: { envelope, revision, dataKeyId, wrappedDataKey, keyVersi
         </dd>
         <dt>… by</dt>
         <dd>
-          key version {keyVersion}, <span className={`state key-${keyState.toLowerCase()}`}>{STATE_WORDS[keyState]}</span>
+          key version {keyVersion},{' '}
+          <span className={`state key-${keyState.toLowerCase()}`}>{STATE_WORDS[keyState]}</span>
         </dd>
       </dl>
     </>

@@ -1,5 +1,10 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
-import { MessageEventsDocument, MessagesDocument, type MessagesQuery, SendMessageDocument } from '../../../documents/generated.js'
+import {
+  MessageEventsDocument,
+  MessagesDocument,
+  type MessagesQuery,
+  SendMessageDocument
+} from '../../../documents/generated.js'
 import { type Failure, failureOf } from '../connection.js'
 import { useConnection } from '../use-connection.js'
 import { type ConversationLog, changeLog, emptyLog, type Pending } from './conversation-log.js'

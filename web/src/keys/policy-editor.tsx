@@ -89,7 +89,8 @@ function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activa
   const { rotations, destructions } = previewOf(policy, activatedAt ? new Date(activatedAt).getTime() : now, now)
   const left = (at: number) => `${((at - now) / YEAR_MS) * 100}%`
   return (
-    <div className="year" role="group" aria-label="What it does in the next year">
+    <fieldset className="year">
+      <legend>What it does in the next year</legend>
       <div
         className="year-axis"
         role="img"
@@ -122,6 +123,6 @@ function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activa
         </strong>
         {policy.destroyAfter !== null && ', and with each of them what was sent under it'}.
       </p>
-    </div>
+    </fieldset>
   )
 }

@@ -52,7 +52,12 @@ export function lifeOf(key: KeyFieldsFragment, now: number) {
   const { createdAt, activatedAt, deactivatedAt, destroyedAt, rotatesAt, destroysAt, state } = key
   const end = timeOf(destroyedAt) ?? now
   const planned = state === 'ACTIVE' ? rotatesAt : destroyedAt ? null : destroysAt
-  return { begin: timeOf(activatedAt ?? createdAt) ?? now, used: timeOf(deactivatedAt) ?? end, end, planned: timeOf(planned) }
+  return {
+    begin: timeOf(activatedAt ?? createdAt) ?? now,
+    used: timeOf(deactivatedAt) ?? end,
+    end,
+    planned: timeOf(planned)
+  }
 }
 
 function timeOf(at: string | null): number | null {

@@ -89,9 +89,7 @@ function Row({ event: { at, action, actor, conversationId, keyVersion, detail, h
       <td>{fullTime(at)}</td>
       <td>{action}</td>
       <td>{actor}</td>
-      <td>
-        {conversationId && <a href={hrefOf({ view: 'keys', conversationId })}>{conversationId.slice(0, 8)}…</a>}
-      </td>
+      <td>{conversationId && <a href={hrefOf({ view: 'keys', conversationId })}>{conversationId.slice(0, 8)}…</a>}</td>
       <td>{keyVersion ?? ''}</td>
       <td className="detail">{detail ?? ''}</td>
       <td>
@@ -105,10 +103,10 @@ async function eventsUpTo(connection: Connection, conversationId: string | null,
   const nodes: KeyEvent[] = []
   let after: string | null = null
   for (;;) {
-    const variables = { conversationId, first: PAGE, after }
-    const { keyEvents }: KeyEventsQuery = await connection.query(KeyEventsDocument, variables)
+    const page: KeyEventsQuery = await connection.query(KeyEventsDocument, { conversationId, first: PAGE, after })
+    const { keyEvents } = page
     nodes.push(...keyEvents.nodes)
-    const { hasNextPage, endCursor } = keyEvents.pageInfo
+    const { hasNextPage, endCursor } = page.keyEvents.pageInfo
     if (!hasNextPage || !endCursor || nodes.length >= limit) return { nodes, totalCount: keyEvents.totalCount }
     after = endCursor
   }

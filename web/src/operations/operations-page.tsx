@@ -10,7 +10,11 @@ const LOOK_EVERY_MS = 5_000
 
 export function OperationsPage() {
   const connection = useConnection()
-  const health = useLoaded(async () => (await connection.query(KeyHealthDocument, {})).keyHealth, [connection], LOOK_EVERY_MS)
+  const health = useLoaded(
+    async () => (await connection.query(KeyHealthDocument, {})).keyHealth,
+    [connection],
+    LOOK_EVERY_MS
+  )
   const isAdmin = connection.session.scopes.includes('keys:admin')
   return (
     <main className="page">

@@ -7,6 +7,8 @@ export default defineConfig({
   build: {
     outDir: '../dist/web',
     emptyOutDir: true,
+    // A test holds the compressed size of all of it to a limit.
+    chunkSizeWarningLimit: 1_000,
     target: 'es2024',
     // The content security policy allows no data: addresses for anything but pictures.
     assetsInlineLimit: 0

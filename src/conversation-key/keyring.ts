@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { fingerprint, importPrivateKey, unwrapDataKey } from '../crypto/key-transport.js'
@@ -6,6 +5,7 @@ import type { DataKey, PrivateKey } from '../crypto/keys.js'
 import type { Database, Statement } from '../database/database.js'
 import type { KeyState } from '../database/entities.js'
 import { KeyUnavailable } from '../errors.js'
+import { mapInTurns } from '../in-turns.js'
 import type { Logger } from '../log.js'
 import { isUnreachable, MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
@@ -56,7 +56,7 @@ export const PRIVATE_KEYS_MAX = 1000
 /** In one call to a master key: it has a time limit, and a key service may take them one by one. */
 const UNWRAPPED_AT_ONCE = 100
 /** Parsing one takes 0.09 ms of the event loop, which others get in between. */
-const PARSED_AT_ONCE = 20
+const PARSED_PER_TURN = 20
 const PURGE_EVERY_MS = 10_000
 
 /**
@@ -243,12 +243,9 @@ export class Keyring {
       context: { keyId, fingerprint: fingerprint(publicKey) }
     }))
     const unwrapped = await this.#masterKeys.unwrap(masterKey, wrapped)
-    const keys: (PrivateKey | Error)[] = []
-    for (const bytes of unwrapped) {
-      if (keys.length > 0 && keys.length % PARSED_AT_ONCE === 0) await setImmediate()
-      keys.push(bytes instanceof MasterKeyError ? bytes : parsed(bytes))
-    }
-    return keys
+    return await mapInTurns(unwrapped, PARSED_PER_TURN, (bytes) =>
+      bytes instanceof MasterKeyError ? bytes : parsed(bytes)
+    )
   }
 }
 

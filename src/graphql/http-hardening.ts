@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
-import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import helmet from 'helmet'
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
 
@@ -27,6 +27,12 @@ const CONTENT_SECURITY_POLICY = {
   frameAncestors: ["'none'"]
 }
 
+/** Made once: what helmet works out of its options would otherwise be worked out for every request. */
+const setSecurityHeaders = helmet({
+  contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+  crossOriginResourcePolicy: { policy: 'same-site' }
+})
+
 type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allowedOrigins'>
 
 /** Limits on time, for clients that send slowly on purpose; and whose word is taken for where a request is from. */
@@ -49,11 +55,7 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
 export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpSettings): Promise<void> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID, request.id)
-    withRequestId(request.id, done)
-  })
-  await app.register(fastifyHelmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
-    crossOriginResourcePolicy: { policy: 'same-site' }
+    setSecurityHeaders(request.raw, reply.raw, () => withRequestId(request.id, done))
   })
   await app.register(fastifyCors, {
     origin: allowedOrigins,

@@ -1,12 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import { DecryptionError } from '../crypto/errors.js'
 import { fingerprintOfPrivateKey } from '../crypto/key-transport.js'
+import { mapInTurns } from '../in-turns.js'
 import type { CallOptions, MasterKey, WrappedPrivateKey, Wrapping } from '../master-key/master-key.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
 
 /** Parsing a private key takes 0.07 ms of the event loop, which others get in between. */
-const PARSED_AT_ONCE = 20
+const PARSED_PER_TURN = 20
 
 /** What a master key was given and did not give back: nothing may be trusted to it. */
 export class UntrueWrapping extends Error {
@@ -109,10 +109,9 @@ async function requireSamePublicHalves(
     options
   )
   try {
-    for (const [index, { context }] of moved.entries()) {
-      if (index % PARSED_AT_ONCE === PARSED_AT_ONCE - 1) await setImmediate()
+    await mapInTurns(moved, PARSED_PER_TURN, ({ context }, index) => {
       if (!belongsTo(again[index], context.fingerprint)) throw new UntrueWrapping(to.uri)
-    }
+    })
   } finally {
     for (const bytes of again) bytes.fill(0)
   }

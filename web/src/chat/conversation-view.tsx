@@ -51,7 +51,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
           {activity.members.length} members
         </button>
         <a className="button quiet" href={hrefOf({ view: 'keys', conversationId })}>
-          Keys{keys && <span className="key-chip">v{keys.activeKey.version}</span>}
+          Keys {keys && <span className="key-chip">v{keys.activeKey.version}</span>}
         </a>
       </header>
       {showsMembers && <MembersPanel conversationId={conversationId} activity={activity} role={listed?.viewerRole} />}

@@ -86,7 +86,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
         rotateAfterMessages: 500,
         destroyAfter: 'P1Y'
       })
-    })
+    }, 10_000)
   })
 
   it('is told how much is lost before a version is destroyed, and may take it back', async () => {

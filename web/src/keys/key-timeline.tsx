@@ -66,14 +66,24 @@ function Life({ version: key, scale, isChosen, onChoose }: LifeProps) {
           <span key={at} className="tick" style={{ left: scale.percent(at) }} />
         ))}
         <span className="life-bar key-active" style={scale.span(begin, used)} />
-        {end > used && <span className={`life-bar key-${state.toLowerCase()}`} style={scale.span(used, end)} />}
+        {end > used && (
+          <span
+            className={`life-bar key-${key.destroyedAt ? 'deactivated' : state.toLowerCase()}`}
+            style={scale.span(used, end)}
+          />
+        )}
         {planned !== null && (
           <>
             <span className="planned" style={scale.span(end, planned)} />
             <span className="planned-at" style={{ left: scale.percent(planned) }} />
           </>
         )}
-        {key.destroyedAt && <span className="destroyed-at" style={{ left: scale.percent(end) }} />}
+        {key.destroyedAt && (
+          <>
+            <span className="destroyed-at" style={{ left: scale.percent(end) }} />
+            <span className="destroyed-since" style={scale.span(end, scale.now)} />
+          </>
+        )}
         <span className="now" style={{ left: scale.percent(scale.now) }} />
       </div>
     </li>

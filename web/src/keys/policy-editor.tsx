@@ -23,7 +23,9 @@ export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: 
   const submit = (event: FormEvent) => {
     event.preventDefault()
     void run(async () => {
-      await connection.run(SetKeyPolicyDocument, { conversationId, policy: draft })
+      const { rotateAfter, rotateAfterMessages, destroyAfter, rotateOnMemberRemoval } = draft
+      const wanted = { rotateAfter, rotateAfterMessages, destroyAfter, rotateOnMemberRemoval }
+      await connection.run(SetKeyPolicyDocument, { conversationId, policy: wanted })
       await onChange()
     })
   }

@@ -86,7 +86,7 @@ export function AuditTrail() {
 function Row({ event: { at, action, actor, conversationId, keyVersion, detail, hash } }: { event: KeyEvent }) {
   return (
     <tr>
-      <td>{fullTime(at)}</td>
+      <td className="when">{fullTime(at)}</td>
       <td>{action}</td>
       <td>{actor}</td>
       <td>{conversationId && <a href={hrefOf({ view: 'keys', conversationId })}>{conversationId.slice(0, 8)}…</a>}</td>

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { DevTokenDocument, KeyPolicyDocument } from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
@@ -33,10 +33,13 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
 
   beforeAll(async () => {
     history = await seedHistory(OTHERS)
-    server = await ConsoleServer.start({ ...history.environment, REWRAP_PER_SECOND: '25' })
+    server = await ConsoleServer.start({ ...history.environment, REWRAP_PER_SECOND: '8' })
     browser = await launchBrowser()
     carol = await Visitor.as('Carol', browser, server.url)
   }, 240_000)
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await carol.page.screenshot({ path: join(PICTURES, `failed: ${task.name.slice(0, 40)}.png`), fullPage: true })
+  })
   afterAll(async () => {
     await browser?.close()
     await server?.stop()

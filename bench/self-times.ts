@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 interface Profile {
@@ -12,6 +12,8 @@ const NOT_BUSY = ['(idle)', '(program)']
 
 /** Where the processes of some CPU profiles spent their time: by package or part of the program, and by function. */
 export function selfTimes(folder: string): string {
+  if (!existsSync(folder))
+    return 'No profile was made: it is API processes that are profiled, and these cases start none.'
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))
   return files.map((name) => `\n${name}\n${summary(JSON.parse(readFileSync(join(folder, name), 'utf8')))}`).join('\n')
 }

@@ -55,10 +55,16 @@ export interface Config extends TrafficLimits {
   queryLimits: QueryLimits
   /** The only operations that clients may run; null for any. */
   persistedQueries: OperationList | null
+  /** Whether the schema can be asked for, and explorers are served. Null: not in production. */
+  introspection: boolean | null
+  jobBoard: JobBoardMode
   /** Whether code may be made from text once the process has started. */
   codeFromStrings: boolean
   logLevel: string
 }
+
+/** What administrators may do with the jobs at `/jobs`. */
+export type JobBoardMode = 'off' | 'read-only' | 'writable'
 
 export interface AuthenticationConfig {
   /** Null with a `jwksUrl`, or where the secret is generated under `dataDir`. */
@@ -148,6 +154,8 @@ const environment = z.object({
   ...trafficVariables,
   ...queryLimitVariables,
   PERSISTED_QUERIES: z.string().optional(),
+  INTROSPECTION: z.enum(['on', 'off'], 'must be on or off').optional(),
+  JOB_BOARD: z.enum(['off', 'read-only', 'writable'], 'must be off, read-only or writable').default('read-only'),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -230,6 +238,8 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     maxBodyBytes: env.MAX_BODY_BYTES,
     ...trafficLimitsOf(env, env.NODE_ENV === 'production'),
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
+    introspection: env.INTROSPECTION ? env.INTROSPECTION === 'on' : null,
+    jobBoard: env.JOB_BOARD,
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }

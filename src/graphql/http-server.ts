@@ -18,12 +18,15 @@ import { StartError } from '../start-error.js'
 import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExplorers } from './explorers.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
+import { serveJobBoard } from './job-board/serve-job-board.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -51,7 +54,7 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl && isThisMachine(config.host)
   const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({
@@ -87,6 +90,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await apollo.start()
   app.setErrorHandler(refuseRequest)
   await hardenHttp(app, config)
+  if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -109,6 +113,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   addProbes(app, services)
   await serveConsole(app, devToken)
+  await serveExplorers(app, config)
+  await serveJobBoard(app, services)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   await listen(app, config.host, config.port)
@@ -226,6 +232,11 @@ async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
 }
 
 function addProbes(app: FastifyInstance, services: Services): void {
+  app.get('/', async (_, reply) =>
+    reply
+      .type('text/plain')
+      .send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n')
+  )
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_, reply) => {
     const readiness = await readinessOf(services)

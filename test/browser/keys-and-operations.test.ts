@@ -38,7 +38,8 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     carol = await Visitor.as('Carol', browser, server.url)
   }, 240_000)
   afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await carol.page.screenshot({ path: join(PICTURES, `failed: ${task.name.slice(0, 40)}.png`), fullPage: true })
+    if (task.result?.state === 'fail')
+      await carol.page.screenshot({ path: join(PICTURES, `failed: ${task.name.slice(0, 40)}.png`), fullPage: true })
   })
   afterAll(async () => {
     await browser?.close()
@@ -95,8 +96,8 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   it('is told how much is lost before a version is destroyed, and may take it back', async () => {
     const { page } = carol
     await page.goto(`${server.url}/${views().keys}`)
-    const row = page.getByRole('row').filter({ hasText: 'Deactivated' }).first()
-    const count = await row.getByRole('cell').last().innerText()
+    const row = page.locator('tbody tr').filter({ hasText: 'Deactivated' }).first()
+    const count = await row.locator('td').last().innerText()
     await row.getByRole('button').click()
     await page.getByRole('button', { name: 'Schedule its destruction' }).click()
     const dialog = page.getByRole('dialog')

@@ -59,6 +59,8 @@ const NOBODY_MAY = [
   `create or replace function append_key_events(timestamptz, text, text, uuid[], integer[], text) returns void language sql as ''`,
   'alter function append_key_events owner to current_user',
   `select key_event_field('')`,
+  `select append_key_events_unchecked(now(), 'alice', 'key.activated', array[null]::uuid[], array[1], null)`,
+  `select append_key_events(now(), 'scheduler', 'audit.anchored', array[null]::uuid[], array[1], '5:999999:00')`,
   'update key_transitions set to_state = from_state',
   `insert into key_transitions values ('DESTROYED', 'ACTIVE')`,
   'update conversation_keys set version = 2',
@@ -111,7 +113,8 @@ const REFUSED: Record<DatabaseRole, string[]> = {
     'delete from bullmq.job',
     'update bullmq.job set data = null',
     'select from bullmq.scheduler',
-    'set role conclave_worker'
+    'set role conclave_worker',
+    'select anchor_key_events(now())'
   ],
   conclave_worker: [
     ...NOBODY_MAY,
@@ -220,6 +223,7 @@ describe('functions', () => {
        where prosecdef and pronamespace = 'public'::regnamespace order by proname`)
     const settings = ['search_path=pg_catalog, public, pg_temp']
     expect(definers).toEqual([
+      { name: 'anchor_key_events', settings },
       { name: 'append_key_events', settings },
       { name: 'lock_key_event_heads', settings }
     ])

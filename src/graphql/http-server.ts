@@ -232,11 +232,6 @@ async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
 }
 
 function addProbes(app: FastifyInstance, services: Services): void {
-  app.get('/', async (_, reply) =>
-    reply
-      .type('text/plain')
-      .send('Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n')
-  )
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_, reply) => {
     const readiness = await readinessOf(services)

@@ -54,12 +54,12 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
   })
 
   it('see each other type, read, answer, edit and delete', async () => {
+    await alice.page.getByText('Read by Bob').waitFor()
     await bob.page.getByLabel('Message', { exact: true }).pressSequentially('Go')
     await alice.page.getByText('Bob is typing…').waitFor()
     await say(bob, 'Good. And the wound?')
     await message(alice, 'Good. And the wound?').waitFor()
     await alice.page.getByText('Bob is typing…').waitFor({ state: 'detached' })
-    await alice.page.getByText('Read by Bob').waitFor()
 
     await act(alice, 'Good. And the wound?', 'Reply')
     await say(alice, 'Dri.')

@@ -57,6 +57,7 @@ export const OPERATIONS: readonly Row[] = [
   ['Query.keyInventory', 'keyInventory { nodes { conversationId } }',                                                            TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyOperation', 'keyOperation(id: $operation) { state }',                                                               TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyOperations', 'keyOperations { state }',                                                                             TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
+  ['Query.storedMessage', 'storedMessage(id: $message) { dataKeyId }',                                                           TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Query.verifyKeyEvents', 'verifyKeyEvents { valid }',                                                                         TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Mutation.createConversation', 'createConversation(input: { memberIds: [] }) { conversation { id } }',                        TOKEN, TOKEN, ok,     ok,     ok,     ok,     ok,     ok,     ok],
   ['Mutation.addMembers', 'addMembers(conversationId: $conversation, userIds: ["nora"]) { conversation { id } }',                TOKEN, TOKEN, ABSENT, ABSENT, FORBID, FORBID, ok,     ABSENT, ABSENT],
@@ -121,6 +122,9 @@ export const FIELDS: readonly Row[] = [
   ['Message.body', 'node(id: $ofRemoved) { ... on Message { body } }',                                                           TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.body', 'messageEvents(conversationId: $conversation, after: $cursor) { message { body } }',                          shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Message.sender', 'node(id: $message) { ... on Message { sender { id } } }',                                                  TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.envelope', 'storedMessage(id: $message) { envelope { ciphertext } }',                                          TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.envelope', 'storedMessage(id: $ofRemoved) { envelope { ciphertext } }',                                        TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.wrappedDataKey', 'storedMessage(id: $message) { wrappedDataKey }',                                             TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.replyTo', 'node(id: $reply) { ... on Message { replyTo { body } } }',                                                TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.conversation', 'node(id: $message) { ... on Message { conversation { title } } }',                                   TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['ConversationKey.publicKeyPem', 'conversation(id: $conversation) { keys { publicKeyPem } }',                                  TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
@@ -176,6 +180,8 @@ export const AS_THEIR_PARENT: Readonly<Record<string, string>> = {
   PageInfo: 'endCursor hasNextPage hasPreviousPage startCursor',
   ReadActivity: 'sequence user',
   ReadPayload: 'conversation',
+  StoredEnvelope: 'ciphertext format nonce suite suiteName tag',
+  StoredMessage: 'dataKeyId keyState keyVersion revision',
   TypingActivity: 'typing',
   User: 'id'
 }

@@ -87,6 +87,7 @@ function welcome(config: Config, url: string, metricsUrl: string | null, databas
   const lines = [
     'Conclave is ready.',
     '',
+    `  Console    ${url}/`,
     `  GraphQL    ${url}/graphql  (HTTP)   ${url.replace('http', 'ws')}/graphql  (WebSocket)`,
     `             ${url}/graphql/stream  (Server-Sent Events)`,
     ...(hasIntrospection(config) ? [`  Explorers  ${explorersAt(url, config)}`] : []),

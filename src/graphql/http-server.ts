@@ -16,6 +16,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { tracedRequest } from '../tracing/traced.js'
+import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { serveExplorers } from './explorers.js'
@@ -49,7 +50,6 @@ const requestBytes = (maxBodyBytes: number) => maxBodyBytes * 6 + 64 * 1024
 
 const POST_JSON = 'Send operations as POST requests with content-type application/json: {"query": "{ viewer { id } }"}'
 const SUBSCRIPTIONS = 'Subscriptions go over WebSocket, to the same address, or as event streams to /graphql/stream.'
-const WELCOME = 'Conclave. GraphQL is at /graphql, over HTTP and WebSocket, and at /graphql/stream as event streams.\n'
 const FAULT = 'Something went wrong on our side. Try again.'
 
 /**
@@ -121,9 +121,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       return context
     }
   })
-  app.get('/', async (_, reply) => reply.type('text/plain').send(WELCOME))
   addProbes(app, services)
   serveExports(app, services, format)
+  await serveConsole(app, devToken)
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)

@@ -148,6 +148,7 @@ export const DRIVERS: Record<string, Driver> = {
   'Query.keyOperation': operation,
   'Query.keyOperations': none,
   'Query.node': { variables: async (world) => ({ id: (await world.conversation()).messageId }) },
+  'Query.storedMessage': { variables: async (world) => ({ id: (await world.conversation()).messageId }) },
   'Query.verifyKeyEvents': none,
   'Query.viewer': none,
   'Mutation.addMembers': conversation(() => ({ userIds: ['dave'] })),

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import proxyAddr from '@fastify/proxy-addr'
 import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
@@ -83,7 +83,7 @@ export function serveWebSocket(
   }
   useServer(options, sockets, PING_EVERY_MS)
   sockets.on('connection', (socket) => hearErrors(socket, log))
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request, socket: Socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
     void refusalOf(services, request, addressOf(request)).then((refusal) => {
@@ -109,12 +109,13 @@ async function refusalOf(
   request: IncomingMessage,
   address: string
 ): Promise<string[] | null> {
+  // Before anything else: what is refused for another reason costs a connection as well.
+  const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
+  if (waitMs > 0) return ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`]
   if (request.url?.split('?', 1)[0] !== '/graphql') return ['404 Not Found']
   if (!isAllowedOrigin(request, config)) return ['403 Forbidden']
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
-  if (!offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL)) return ['400 Bad Request']
-  const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
-  return waitMs > 0 ? ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`] : null
+  return offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? null : ['400 Bad Request']
 }
 
 /** @returns whether the socket may be used: false closes it with 4403 */
@@ -182,7 +183,10 @@ function sinkOf({ socket, request }: ServerExtra, id: string): ResultSink {
   }
 }
 
-function refuseUpgrade(socket: Duplex, [status, ...headers]: string[]): void {
+/** Node's server no longer looks after the socket: nobody else ends it when the client does not, or does not read. */
+function refuseUpgrade(socket: Socket, [status, ...headers]: string[]): void {
+  socket.once('finish', () => socket.destroy())
+  socket.setTimeout(CLOSE_WAIT_MS, () => socket.destroy())
   socket.end([`HTTP/1.1 ${status}`, ...headers, 'Connection: close', 'Content-Length: 0', '', ''].join('\r\n'))
 }
 

@@ -73,9 +73,11 @@ describe('an upgrade is refused', () => {
 
   it('to an address that has had too many, with 429, and to no other', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.7' }
-    for (let count = 0; count < 30 * 20; count++)
+    expect(await statusOf({ headers, protocol: [] })).toBe(400)
+    for (let count = 0; count < 30 * 20 - 1; count++)
       await conclave.services.rateLimits.addressWaitMs('CONNECTIONS', '203.0.113.7')
     expect(await statusOf({ headers })).toBe(429)
+    expect(await statusOf({ headers, protocol: [] })).toBe(429)
     expect(await statusOf({ headers: { 'x-forwarded-for': '203.0.113.8' } })).toBe(101)
   })
 })

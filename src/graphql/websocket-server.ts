@@ -1,11 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import proxyAddr from '@fastify/proxy-addr'
-import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { RateLimited, Unauthenticated } from '../errors.js'
+import { Conflict, RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
@@ -70,10 +70,13 @@ export function serveWebSocket(
     onSubscribe({ extra, subscriptions }, id, payload) {
       const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
-      if (Object.keys(subscriptions).length > config.operationsPerSocket) return [tooManyOperations()]
+      if (underWay.has(socket, id)) return [idInUse()]
+      if (underWay.count(socket, subscriptions) >= config.operationsPerSocket) return [tooManyOperations()]
       const context = contextOf(services, viewer, { sink: sinkOf(extra, id), address: addressOf(request) })
       const prepared = prepareOperation(schema, context, payload)
-      if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
+      // Of an operation that is not there the library says so, and nothing is begun.
+      const operation = isRefusal(prepared) ? null : getOperationAST(prepared.document, prepared.operationName)
+      if (operation) underWay.begin(socket, id, operation.operation)
       return prepared
     },
     onOperation: ({ extra }, id) => underWay.executed(extra.socket, id),
@@ -218,6 +221,12 @@ function tooManyOperations(): GraphQLError {
   return new GraphQLError(originalError.message, { originalError })
 }
 
+/** The library forgets an id as soon as the client has completed it, and would take the end of one for that of the other. */
+function idInUse(): GraphQLError {
+  const originalError = new Conflict('An operation with this id has not ended yet. Use another id.')
+  return new GraphQLError(originalError.message, { originalError })
+}
+
 /** Begins the closing handshake, and cuts a client that does not take part in it. */
 function endSocket(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason)
@@ -231,9 +240,4 @@ async function closeSockets(sockets: WebSocketServer, underWay: OperationsUnderW
     void underWay.settled(client).then(() => endSocket(client, 1001, 'Going away'))
   }
   await closed
-}
-
-function isAnsweredOnce({ document, operationName }: ExecutionArgs): boolean {
-  const operation = getOperationAST(document, operationName)
-  return operation !== null && operation !== undefined && operation.operation !== 'subscription'
 }

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { CloseCode } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
+import { holdConversation } from '../support/held-transaction.js'
 
 const PAGE = 'https://chat.example'
 const LIMITS = {
@@ -139,6 +141,32 @@ describe('over one socket', () => {
     subscribe('6')
     await vi.waitFor(() => expect(frames.map((frame) => frame.id)).toContain('6'))
     expect(frames.map((frame) => frame.id)).not.toContain('5')
+  })
+
+  it('an operation that the client has completed takes up its room and its id for as long as it is executed', async () => {
+    const id = await createConversation(await conclave.as('frank'), [])
+    const socket = await signedIn('frank')
+    const frames: { id: string; type: string; payload?: { extensions: { code: string } }[] }[] = []
+    socket.on('message', (data) => frames.push(JSON.parse(String(data))))
+    const query = `mutation { sendMessage(input: { conversationId: "${id}", body: "x" }) { message { id } } }`
+    const send = (name: string) => socket.send(JSON.stringify({ id: name, type: 'subscribe', payload: { query } }))
+    const held = await holdConversation(conclave.database, id)
+    for (const name of ['1', '2', '3']) {
+      send(name)
+      socket.send(JSON.stringify({ id: name, type: 'complete' }))
+    }
+    send('4')
+    send('1')
+    await vi.waitFor(() => expect(frames).toHaveLength(2))
+    expect(frames).toMatchObject([
+      { id: '4', type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1000 } }] },
+      { id: '1', type: 'error', payload: [{ extensions: { code: 'CONFLICT' } }] }
+    ])
+    await held.commit()
+    await vi.waitFor(() => {
+      send(randomUUID())
+      expect(frames.map(({ type }) => type)).toContain('complete')
+    })
   })
 
   it('a frame over the limit of size ends it with 1009, and fills nobody’s console', async () => {

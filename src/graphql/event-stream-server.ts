@@ -6,6 +6,7 @@ import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
 import { formatError } from './format-error.js'
 import { expiredToken, formatResult, isRefusal, type OperationRequest, prepareOperation } from './prepare-operation.js'
+import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -28,25 +29,45 @@ const BODY = {
  * Serves operations of every kind at `/graphql/stream`, one to a request, as graphql-sse's distinct connections mode
  * has it. Refused tokens, and bodies that are no request, are answered in JSON; everything else in the stream.
  */
-export function serveEventStreams(app: FastifyInstance, services: Services, schema: GraphQLSchema): { close(): void } {
+export function serveEventStreams(
+  app: FastifyInstance,
+  services: Services,
+  schema: GraphQLSchema,
+  places: SocketPlaces
+): { close(): void } {
   const { log, config } = services
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const subscribers = new Subscribers()
   app.post<{ Body: OperationRequest }>('/graphql/stream', { schema: { body: BODY } }, async (request, reply) => {
     if (!acceptsEvents(request)) return await refuseFormat(reply)
     let context: Context
+    let release = () => {}
     try {
-      context = await createContext(services, request.headers.authorization, request.ip)
-      if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, request.ip)
+      context = await admit(services, request)
+      if (context.viewer) release = places.take(context.viewer.id)
     } catch (error) {
       return await refuse(reply, error, format)
     }
     reply.hijack()
-    await answer(new EventStream(reply.raw), schema, context, request.body, format, subscribers)
+    const stream = new EventStream(reply.raw)
+    stream.onOver(release)
+    await answer(stream, schema, context, request.body, format, subscribers)
   })
   const method = ['GET', 'PUT', 'DELETE']
   app.route({ method, url: '/graphql/stream', handler: async (_, reply) => await refuseMethod(reply) })
   return { close: () => subscribers.sendElsewhere() }
+}
+
+/**
+ * @throws RateLimited for an address, whoever it claims to be, or a user
+ * @throws Unauthenticated
+ */
+async function admit(services: Services, { headers, ip }: FastifyRequest): Promise<Context> {
+  const waitMs = await services.rateLimits.addressWaitMs('CONNECTIONS', ip)
+  if (waitMs > 0) throw new RateLimited(waitMs)
+  const context = await createContext(services, headers.authorization, ip)
+  if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, null)
+  return context
 }
 
 /** Executes an operation and sends what it gives. Errors are part of that: it does not throw. */

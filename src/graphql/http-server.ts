@@ -23,6 +23,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
+import { SocketPlaces } from './socket-places.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -106,8 +107,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
-  const streams = serveEventStreams(app, services, schema)
-  const sockets = serveWebSocket(app.server, services, schema, maxBytes)
+  const places = new SocketPlaces(config.socketsPerUser)
+  const streams = serveEventStreams(app, services, schema, places)
+  const sockets = serveWebSocket(app.server, services, schema, places, maxBytes)
   await listen(app, config.host, config.port)
   return {
     url: `http://${hostOf(config.host)}:${(app.server.address() as { port: number }).port}`,

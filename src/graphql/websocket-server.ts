@@ -14,6 +14,7 @@ import { formatError } from './format-error.js'
 import { isAllowedOrigin } from './http-hardening.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
+import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -46,13 +47,13 @@ export function serveWebSocket(
   server: Server,
   services: Services,
   schema: GraphQLSchema,
+  places: SocketPlaces,
   maxPayload: number
 ): { close(): Promise<void> } {
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const underWay = new OperationsUnderWay<WebSocket>()
-  const places = new SocketPlaces(config.socketsPerUser)
   const trusts = proxyAddr.compile(config.trustedProxies)
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
@@ -121,46 +122,32 @@ async function refusalOf(
   return offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? null : ['400 Bad Request']
 }
 
-/** @returns whether the socket may be used: false closes it with 4403 */
+/** @returns whether the socket may be used: false closes it with 4403, unless it was closed before */
 async function admit(
   services: Services,
   places: SocketPlaces,
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
-  const authorization = connectionParams?.authorization
-  const viewer = await authenticated(services, extra.socket, typeof authorization === 'string' ? authorization : '')
-  // It may have gone meanwhile, and would leave the timer behind.
-  if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
-  const release = places.take(viewer.id)
-  if (!release) {
-    extra.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many sockets of one user')
-    return false
-  }
-  extra.release = release
-  extra.viewer = viewer
-  const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
-  extra.stopExpiry = whenExpired(services, viewer, end)
-  return true
-}
-
-/** @returns null for a token that is refused; anything else that goes wrong closes the socket with 4500 */
-async function authenticated(services: Services, socket: WebSocket, authorization: string): Promise<Viewer | null> {
+  const { socket } = extra
   try {
-    const viewer = await services.authenticate(authorization)
+    const authorization = connectionParams?.authorization
+    const viewer = await services.authenticate(typeof authorization === 'string' ? authorization : '')
     await services.rateLimits.require('CONNECTIONS', viewer, null)
     await services.users.see(viewer)
-    return viewer
+    // It may have gone meanwhile, and would leave its place and the timer behind.
+    if (socket.readyState !== socket.OPEN) return false
+    extra.release = places.take(viewer.id)
+    extra.viewer = viewer
+    extra.stopExpiry = whenExpired(services, viewer, () => endSocket(socket, CloseCode.Forbidden, 'Token expired'))
+    return true
   } catch (error) {
-    if (error instanceof RateLimited) {
-      socket.close(CloseCode.TooManyInitialisationRequests, error.message)
-      return null
+    if (error instanceof RateLimited) socket.close(CloseCode.TooManyInitialisationRequests, error.message)
+    else if (error instanceof Unauthenticated) socket.close(CloseCode.Forbidden, error.message)
+    else {
+      services.log.error({ reason: error }, 'socket could not be admitted')
+      throw new Error('Something went wrong on our side. Try again.')
     }
-    if (error instanceof Unauthenticated) {
-      socket.close(CloseCode.Forbidden, error.message)
-      return null
-    }
-    services.log.error({ reason: error }, 'socket could not be admitted')
-    throw new Error('Something went wrong on our side. Try again.')
+    return false
   }
 }
 
@@ -191,28 +178,6 @@ function refuseUpgrade(socket: Socket, [status, ...headers]: string[]): void {
   socket.once('finish', () => socket.destroy())
   socket.setTimeout(CLOSE_WAIT_MS, () => socket.destroy())
   socket.end([`HTTP/1.1 ${status}`, ...headers, 'Connection: close', 'Content-Length: 0', '', ''].join('\r\n'))
-}
-
-/** How many sockets each user has in this process. */
-class SocketPlaces {
-  readonly #max: number
-  readonly #taken = new Map<string, number>()
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  /** @returns what gives the place back; null when there is none left */
-  take(userId: string): (() => void) | null {
-    const taken = this.#taken.get(userId) ?? 0
-    if (taken >= this.#max) return null
-    this.#taken.set(userId, taken + 1)
-    return () => {
-      const left = (this.#taken.get(userId) ?? 1) - 1
-      if (left > 0) this.#taken.set(userId, left)
-      else this.#taken.delete(userId)
-    }
-  }
 }
 
 /** Whoever ends one may begin another at once. */

@@ -63,6 +63,16 @@ async function signedIn(user: string): Promise<WebSocket> {
   return socket
 }
 
+async function openStream(user: string, query: string, signal: AbortSignal | null = null): Promise<Response> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await conclave.token(user)}` }
+  return await fetch(`${conclave.url}/graphql/stream`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query }),
+    signal
+  })
+}
+
 describe('an upgrade is refused', () => {
   it.each([
     ['of a page of another origin', 403, { headers: { origin: 'https://evil.example' } }],
@@ -102,6 +112,23 @@ describe('a user', () => {
     expect((await signedIn('bob')).readyState).toBe(WebSocket.OPEN)
     first?.close()
     await vi.waitFor(async () => expect((await signedIn('alice')).readyState).toBe(WebSocket.OPEN))
+  })
+
+  it('who has as many sockets and event streams as allowed gets no other of either, until one has ended', async () => {
+    const id = await createConversation(await conclave.as('grace'), [])
+    const query = `subscription { messageEvents(conversationId: "${id}") { cursor } }`
+    await signedIn('grace')
+    const client = new AbortController()
+    expect((await openStream('grace', query, client.signal)).status).toBe(200)
+    const refused = await openStream('grace', query)
+    expect(refused.status).toBe(429)
+    expect(await refused.json()).toMatchObject({
+      errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1000 } }]
+    })
+    const socket = await signedIn('grace')
+    if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close')
+    client.abort()
+    await vi.waitFor(async () => expect((await signedIn('grace')).readyState).toBe(WebSocket.OPEN))
   })
 
   it('who opens a socket and says nothing is cut off', { timeout: 30_000 }, async () => {

@@ -141,7 +141,7 @@ async function admit(
     extra.stopExpiry = whenExpired(services, viewer, () => endSocket(socket, CloseCode.Forbidden, 'Token expired'))
     return true
   } catch (error) {
-    if (error instanceof RateLimited) socket.close(CloseCode.TooManyInitialisationRequests, error.message)
+    if (error instanceof RateLimited) socket.close(CloseCode.TooManyInitialisationRequests, closeReasonOf(error))
     else if (error instanceof Unauthenticated) socket.close(CloseCode.Forbidden, error.message)
     else {
       services.log.error({ reason: error }, 'socket could not be admitted')
@@ -149,6 +149,11 @@ async function admit(
     }
     return false
   }
+}
+
+/** What an answer would have as its `extensions`: there is room for 123 bytes (RFC 6455, section 5.5). */
+function closeReasonOf({ code, retryAfterMs }: RateLimited): string {
+  return JSON.stringify({ code, retryAfterMs })
 }
 
 /** Frames of one subscription, of which the results are written already. */

@@ -54,13 +54,25 @@ async function statusOf(opening: Opening): Promise<number> {
   })
 }
 
-async function signedIn(user: string): Promise<WebSocket> {
+async function signingIn(user: string): Promise<WebSocket> {
   const socket = open()
   await once(socket, 'open')
   const authorization = `Bearer ${await conclave.token(user)}`
   socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }))
+  return socket
+}
+
+async function signedIn(user: string): Promise<WebSocket> {
+  const socket = await signingIn(user)
   await Promise.race([once(socket, 'message'), once(socket, 'close')])
   return socket
+}
+
+/** @returns the reason that the socket closes for, which is one for trying again later */
+async function refusalOf(user: string): Promise<unknown> {
+  const [code, reason] = await once(await signingIn(user), 'close')
+  expect(code).toBe(4429)
+  return JSON.parse(String(reason))
 }
 
 async function openStream(user: string, query: string, signal: AbortSignal | null = null): Promise<Response> {
@@ -107,8 +119,7 @@ describe('an upgrade is made', () => {
 describe('a user', () => {
   it('who has as many sockets as allowed gets no other, until one is closed', async () => {
     const [first] = [await signedIn('alice'), await signedIn('alice')]
-    const third = await signedIn('alice')
-    if (third.readyState !== WebSocket.CLOSED) await once(third, 'close')
+    expect(await refusalOf('alice')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 1000 })
     expect((await signedIn('bob')).readyState).toBe(WebSocket.OPEN)
     first?.close()
     await vi.waitFor(async () => expect((await signedIn('alice')).readyState).toBe(WebSocket.OPEN))
@@ -125,10 +136,16 @@ describe('a user', () => {
     expect(await refused.json()).toMatchObject({
       errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1000 } }]
     })
-    const socket = await signedIn('grace')
-    if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close')
+    expect(await refusalOf('grace')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 1000 })
     client.abort()
     await vi.waitFor(async () => expect((await signedIn('grace')).readyState).toBe(WebSocket.OPEN))
+  })
+
+  it('who opens sockets too often is told when to try again', async () => {
+    const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('heidi')}`)
+    for (let count = 0; count < 30; count++) await conclave.services.rateLimits.require('CONNECTIONS', viewer, null)
+    // Thirty in a minute are one in two seconds.
+    expect(await refusalOf('heidi')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 2000 })
   })
 
   it('who opens a socket and says nothing is cut off', { timeout: 30_000 }, async () => {

@@ -48,6 +48,8 @@ export function serveEventStreams(
     } catch (error) {
       return await refuse(reply, error, format)
     }
+    // What Fastify would have sent by itself: whether pages may read it, and the request's id.
+    for (const [name, value = ''] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value)
     reply.hijack()
     const stream = new EventStream(reply.raw)
     stream.onOver(release)

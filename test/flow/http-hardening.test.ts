@@ -83,6 +83,22 @@ describe('a page of another origin', () => {
     expect(await preflight(production, PAGE)).toBe(PAGE)
   })
 
+  it('may read event streams and their ids as it may other answers, when it is on the list', async () => {
+    const init = { method: 'POST', body: JSON.stringify({ query: '{ viewer { id } }' }) }
+    const headers = { 'content-type': 'application/json', accept: '*/*' }
+    const ask = async (path: string, origin: string) =>
+      (await fetch(conclave.url + path, { ...init, headers: { ...headers, origin } })).headers
+    for (const path of ['/graphql', '/graphql/stream']) {
+      const allowed = await ask(path, PAGE)
+      expect(allowed.get('access-control-allow-origin')).toBe(PAGE)
+      expect(allowed.get('access-control-expose-headers')).toContain('x-request-id')
+      expect(allowed.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+      expect(allowed.get('content-security-policy')).toContain("default-src 'none'")
+      expect((await ask(path, 'https://evil.example')).get('access-control-allow-origin')).toBeNull()
+    }
+    expect((await ask('/graphql/stream', PAGE)).get('cache-control')).toBe('no-cache, no-transform')
+  })
+
   it('may in development when it is Apollo’s Sandbox, and not in production', async () => {
     expect(await preflight(conclave, SANDBOX)).toBe(SANDBOX)
     expect((await bootedInProduction()).allowedOrigins).toEqual([PAGE])

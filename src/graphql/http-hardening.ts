@@ -41,7 +41,9 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
     requestTimeout: requestTimeoutMs,
     http: {
       headersTimeout: Math.min(HEADERS_MAX_MS, requestTimeoutMs),
-      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs)
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs),
+      // Some clients offer HTTP/2 (`h2c`) with every request: nobody has to take them up on it (RFC 9110, section 7.8).
+      shouldUpgradeCallback: ({ headers: { upgrade } }: IncomingMessage) => upgrade?.toLowerCase() === 'websocket'
     },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     requestIdHeader: false,

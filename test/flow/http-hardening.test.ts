@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 
@@ -115,6 +117,22 @@ describe('a page of another origin', () => {
       MASTER_SECRETS: `one=${Buffer.alloc(32, 1).toString('base64')}`
     })
   }
+})
+
+describe('a request that may be answered over another protocol', () => {
+  it.each(['h2c', 'TLS/1.2', 'h2c, websocket'])('such as %s is answered over its own', async (upgrade) => {
+    const body = JSON.stringify({ query: '{ viewer { id } }' })
+    const headers = {
+      ...{ 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      ...{ connection: 'Upgrade, HTTP2-Settings', upgrade, 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+      authorization: `Bearer ${await conclave.token('alice')}`
+    }
+    const request = httpRequest(`${conclave.url}/graphql`, { method: 'POST', headers })
+    request.end(body)
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    expect(response.statusCode).toBe(200)
+    expect(await json(response)).toEqual({ data: { viewer: { id: 'alice' } } })
+  })
 })
 
 describe('every answer', () => {

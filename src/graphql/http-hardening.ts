@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
+import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
 import helmet from 'helmet'
 import { withRequestId } from '../request-id.js'
@@ -37,6 +38,7 @@ type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allo
 
 /** Limits on time, for clients that send slowly on purpose; and whose word is taken for where a request is from. */
 export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings): FastifyServerOptions {
+  const trusts = proxyAddr.compile(trustedProxies)
   return {
     requestTimeout: requestTimeoutMs,
     http: {
@@ -49,7 +51,7 @@ export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings
     requestIdHeader: false,
     // An address that cannot be decoded; the framework's own answer repeats it.
     frameworkErrors: (_error, _request, reply) => void refuseAddress(reply, 400, 'The address is malformed.'),
-    genReqId: (request: IncomingMessage) => requestIdOf(request, trustedProxies.length > 0)
+    genReqId: (request: IncomingMessage) => requestIdOf(request, trusts)
   } as FastifyServerOptions
 }
 
@@ -78,9 +80,11 @@ export function isAllowedOrigin(
   return URL.canParse(origin) && new URL(origin).host === host
 }
 
-function requestIdOf({ headers }: IncomingMessage, isTrusted: boolean): string {
+/** Whoever may choose the id can make the log tell another story: it must be a proxy, and not only behind one. */
+function requestIdOf({ headers, socket }: IncomingMessage, trusts: ReturnType<typeof proxyAddr.compile>): string {
   const given = headers[REQUEST_ID]
-  return isTrusted && typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID()
+  const isGiven = typeof given === 'string' && REQUEST_ID_FORM.test(given)
+  return isGiven && trusts(socket.remoteAddress ?? '', 0) ? given : randomUUID()
 }
 
 async function refuseAddress(reply: FastifyReply, status: 400 | 404, message: string): Promise<FastifyReply> {

@@ -11,15 +11,17 @@ const SANDBOX = 'https://studio.apollographql.com'
 let conclave: TestConclave
 let production: TestConclave
 let proxied: TestConclave
+let besideProxy: TestConclave
 
 beforeAll(async () => {
   const variables = { ALLOWED_ORIGINS: PAGE, REQUEST_TIMEOUT: 'PT1S' }
   conclave = await bootConclave({}, variables)
   production = await bootConclave({ mode: 'production' }, { ...variables })
   proxied = await bootConclave({}, { TRUSTED_PROXIES: 'loopback' })
+  besideProxy = await bootConclave({}, { TRUSTED_PROXIES: '203.0.113.0/24' })
 })
 afterAll(async () => {
-  for (const each of [conclave, production, proxied]) await each.close()
+  for (const each of [conclave, production, proxied, besideProxy]) await each.close()
 })
 
 describe('a request that never ends is cut off with 408', () => {
@@ -152,6 +154,12 @@ describe('every answer', () => {
     const ask = async () => await fetch(`${conclave.url}/healthz`, { headers: { 'x-request-id': 'mine' } })
     const ids = [(await ask()).headers.get('x-request-id'), (await ask()).headers.get('x-request-id')]
     expect(new Set([...ids, 'mine']).size).toBe(3)
+  })
+
+  it('has an id of its own as well where there are trusted proxies, and the client is none of them', async () => {
+    const headers = { 'x-request-id': 'mine', 'x-forwarded-for': '203.0.113.7' }
+    const id = (await fetch(`${besideProxy.url}/healthz`, { headers })).headers.get('x-request-id')
+    expect(id).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   it('has the id that a trusted proxy gave, in the log as well', async () => {

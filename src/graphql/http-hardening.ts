@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
 import proxyAddr from '@fastify/proxy-addr'
-import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import helmet from 'helmet'
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
@@ -61,6 +61,9 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
     reply.header(REQUEST_ID, request.id)
     setSecurityHeaders(request.raw, reply.raw, () => withRequestId(request.id, done))
   })
+  app.addHook('onRequest', async (request, reply) => {
+    if (!hasHost(request)) await refuseAddress(reply, 400, 'The Host header is malformed.')
+  })
   await app.register(fastifyCors, {
     origin: allowedOrigins,
     methods: ['GET', 'POST'],
@@ -85,6 +88,11 @@ function requestIdOf({ headers, socket }: IncomingMessage, trusts: ReturnType<ty
   const given = headers[REQUEST_ID]
   const isGiven = typeof given === 'string' && REQUEST_ID_FORM.test(given)
   return isGiven && trusts(socket.remoteAddress ?? '', 0) ? given : randomUUID()
+}
+
+/** What answers GraphQL makes a URL of it. Elsewhere it may be missing: probes come over HTTP/1.0. */
+function hasHost({ hostname, headers, url }: FastifyRequest): boolean {
+  return URL.canParse(`http://${hostname}/`) || (!headers.host && !url.startsWith('/graphql'))
 }
 
 async function refuseAddress(reply: FastifyReply, status: 400 | 404, message: string): Promise<FastifyReply> {

@@ -13,6 +13,8 @@ import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
+import type { Logger } from '../log.js'
+import { faultOf } from '../reason-of.js'
 import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
@@ -84,7 +86,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     ]
   })
   await apollo.start()
-  app.setErrorHandler(refuseRequest)
+  app.setErrorHandler((error: FastifyError, request, reply) => refuseRequest(log, error, request, reply))
   await hardenHttp(app, config)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
@@ -211,9 +213,18 @@ async function requireExecutable(
   }
 }
 
-/** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
-async function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/**
+ * Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. What is no
+ * fault of theirs is logged as other faults are: by its name and place.
+ */
+async function refuseRequest(
+  log: Logger,
+  error: FastifyError,
+  { id: requestId }: FastifyRequest,
+  reply: FastifyReply
+): Promise<void> {
   const status = error.statusCode ?? 500
+  if (status >= 500) log.error({ ...faultOf(error), requestId }, 'a request failed')
   const message = status === 415 ? POST_JSON : status < 500 ? error.message : FAULT
   const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
   await reply.code(status).send({ errors: [{ message, extensions: { code } }] })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { json } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 
 const PAGE = 'https://chat.example'
@@ -62,6 +62,56 @@ describe('what is no operation is refused in the form that GraphQL clients read'
     const { errors } = (await response.json()) as { errors: { message: string; extensions: { code: string } }[] }
     expect(errors).toHaveLength(1)
     expect(errors[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|NOT_FOUND)$/)
+  })
+})
+
+describe('a request whose Host is no host', () => {
+  const withHost = (path: string, version: string, header: string) => `GET ${path} HTTP/${version}\r\n${header}\r\n\r\n`
+
+  it.each(['Host: [', 'Host: a b', 'Host: %', 'Host: a[b', 'Host: '])('is refused with 400: %s', async (header) => {
+    expect(await statusOf(withHost('/graphql?query={viewer{id}}', '1.1', header))).toBe(400)
+  })
+
+  it('or has none is refused with 400 as well, but for probes over HTTP/1.0', async () => {
+    expect(await statusOf(withHost('/graphql?query={viewer{id}}', '1.0', ''))).toBe(400)
+    expect(await statusOf(withHost('/healthz', '1.0', ''))).toBe(200)
+    expect(await statusOf(withHost('/healthz', '1.1', 'Host: ['))).toBe(400)
+  })
+
+  it.each(['localhost', 'chat.example:4000', '[::1]:4000', '127.0.0.1'])('is none of these: %s', async (host) => {
+    expect(await statusOf(withHost('/healthz', '1.1', `Host: ${host}`))).toBe(200)
+  })
+
+  async function statusOf(request: string): Promise<number> {
+    const socket = connect(Number(new URL(conclave.url).port), '127.0.0.1')
+    socket.write(request)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    return Number(/^HTTP\/1\.1 (\d+) /.exec(String(answer))?.[1])
+  }
+})
+
+describe('a request that fails for a fault of our own', () => {
+  it('is answered with nothing of it, and logged by its place and with the id of the request', async () => {
+    const states = vi.spyOn(conclave.services.masterKeyHealth, 'states')
+    states.mockRejectedValue(new TypeError('nothing is there to read "hunter2" of'))
+    const response = await fetch(`${conclave.url}/readyz`)
+    states.mockRestore()
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({
+      errors: [{ message: 'Something went wrong on our side. Try again.', extensions: { code: 'INTERNAL' } }]
+    })
+    const entry = conclave
+      .logged()
+      .split('\n')
+      .find((line) => line.includes('a request failed'))
+    expect(JSON.parse(entry ?? '{}')).toMatchObject({
+      name: 'TypeError',
+      reason: 'nothing is there to read "…" of',
+      stack: expect.stringContaining('http-hardening.test.ts'),
+      requestId: response.headers.get('x-request-id')
+    })
+    expect(conclave.logged()).not.toContain('hunter2')
   })
 })
 

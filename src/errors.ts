@@ -42,7 +42,7 @@ export class Forbidden extends ConclaveError {
 export class NotFound extends ConclaveError {
   readonly code = 'NOT_FOUND'
 
-  constructor(what: 'conversation' | 'message' | 'member' | 'operation') {
+  constructor(what: 'conversation' | 'message' | 'member' | 'operation' | 'export') {
     super(`There is no such ${what}, or you have no access to it.`)
   }
 }
@@ -83,7 +83,7 @@ export class RateLimited extends ConclaveError {
   }
 }
 
-const COUNTED: Record<keyof QueryLimits | 'pageSize', string> = {
+const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'bytes', string> = {
   characters: 'characters',
   tokens: 'tokens',
   operations: 'operations',
@@ -94,7 +94,8 @@ const COUNTED: Record<keyof QueryLimits | 'pageSize', string> = {
   directives: 'directives',
   repeats: 'fields that repeat others',
   cost: 'points of cost',
-  pageSize: 'items in a page'
+  pageSize: 'items in a page',
+  bytes: 'bytes of messages in its answer, or more,'
 }
 
 /** Over one of the limits that are checked before anything is executed. */
@@ -107,7 +108,7 @@ export class QueryTooComplex extends ConclaveError {
    * @param field the argument at fault, where there is one
    */
   constructor(
-    readonly limit: keyof QueryLimits | 'pageSize',
+    readonly limit: keyof QueryLimits | 'pageSize' | 'bytes',
     readonly max: number,
     readonly found: number,
     readonly field?: string

@@ -55,11 +55,18 @@ export async function auditRefusal<T>(
   }
 }
 
-/** Requires the scope for reading inventories and the audit trail; who lacks it is recorded there. */
+/**
+ * Requires the scope for reading inventories and the audit trail; who lacks it is recorded there.
+ *
+ * @throws RateLimited to whoever is refused too often: each record is a transaction
+ */
 export async function requireAuditor(
-  services: Pick<Services, 'database' | 'clock'>,
+  services: Pick<Services, 'database' | 'clock' | 'rateLimits'>,
   viewer: Viewer,
-  asked: { operation: string; conversationId?: string }
+  asked: { operation: string; conversationId?: string },
+  address: string | null
 ): Promise<void> {
+  if (hasScope(viewer, 'keys:read')) return
+  await services.rateLimits.require('KEY_OPERATIONS', viewer, address)
   await auditRefusal(services, viewer, asked, async () => requireScope(viewer, 'keys:read'))
 }

@@ -1,14 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database, Statement } from '../database/database.js'
-import {
-  appendKeyEvent,
-  KEY_EVENT_COLUMNS,
-  type KeyEvent,
-  SCHEDULER,
-  SHARDS,
-  sequenceOf,
-  shardOf
-} from './key-events.js'
+import { KEY_EVENT_COLUMNS, type KeyEvent, SHARDS, sequenceOf, shardOf } from './key-events.js'
 
 export interface Verification {
   valid: boolean
@@ -40,26 +32,16 @@ interface Head {
   hash: Buffer
 }
 
+const ANCHOR: Statement = { text: 'select anchor_key_events($1) as heads' }
+
 /**
  * Writes down the heads of all chains, in the one that events without a conversation are in.
  *
  * @returns what was written; null when there is nothing to record yet
  */
 export async function anchorKeyEvents({ database, now }: { database: Database; now: Date }): Promise<string | null> {
-  const heads = (await database.run<Head>(HEADS, [])).filter(({ count }) => count > 0)
-  if (heads.length === 0) return null
-  const detail = heads.map(({ shard, count, hash }) => `${shard}:${count}:${hash.toString('hex')}`).join(' ')
-  await database.transaction((em) =>
-    appendKeyEvent(em, {
-      at: now,
-      actor: SCHEDULER,
-      action: 'audit.anchored',
-      conversationId: null,
-      keyVersion: null,
-      detail
-    })
-  )
-  return detail
+  const [row] = await database.run<{ heads: string | null }>(ANCHOR, [now])
+  return row?.heads ?? null
 }
 
 /**
@@ -95,7 +77,7 @@ async function verifyChain(
       if (((await readHead(database, shard))?.count ?? 0) > head.count) break
       return { checked, firstInvalid: event.sequence }
     }
-    hash = hashOf(hash, event)
+    hash = keyEventHash(hash, event)
     if (event.sequence !== expected() || !event.hash.equals(hash) || !isAsAnchored(anchored, event)) {
       return { checked, firstInvalid: Math.min(event.sequence, expected()) }
     }
@@ -138,7 +120,7 @@ function noteAnchor({ detail }: KeyEvent, anchored: Map<number, string>): void {
 }
 
 /** SHA-256 over the hash before and the fields, each preceded by its length as a 32-bit number, or -1 for null. */
-function hashOf(previous: Buffer, event: KeyEvent): Buffer {
+export function keyEventHash(previous: Buffer, event: Omit<KeyEvent, 'hash'>): Buffer {
   const hash = createHash('sha256').update(previous)
   const { sequence, at, actor, action, conversationId, keyVersion, detail } = event
   for (const value of [

@@ -6,6 +6,7 @@ import type { Logger } from '../log.js'
 import { compileEntities } from './compile-entities.js'
 import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
+import { SilentDatabase } from './silent-database.js'
 
 /**
  * A statement of a hot path: prepared once per connection, under its name; planned anew each time without one.
@@ -27,11 +28,14 @@ export class Database {
   readonly #orm: MikroORM
   readonly #pool: pg.Pool
   readonly #lookUps: pg.Pool
+  readonly #silent: SilentDatabase
+  #looking: Promise<boolean> | null = null
 
-  private constructor(orm: MikroORM, pool: pg.Pool, lookUps: pg.Pool) {
+  private constructor(orm: MikroORM, pool: pg.Pool, lookUps: pg.Pool, silent: SilentDatabase) {
     this.#orm = orm
     this.#pool = pool
     this.#lookUps = lookUps
+    this.#silent = silent
   }
 
   /** @param poolMax connections at most */
@@ -52,8 +56,12 @@ export class Database {
       max: LOOK_UP_CONNECTIONS
     })
     const pool: pg.Pool = await orm.em.getDriver().getConnection().getNativeClient()
-    for (const each of [pool, lookUps]) hearOfLostConnections(each, log)
-    return new Database(orm, pool, lookUps)
+    const silent = new SilentDatabase(login, WAITING, log)
+    for (const each of [pool, lookUps]) {
+      hearOfLostConnections(each, log)
+      silent.watch(each)
+    }
+    return new Database(orm, pool, lookUps, silent)
   }
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
@@ -63,11 +71,18 @@ export class Database {
     return result.rows
   }
 
+  /** However many ask at a time, one look: anybody may ask. */
   async isReachable(): Promise<boolean> {
-    return await this.#pool.query('select 1').then(
-      () => true,
-      () => false
-    )
+    this.#looking ??= this.#pool
+      .query('select 1')
+      .then(
+        () => true,
+        () => false
+      )
+      .finally(() => {
+        this.#looking = null
+      })
+    return await this.#looking
   }
 
   /**
@@ -108,6 +123,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.#silent.close()
     await this.#orm.close(true)
     await this.#lookUps.end()
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Heartbeat } from '../heartbeat.js'
 import type { Logger } from '../log.js'
 import { parseRedisCluster } from '../redis-url.js'
-import { Heartbeat } from './heartbeat.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
 import { PlainChannels } from './plain-channels.js'

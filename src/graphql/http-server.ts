@@ -19,13 +19,17 @@ import type { Services } from '../services.js'
 import { StartError } from '../start-error.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExplorers } from './explorers.js'
+import { serveExports } from './export-download.js'
 import { formatError } from './format-error.js'
 import { hardenHttp, limitConnections, serverOptions } from './http-hardening.js'
+import { serveJobBoard } from './job-board/serve-job-board.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { readinessOf } from './readiness.js'
 import { createSchema } from './schema.js'
 import { SocketPlaces } from './socket-places.js'
+import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -53,7 +57,8 @@ const FAULT = 'Something went wrong on our side. Try again.'
  */
 export async function startHttpServer(services: Services): Promise<HttpServer> {
   const { config, log } = services
-  const schema = createSchema({ devToken: config.mode !== 'production' && !services.authentication.jwksUrl })
+  const devToken = config.mode !== 'production' && !services.authentication.jwksUrl && isThisMachine(config.host)
+  const schema = createSchema({ devToken })
   const maxBytes = requestBytes(config.maxBodyBytes)
   const app = fastify({
     ...serverOptions(config),
@@ -89,6 +94,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   app.setErrorHandler((error: FastifyError, request, reply) => refuseRequest(log, error, request, reply))
   await hardenHttp(app, config)
   limitConnections(app, config, log)
+  if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
@@ -110,6 +116,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
+  serveExports(app, services, format)
+  await serveExplorers(app, config)
+  await serveJobBoard(app, services)
   const places = new SocketPlaces(config.socketsPerUser)
   const streams = serveEventStreams(app, services, schema, places)
   const sockets = serveWebSocket(app.server, services, schema, places, maxBytes)

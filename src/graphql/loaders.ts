@@ -17,6 +17,7 @@ import {
   type Sight
 } from '../message/find-messages.js'
 import type { Message } from '../message/message.js'
+import { requireBytesToOpen } from '../message/message-bytes.js'
 import type { Services } from '../services.js'
 
 /**
@@ -71,7 +72,10 @@ function messageLoaders(services: Services, viewer: Viewer | null, sight: Sight 
     messages: batched(async (ranges: readonly SequenceRange[]) =>
       viewer ? await readRanges(services, viewer, ranges) : ranges.map(() => [])
     ),
-    opened: batched((messages: readonly Message[]) => services.messageOpener.open(messages))
+    opened: batched(async (messages: readonly Message[]) => {
+      requireBytesToOpen(messages)
+      return await services.messageOpener.open(messages)
+    })
   }
 }
 

@@ -6,8 +6,11 @@ export interface Readiness {
   database: 'ok' | 'unreachable'
   /** Where it carries jobs and signals. */
   redis?: 'ok' | 'unreachable'
-  /** By URI: `ok`, or the kind of the problem. */
-  masterKeys: Record<string, string>
+  /**
+   * `ok`, or the kind of the problem: of the current one first, then of those that retire. Anybody may ask here, and
+   * a URI names an account: `masterKeys` of the schema names them to whoever may know.
+   */
+  masterKeys: string[]
 }
 
 /** What a load balancer and whoever is on call want to know, in bounded time and without anything secret. */
@@ -17,13 +20,13 @@ export async function readinessOf({
   signals
 }: Pick<Services, 'database' | 'masterKeyHealth' | 'signals'>): Promise<Readiness> {
   const [reachable, states] = await Promise.all([database.isReachable(), masterKeyHealth.states()])
-  const masterKeys = states.map(({ uri, problem }) => [uri, problem?.kind.toLowerCase() ?? 'ok'] as const)
+  const masterKeys = states.map(({ problem }) => problem?.kind.toLowerCase() ?? 'ok')
   const hasRedis = signals.carrier === 'Redis'
   const isWhole = states.every(({ problem }) => !problem) && (!hasRedis || signals.isHearing)
   return {
     status: reachable ? (isWhole ? 'ok' : 'degraded') : 'unavailable',
     database: reachable ? 'ok' : 'unreachable',
     ...(hasRedis ? { redis: signals.isHearing ? 'ok' : 'unreachable' } : {}),
-    masterKeys: Object.fromEntries(masterKeys)
+    masterKeys
   }
 }

@@ -37,7 +37,9 @@ const CLOSE_WAIT_MS = 2_000
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
 const MAX_BUFFERED_BYTES = 8 * 1024
 
-type Options = ServerOptions<{ authorization?: string }, ServerExtra & Extra>
+/** The second is how explorers write it, which send headers as they were typed. */
+type ConnectionParams = { authorization?: string; Authorization?: string }
+type Options = ServerOptions<ConnectionParams, ServerExtra & Extra>
 
 /**
  * Serves `graphql-transport-ws` at `/graphql`. The token in `connectionParams.authorization` is checked
@@ -130,7 +132,7 @@ async function admit(
 ): Promise<boolean> {
   const { socket } = extra
   try {
-    const authorization = connectionParams?.authorization
+    const authorization = connectionParams?.authorization ?? connectionParams?.Authorization
     const viewer = await services.authenticate(typeof authorization === 'string' ? authorization : '')
     await services.rateLimits.require('CONNECTIONS', viewer, null)
     await services.users.see(viewer)

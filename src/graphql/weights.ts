@@ -9,6 +9,6 @@ export const WEIGHT = {
   keyPair: 50,
   /** Looks at the keys of every conversation. */
   census: 100,
-  /** Reads the whole audit trail. */
-  auditTrail: 1_000
+  /** Reads the whole audit trail: once or twice in a query. */
+  auditTrail: 10_000
 }

@@ -29,9 +29,16 @@ const NOT_VALID = 'The token is not valid here.'
  * Verifies bearer tokens (RFC 6750, RFC 7519). The algorithms follow from the configuration and
  * never from the token, so that a public key cannot be passed off as a shared secret (RFC 8725,
  * section 3.1).
+ *
+ * @param options.mustExpire whether a token without `exp` is refused: nothing else ends it
  */
-export function createAuthenticate(config: AuthenticationConfig, clock: Clock): Authenticate {
+export function createAuthenticate(
+  config: AuthenticationConfig,
+  clock: Clock,
+  { mustExpire }: { mustExpire: boolean }
+): Authenticate {
   const verify = createVerify(config)
+  const requiredClaims = mustExpire ? ['sub', 'exp'] : ['sub']
   const verified = new LRUCache<string, Viewer>({ max: VERIFIED_MAX, ttl: VERIFIED_MS })
   return async (authorization) => {
     const token = /^Bearer +([^ ]+)$/i.exec(authorization)?.[1]
@@ -42,7 +49,7 @@ export function createAuthenticate(config: AuthenticationConfig, clock: Clock): 
     if (!isCanonical(token)) throw new Unauthenticated(NOT_VALID)
     const payload = await verify(token, {
       currentDate: clock.now(),
-      requiredClaims: ['sub'],
+      requiredClaims,
       ...(config.issuer ? { issuer: config.issuer } : {}),
       ...(config.audience ? { audience: config.audience } : {})
     })

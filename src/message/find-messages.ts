@@ -4,6 +4,7 @@ import { NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from './message.js'
+import { MAX_BYTES, requireWithinBytes } from './message-bytes.js'
 
 /** A message and the role of the viewer who may see it. */
 export type ViewedMessage = Message & { viewerRole: MemberRole }
@@ -26,13 +27,24 @@ const VISIBLE_MESSAGES = `
   join members m on m.conversation_id = x.conversation_id and m.user_id = $1 and x.sequence > m.visible_after
   join conversations c on c.id = x.conversation_id and c.deleted_at is null`
 
+/**
+ * Of what a query finds, as many messages as have {@link MAX_BYTES} together, and the one that is too much: what is
+ * behind it is not even read out of where the database keeps long values.
+ */
+const boundedInBytes = (query: string) => `
+  select * from (
+    select found.*,
+           sum(coalesce(octet_length(found.envelope), 0)) over (rows unbounded preceding)::float8 as "bytesSoFar"
+      from (${query}) found) counted
+   where "bytesSoFar" - coalesce(octet_length(envelope), 0) <= ${MAX_BYTES}`
+
 export const FIND_MESSAGES: Statement = {
   name: 'find-messages',
-  text: `
+  text: boundedInBytes(`
     select ${MESSAGE_COLUMNS}, m.role as "viewerRole"
       from unnest($2::uuid[], $3::uuid[]) as wanted (conversation_id, id)
       join (${VISIBLE_MESSAGES}) on x.conversation_id = wanted.conversation_id and x.id = wanted.id
-      ${MESSAGE_KEYS}`
+      ${MESSAGE_KEYS}`)
 }
 
 export const FIND_IN_SIGHT: Statement = {
@@ -56,13 +68,13 @@ export const FIND_BY_CLIENT_ID: Statement = {
 
 export const FIND_LAST_MESSAGES: Statement = {
   name: 'find-last-messages',
-  text: `
+  text: boundedInBytes(`
     select ${MESSAGE_COLUMNS}
       from conversations c
       join members m on m.conversation_id = c.id and m.user_id = $1
       join messages x on x.conversation_id = c.id and x.sequence = c.last_sequence and x.sequence > m.visible_after
       ${MESSAGE_KEYS}
-     where c.id = any($2::uuid[]) and c.deleted_at is null`
+     where c.id = any($2::uuid[]) and c.deleted_at is null`)
 }
 
 // The same ranges from either end. Sequences have no gaps, so each page is found without counting. It is cut off before
@@ -70,7 +82,7 @@ export const FIND_LAST_MESSAGES: Statement = {
 // messages under each. What comes in no certain order is put in order below.
 const pages = (direction: 'asc' | 'desc'): Statement => ({
   name: `pages-of-messages-${direction}`,
-  text: `
+  text: boundedInBytes(`
     select wanted.place::integer, page.*
       from unnest((select $2)::uuid[], (select $3)::integer[], (select $4)::integer[], (select $5)::integer[])
              with ordinality as wanted (conversation_id, after, before, size, place)
@@ -80,7 +92,7 @@ const pages = (direction: 'asc' | 'desc'): Statement => ({
           where x.conversation_id = wanted.conversation_id and x.sequence > wanted.after and x.sequence < wanted.before
           order by x.sequence ${direction}
           limit wanted.size) x
-         ${MESSAGE_KEYS}) page`
+         ${MESSAGE_KEYS}) page`)
 })
 export const FIRST_OF_RANGES = pages('asc')
 export const LAST_OF_RANGES = pages('desc')
@@ -98,14 +110,15 @@ export interface SequenceRange {
   from: 'START' | 'END'
 }
 
-/** Those of the messages that the viewer may see. */
+/** Those of the messages that the viewer may see. @throws QueryTooComplex for more than {@link MAX_BYTES} */
 export async function findMessages(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
   keys: readonly MessageKey[]
 ): Promise<ViewedMessage[]> {
   const conversationIds = keys.map((key) => key.conversationId)
-  return await database.run(FIND_MESSAGES, [viewer.id, conversationIds, keys.map((key) => key.messageId)])
+  const ids = keys.map((key) => key.messageId)
+  return requireWithinBytes(await database.run(FIND_MESSAGES, [viewer.id, conversationIds, ids]))
 }
 
 /** Those of the messages of one conversation that lie in a sight of it, whoever has it. */
@@ -139,13 +152,13 @@ export async function findByClientMessageId(
   return found ?? null
 }
 
-/** The last message of each conversation, where the viewer may see it. */
+/** The last message of each conversation, where the viewer may see it. @throws QueryTooComplex for more than {@link MAX_BYTES} */
 export async function findLastMessages(
   { database }: Pick<Services, 'database'>,
   viewer: Viewer,
   conversationIds: readonly string[]
 ): Promise<Map<string, Message>> {
-  const rows = await database.run<Message>(FIND_LAST_MESSAGES, [viewer.id, conversationIds])
+  const rows = requireWithinBytes<Message>(await database.run(FIND_LAST_MESSAGES, [viewer.id, conversationIds]))
   return new Map(rows.map((row) => [row.conversationId, row]))
 }
 
@@ -153,6 +166,7 @@ export async function findLastMessages(
  * Ranges of messages that the viewer may see, each ascending by sequence.
  *
  * @returns in the order given
+ * @throws QueryTooComplex for more than {@link MAX_BYTES}
  */
 export async function readRanges(
   { database }: Pick<Services, 'database'>,
@@ -162,7 +176,9 @@ export async function readRanges(
   const read = new Map<SequenceRange, Message[]>()
   const readFrom = async (statement: Statement, part: readonly SequenceRange[]) => {
     if (part.length === 0) return
-    const rows = await database.run<Message & { place: number }>(statement, [viewer.id, ...columnsOf(part)])
+    const rows = requireWithinBytes<Message & { place: number }>(
+      await database.run(statement, [viewer.id, ...columnsOf(part)])
+    )
     const found = Map.groupBy(rows, ({ place }) => place)
     part.forEach((range, index) => {
       const page = found.get(index + 1) ?? []

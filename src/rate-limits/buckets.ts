@@ -9,21 +9,25 @@ export interface Buckets {
   close(): Promise<void>
 }
 
-/** Forgotten ones are full again: with so many, it takes more addresses than one attacker has. */
+/** Of each kind of bucket. Forgotten ones are full again: addresses that come and go make no user's be forgotten. */
 const MAX_BUCKETS = 100_000
+
+const ADDRESS = ':address:'
 
 /** Of this process alone. */
 export class MemoryBuckets implements Buckets {
   readonly #clock: Clock
-  readonly #fullAt = new LRUCache<string, number>({ max: MAX_BUCKETS })
+  readonly #ofAddresses = new LRUCache<string, number>({ max: MAX_BUCKETS })
+  readonly #ofUsers = new LRUCache<string, number>({ max: MAX_BUCKETS })
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   async take(name: string, allowance: Allowance): Promise<number> {
-    const { fullAt, waitMs } = takeToken(this.#fullAt.get(name) ?? 0, this.#clock.now().getTime(), allowance)
-    this.#fullAt.set(name, fullAt)
+    const buckets = name.includes(ADDRESS) ? this.#ofAddresses : this.#ofUsers
+    const { fullAt, waitMs } = takeToken(buckets.get(name) ?? 0, this.#clock.now().getTime(), allowance)
+    buckets.set(name, fullAt)
     return waitMs
   }
 

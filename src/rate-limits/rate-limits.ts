@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { RateLimited } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
+import { addressPrefix } from './address-prefix.js'
 import type { Buckets } from './buckets.js'
 import type { Allowance } from './token-bucket.js'
 
@@ -41,7 +42,10 @@ export class RateLimits {
   async addressWaitMs(what: Limited, address: string | null): Promise<number> {
     if (!this.#limits || address === null) return 0
     const { tokens, periodMs } = this.#limits[what]
-    return await this.#buckets.take(`${what}:address:${address}`, { tokens: tokens * USERS_PER_ADDRESS, periodMs })
+    return await this.#buckets.take(`${what}:address:${addressPrefix(address)}`, {
+      tokens: tokens * USERS_PER_ADDRESS,
+      periodMs
+    })
   }
 
   async close(): Promise<void> {

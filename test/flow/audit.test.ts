@@ -161,8 +161,12 @@ describe('the audit trail', () => {
   })
 
   it('finds a chain whose end and head were cut off together, once it was anchored', async () => {
-    const { services } = conclave
-    await anchorKeyEvents({ database: services.database, now: conclave.clock.now() })
+    const { database } = conclave.workerServices
+    const heads = await conclave.database.query<{ shard: number; count: string; hash: Buffer }>(
+      'select shard, count, hash from key_event_heads where count > 0 order by shard'
+    )
+    const recorded = await anchorKeyEvents({ database, now: conclave.clock.now() })
+    expect(recorded).toBe(heads.map(({ shard, count, hash }) => `${shard}:${count}:${hash.toString('hex')}`).join(' '))
     const sequence = await nthEvent(7)
     const cut = `
       delete from key_events where sequence = ${sequence};

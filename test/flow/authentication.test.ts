@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
 import { createClient } from 'graphql-ws'
 import { SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -170,6 +171,24 @@ describe('devToken', () => {
     expect(Date.parse(devToken.expiresAt)).toBeGreaterThan(conclave.clock.now().getTime())
   })
 
+  it('is for nobody who has come by another name than that of this machine', async () => {
+    const { port } = new URL(conclave.url)
+    const body = JSON.stringify({ query: 'mutation { devToken(userId: "x") { token } }' })
+    const statusFor = async (host: string) => {
+      const headers = { host, 'content-type': 'application/json' }
+      const request = httpRequest({ port, path: '/graphql', method: 'POST', headers }).end(body)
+      const [response] = await once(request, 'response')
+      return response.resume().statusCode
+    }
+    expect(await statusFor(`localhost:${port}`)).toBe(200)
+    expect(await statusFor(`rebound.example:${port}`)).toBe(421)
+    const exposed = await bootConclave({ host: '0.0.0.0' })
+    const url = exposed.url.replace('0.0.0.0', '127.0.0.1')
+    const { errors } = await new GraphQLClient(url, null).execute(DevTokenDocument, { userId: 'x' })
+    expect(errors?.[0]?.message).toContain('Cannot query field "devToken"')
+    await exposed.close()
+  })
+
   it('is not in the schema of production, nor is introspection', async () => {
     const production = await bootConclave({ mode: 'production' })
     for (const query of ['mutation { devToken(userId: "x") { token } }', '{ __schema { types { name } } }']) {
@@ -185,7 +204,7 @@ describe('probes', () => {
   it('answer while the server and its database are there', async () => {
     for (const [path, body] of [
       ['/healthz', { status: 'ok' }],
-      ['/readyz', { status: 'ok', database: 'ok', masterKeys: { 'local:test': 'ok' } }]
+      ['/readyz', { status: 'ok', database: 'ok', masterKeys: ['ok'] }]
     ] as const) {
       const response = await fetch(conclave.url + path)
       expect([response.status, await response.json()]).toEqual([200, body])

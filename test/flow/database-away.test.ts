@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { SendMessageDocument, ViewerDocument } from '../../documents/generated.js'
+import {
+  ConversationsDocument,
+  CreateConversationDocument,
+  SendMessageDocument,
+  ViewerDocument
+} from '../../documents/generated.js'
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
@@ -84,6 +89,27 @@ describe('while the database is away', () => {
     await vi.waitFor(async () => expect((await alice.execute(ViewerDocument)).errors).toBeUndefined())
     await send(alice, id, 'after')
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['before', 'after'])
+  })
+})
+
+describe('while the database is silent', () => {
+  it('what was under way fails with a code and a hint, also what wants a transaction, and works when it is back', async () => {
+    const here = await bootConclave({}, { DATABASE_URL: proxied })
+    const alice = await here.as('alice')
+    const id = await createConversation(alice, [])
+    proxy.silence()
+    const input = { conversationId: id, body: 'meanwhile' }
+    const results = await Promise.all([
+      alice.execute(SendMessageDocument, { input }),
+      alice.execute(CreateConversationDocument, { input: { memberIds: [] } }),
+      alice.execute(ConversationsDocument, { first: 1 })
+    ])
+    for (const { errors } of results) {
+      expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
+    }
+    proxy.restore()
+    await vi.waitFor(async () => expect((await alice.execute(SendMessageDocument, { input })).errors).toBeUndefined())
+    await here.close()
   })
 })
 

@@ -82,8 +82,9 @@ describe('a request whose Host is no host', () => {
     expect(await statusOf(withHost('/healthz', '1.1', `Host: ${host}`))).toBe(200)
   })
 
+  /** Of a server that answers to any name. */
   async function statusOf(request: string): Promise<number> {
-    const socket = connect(Number(new URL(conclave.url).port), '127.0.0.1')
+    const socket = connect(Number(new URL(production.url).port), '127.0.0.1')
     socket.write(request)
     const [answer] = (await once(socket, 'data')) as [Buffer]
     socket.destroy()

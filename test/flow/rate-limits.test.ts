@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import WebSocket from 'ws'
 import {
   CreateConversationDocument,
+  KeyHealthDocument,
   RotateKeyDocument,
   SendMessageDocument,
   SetTypingDocument
@@ -67,6 +68,19 @@ describe('a user who does something too often is refused', () => {
   it('rotations', async () => {
     const rotate = () => alice.execute(RotateKeyDocument, { conversationId: id })
     expect((await codesOf([rotate(), rotate(), rotate()])).filter(Boolean)).toEqual([REFUSED])
+  })
+
+  it('questions about keys that were refused, which are then recorded no more', async () => {
+    const refusals = async () => {
+      const text = `select from key_events where action = 'operation.refused' and actor = 'curious'`
+      return (await conclave.database.query(text)).length
+    }
+    const curious = await conclave.as('curious')
+    const ask = () => curious.execute(KeyHealthDocument)
+    const codes = await codesOf([ask(), ask(), ask(), ask()])
+    expect(codes.filter((code) => (code as { code: string }).code === 'FORBIDDEN')).toHaveLength(2)
+    expect(codes.filter((code) => (code as { code: string }).code === 'RATE_LIMITED')).toEqual([REFUSED, REFUSED])
+    expect(await refusals()).toBe(2)
   })
 
   it('over WebSocket as over HTTP, from the same bucket', async () => {

@@ -73,6 +73,8 @@ describe('a wrong environment', () => {
     ['REQUEST_TIMEOUT', '30', aDuration],
     ['RESPONSE_TIMEOUT', '30', aDuration],
     ['MAX_CONNECTIONS', '0', 'must be at least 1.'],
+    ['INTROSPECTION', 'yes', 'must be on or off.'],
+    ['JOB_BOARD', 'readonly', 'must be off, read-only or writable.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

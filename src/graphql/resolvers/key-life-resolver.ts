@@ -285,6 +285,7 @@ function targetOf(conversationId: string, version: number) {
 
 async function requireReader(context: Context, operation: string, conversationId?: string): Promise<Viewer> {
   const viewer = requireViewer(context)
-  await requireAuditor(context.services, viewer, { operation, ...(conversationId && { conversationId }) })
+  const { services, address } = context
+  await requireAuditor(services, viewer, { operation, ...(conversationId && { conversationId }) }, address)
   return viewer
 }

@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { EntityManager } from '@mikro-orm/postgresql'
-import { describe, expect, it, vi } from 'vitest'
-import type * as KeyEvents from '../../../src/conversation-key/key-events.js'
-import { appendKeyEvent, type KeyEvent, SHARDS, sequenceOf, shardOf } from '../../../src/conversation-key/key-events.js'
+import { describe, expect, it } from 'vitest'
+import { type KeyEvent, SHARDS, sequenceOf, shardOf } from '../../../src/conversation-key/key-events.js'
 import { countKeyEvents, listKeyEvents, listKeyEventsOf } from '../../../src/conversation-key/list-key-events.js'
-import { anchorKeyEvents, verifyKeyEvents } from '../../../src/conversation-key/verify-key-events.js'
+import { verifyKeyEvents } from '../../../src/conversation-key/verify-key-events.js'
 import type { Database, Statement } from '../../../src/database/database.js'
 
 // On a real database this is in test/flow/audit.test.ts; here chains can be damaged in any way.
-
-vi.mock('../../../src/conversation-key/key-events.js', async (importOriginal) => ({
-  ...(await importOriginal<typeof KeyEvents>()),
-  appendKeyEvent: vi.fn()
-}))
 
 type Draft = Partial<Omit<KeyEvent, 'sequence' | 'hash'>>
 
@@ -229,32 +222,6 @@ describe('a verification of the chains', () => {
 })
 
 describe('an anchor', () => {
-  it('records the heads of the chains that have events, in the first chain', async () => {
-    const chains = chainsWith({ 3: 2, 12: 1 })
-    const database = Object.assign(chains.database, {
-      transaction: async (work: (em: EntityManager) => Promise<unknown>) => await work({} as EntityManager)
-    }) as Database
-    const now = new Date('2026-11-02T00:00:00Z')
-    vi.mocked(appendKeyEvent).mockImplementation(async (_, event) => void chains.add(0, event))
-    const detail = await anchorKeyEvents({ database, now })
-    expect(detail).toBe(`3:2:${chains.head(3).hash.toString('hex')} 12:1:${chains.head(12).hash.toString('hex')}`)
-    expect(chains.events.at(-1)).toMatchObject({
-      at: now,
-      actor: 'scheduler',
-      action: 'audit.anchored',
-      conversationId: null,
-      keyVersion: null,
-      detail
-    })
-    expect(await chains.verify()).toMatchObject({ valid: true, checked: 4 })
-  })
-
-  it('is not written of nothing', async () => {
-    vi.mocked(appendKeyEvent).mockReset()
-    expect(await anchorKeyEvents({ database: new Chains().database, now: new Date() })).toBeNull()
-    expect(appendKeyEvent).not.toHaveBeenCalled()
-  })
-
   it('gives away a chain that was written anew, hashes and head included', async () => {
     const chains = chainsWith({ 3: 3, 5: 1 })
     chains.anchor()

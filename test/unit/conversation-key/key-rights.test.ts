@@ -111,8 +111,9 @@ describe('the right to rotate the key of a conversation and to set its policy', 
 describe('an operation on keys', () => {
   const now = new Date('2026-11-01T00:00:00Z')
   const transaction = async (work: (em: EntityManager) => Promise<unknown>) => await work({} as EntityManager)
-  const services = { database: { transaction }, clock: { now: () => now } } as unknown as Parameters<
-    typeof auditRefusal
+  const rateLimits = { require: vi.fn() }
+  const services = { database: { transaction }, clock: { now: () => now }, rateLimits } as unknown as Parameters<
+    typeof requireAuditor
   >[0]
 
   it('that is refused is recorded before the refusal is passed on', async () => {
@@ -140,9 +141,9 @@ describe('an operation on keys', () => {
 
   it('that reads inventories or the audit trail needs the scope keys:read, and is recorded without it', async () => {
     vi.mocked(recordRefusal).mockReset()
-    await requireAuditor(services, viewerWith(['keys:read']), { operation: 'keyEvents' })
+    await requireAuditor(services, viewerWith(['keys:read']), { operation: 'keyEvents' }, null)
     expect(recordRefusal).not.toHaveBeenCalled()
-    const refused = await rejectionOf(requireAuditor(services, viewerWith([]), { operation: 'keyEvents' }))
+    const refused = await rejectionOf(requireAuditor(services, viewerWith([]), { operation: 'keyEvents' }, null))
     expect(refused).toMatchObject({ code: 'FORBIDDEN', message: 'This needs a token with the scope keys:read.' })
     expect(vi.mocked(recordRefusal).mock.calls[0]?.[1]).toMatchObject({
       operation: 'keyEvents',

@@ -24,7 +24,9 @@ beforeEach(async () => {
   provider = createServer((request, response) => answer(request, response))
   await once(provider.listen(0, '127.0.0.1'), 'listening')
   const jwksUrl = new URL(`http://127.0.0.1:${(provider.address() as AddressInfo).port}/jwks.json`)
-  authenticate = createAuthenticate({ jwtSecret: null, jwksUrl, issuer: null, audience: null }, clock)
+  authenticate = createAuthenticate({ jwtSecret: null, jwksUrl, issuer: null, audience: null }, clock, {
+    mustExpire: false
+  })
 })
 afterEach(closeProvider)
 

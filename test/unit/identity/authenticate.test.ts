@@ -10,7 +10,7 @@ const jwtSecret = randomBytes(64).toString('base64')
 const config = { jwtSecret, jwksUrl: null, issuer: null, audience: null }
 const NOW = Date.parse('2026-11-01T12:00:00Z') / 1000
 const clock = new TestClock(new Date(NOW * 1000))
-const authenticate = createAuthenticate(config, clock)
+const authenticate = createAuthenticate(config, clock, { mustExpire: false })
 const NOT_VALID = 'The token is not valid here.'
 const EXPIRED = 'The token has expired. Get a new one.'
 const NO_SUB = 'The token has no usable "sub" claim.'
@@ -71,10 +71,17 @@ describe('a bearer token signed by the shared secret', () => {
     await expectRefused(`Bearer ${signed}.${createHmac('sha256', jwtSecret).update(signed).digest('base64url')}`)
   })
 
+  it('is refused when it never expires, where tokens must', async () => {
+    const inProduction = createAuthenticate(config, clock, { mustExpire: true })
+    const forEver = `Bearer ${await sign({ sub: 'alice' })}`
+    expectUnauthenticated(await rejectionOf(inProduction(forEver)), 'The token is not valid here.')
+    expect((await inProduction(`Bearer ${await sign({ sub: 'alice', exp: NOW + 60 })}`)).id).toBe('alice')
+  })
+
   it('is refused once it has expired, by the clock that was given', async () => {
     const token = await sign({ sub: 'alice', exp: NOW + 60 })
     const own = new TestClock(new Date(NOW * 1000))
-    const at = createAuthenticate(config, own)
+    const at = createAuthenticate(config, own, { mustExpire: false })
     own.advance(59_999)
     expect((await at(`Bearer ${token}`)).id).toBe('alice')
     own.advance(1)
@@ -115,7 +122,7 @@ describe('a bearer token signed by the shared secret', () => {
   it.each([{ sub: 'alice' }, { sub: 'alice', iss: 'https://evil' }, { sub: 'alice', iss: 'https://id/' }])(
     'is refused from another issuer: %j',
     async (claims) => {
-      const strict = createAuthenticate({ ...config, issuer: 'https://id' }, clock)
+      const strict = createAuthenticate({ ...config, issuer: 'https://id' }, clock, { mustExpire: false })
       expectUnauthenticated(await rejectionOf(strict(`Bearer ${await sign(claims)}`)), NOT_VALID)
       expect((await strict(`Bearer ${await sign({ ...claims, iss: 'https://id' })}`)).id).toBe('alice')
     }
@@ -124,7 +131,7 @@ describe('a bearer token signed by the shared secret', () => {
   it.each([{ sub: 'alice' }, { sub: 'alice', aud: 'billing' }, { sub: 'alice', aud: ['billing', 'Conclave'] }])(
     'is refused for another audience: %j',
     async (claims) => {
-      const strict = createAuthenticate({ ...config, audience: 'conclave' }, clock)
+      const strict = createAuthenticate({ ...config, audience: 'conclave' }, clock, { mustExpire: false })
       expectUnauthenticated(await rejectionOf(strict(`Bearer ${await sign(claims)}`)), NOT_VALID)
       expect((await strict(`Bearer ${await sign({ ...claims, aud: ['billing', 'conclave'] })}`)).id).toBe('alice')
     }

@@ -1,0 +1,65 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { generateRsaKeyPair } from '../src/crypto/key-transport.js'
+import { keyEventsVectors } from './vectors/audit-vectors.js'
+import { associatedDataVectors, messageVectors, titleVectors } from './vectors/content-vectors.js'
+import { cursorVectors, messageIdVectors } from './vectors/id-vectors.js'
+import { kmsPrivateKeyVectors, vaultPrivateKeyVectors } from './vectors/key-service-vectors.js'
+import {
+  fingerprintVectors,
+  localPrivateKeyVectors,
+  type VectorPairs,
+  wrappedDataKeyVectors
+} from './vectors/key-vectors.js'
+import { type Case, type VectorFileName, type VectorFiles, vectorPath } from './vectors/vector-files.js'
+
+/**
+ * `npm run vectors` writes those files of test/vectors that are missing. A file that exists is what was stored once, which
+ * every later version must open: `npm run vectors -- --overwrite=<name>` makes it anew all the same.
+ */
+
+const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Name][] | Promise<VectorFiles[Name][]> } =
+  {
+    'associated-data': associatedDataVectors,
+    messages: messageVectors,
+    titles: titleVectors,
+    'wrapped-data-keys': wrappedDataKeyVectors,
+    fingerprints: fingerprintVectors,
+    'local-private-keys': localPrivateKeyVectors,
+    'vault-private-keys': vaultPrivateKeyVectors,
+    'kms-private-keys': kmsPrivateKeyVectors,
+    'key-events': keyEventsVectors,
+    cursors: cursorVectors,
+    'message-ids': messageIdVectors
+  }
+
+const ABOUT = 'Of docs/format.md. Every key in here is for tests alone, and protects nothing.'
+const OVERWRITE = '--overwrite='
+
+const overwritten = process.argv.flatMap((arg) => (arg.startsWith(OVERWRITE) ? arg.slice(OVERWRITE.length) : []))
+const names = Object.keys(MAKERS) as VectorFileName[]
+const unknown = overwritten.filter((name) => !names.includes(name as VectorFileName))
+const wanted = names.filter((name) => overwritten.includes(name) || !existsSync(vectorPath(name)))
+
+if (unknown.length > 0) fail(`There is no file of vectors ${unknown.join(', ')}: there are ${names.join(', ')}.`)
+else if (wanted.length === 0)
+  fail('Every file of vectors is there, and stays as it is. --overwrite=<name> replaces one.')
+else await make(wanted)
+
+async function make(files: readonly VectorFileName[]): Promise<void> {
+  const [small, middle, large, other] = await Promise.all([
+    generateRsaKeyPair(2048),
+    generateRsaKeyPair(3072),
+    generateRsaKeyPair(4096),
+    generateRsaKeyPair(2048)
+  ])
+  for (const name of files) {
+    const vectors: Case[] = await MAKERS[name]({ 2048: small, 3072: middle, 4096: large, other })
+    writeFileSync(vectorPath(name), `${JSON.stringify({ about: ABOUT, vectors }, null, 2)}\n`)
+    console.log(`${vectorPath(name)}: ${vectors.length} cases`)
+  }
+}
+
+function fail(sentence: string): void {
+  console.error(sentence)
+  process.exitCode = 1
+}

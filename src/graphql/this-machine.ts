@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify'
+
+const NAMES = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/
+
+/** Whether a host name or address means the machine that this runs on, and nobody else can reach it by it. */
+export function isThisMachine(host: string): boolean {
+  return NAMES.test(host)
+}
+
+const ELSEWHERE = 'In development this server answers to localhost only: it makes tokens for whoever asks.'
+
+/**
+ * Refuses requests that were sent to another name. A page on the web can have its own name lead to this machine, and is
+ * then of the same origin to a browser; the name that it used stays in the header.
+ */
+export function answerThisMachineOnly(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (isThisMachine(request.hostname)) return
+    await reply.code(421).send({ errors: [{ message: ELSEWHERE, extensions: { code: 'FORBIDDEN' } }] })
+  })
+}

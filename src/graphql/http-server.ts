@@ -14,6 +14,7 @@ import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
+import { faultOf } from '../reason-of.js'
 import type { Services } from '../services.js'
 import { tracedRequest } from '../tracing/traced.js'
 import { serveConsole } from './console.js'
@@ -22,7 +23,7 @@ import { serveEventStreams } from './event-stream-server.js'
 import { serveExplorers } from './explorers.js'
 import { serveExports } from './export-download.js'
 import { codeOf, formatError } from './format-error.js'
-import { hardenHttp, serverOptions } from './http-hardening.js'
+import { hardenHttp, limitConnections, serverOptions } from './http-hardening.js'
 import { serveJobBoard } from './job-board/serve-job-board.js'
 import { listen } from './listen.js'
 import { operationLabel, UNKNOWN_OPERATION } from './operation-label.js'
@@ -30,6 +31,7 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
+import { SocketPlaces } from './socket-places.js'
 import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
 import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
@@ -95,8 +97,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     ]
   })
   await apollo.start()
-  app.setErrorHandler((error: FastifyError, _, reply) => refuseRequest(services, error, reply))
+  app.setErrorHandler((error: FastifyError, request, reply) => refuseRequest(services, error, request, reply))
   await hardenHttp(app, config)
+  limitConnections(app, config, log)
   traceRequests(app, config)
   if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
@@ -127,8 +130,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)
-  const streams = serveEventStreams(app, services, schema)
-  const sockets = serveWebSocket(app.server, services, schema, maxBytes)
+  const places = new SocketPlaces(config.socketsPerUser)
+  const streams = serveEventStreams(app, services, schema, places)
+  const sockets = serveWebSocket(app.server, services, schema, places, maxBytes)
   const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })
   return {
     url,
@@ -248,9 +252,18 @@ async function requireExecutable(
   }
 }
 
-/** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
-async function refuseRequest(services: Services, error: FastifyError, reply: FastifyReply): Promise<void> {
+/**
+ * Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. What is no
+ * fault of theirs is logged as other faults are: by its name and place.
+ */
+async function refuseRequest(
+  services: Services,
+  error: FastifyError,
+  { id: requestId }: FastifyRequest,
+  reply: FastifyReply
+): Promise<void> {
   const status = error.statusCode ?? 500
+  if (status >= 500) services.log.error({ ...faultOf(error), requestId }, 'a request failed')
   const message = status === 415 ? POST_JSON : status < 500 ? error.message : FAULT
   const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
   countRefusal(services, code)

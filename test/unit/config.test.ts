@@ -71,6 +71,8 @@ describe('a wrong environment', () => {
     ['ALLOWED_ORIGINS', 'https://chat.example/', 'must list origins such as https://chat.example.'],
     ['ALLOWED_ORIGINS', '*', 'must list origins such as https://chat.example.'],
     ['REQUEST_TIMEOUT', '30', aDuration],
+    ['RESPONSE_TIMEOUT', '30', aDuration],
+    ['MAX_CONNECTIONS', '0', 'must be at least 1.'],
     ['INTROSPECTION', 'yes', 'must be on or off.'],
     ['JOB_BOARD', 'readonly', 'must be off, read-only or writable.'],
     ['METRICS_PORT', '65536', 'must be at most 65535.'],

@@ -44,6 +44,9 @@ export async function wordsOf(error: unknown): Promise<string> {
   if (isDatabaseOutage(error)) {
     return 'The database went away, or has no connection left. Look whether it runs, then give the command again.'
   }
+  if ((error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND') {
+    return 'A part of the program is missing. Run npm ci and npm run build in its folder.'
+  }
   return faultText(error)
 }
 

@@ -22,7 +22,8 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
   REFILL_POOL: 'refill-key-pool',
   REENCRYPT: 'reencrypt',
   REWRAP: 'rewrap-private-keys',
-  PURGE: 'purge'
+  PURGE: 'purge',
+  EXPORT: 'export'
 }
 
 export const OPERATION_JOBS: readonly string[] = Object.values(JOB_NAMES)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createJobQueue, type QueuePlace } from '../jobs/queue.js'
 import { QueueOutage } from '../jobs/queue-outage.js'
+import { watchQueues } from '../jobs/watched-queues.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Config } from './config.js'
 import { registerKeyDefaults } from './conversation-key/key-defaults.js'
@@ -149,7 +150,7 @@ async function openShared(
     : await PostgresSignals.open(queuePlace.database, log)
   opened.push(() => signals.close())
 
-  const masterKeys = await openMasterKeys(config, database, log)
+  const masterKeys = await openMasterKeys(config, log, () => generatedMasterSecret(config, database))
   opened.push(() => masterKeys.close())
   const masterKeyHealth = new MasterKeyHealth(masterKeys)
   reportMasterKeys(await masterKeyHealth.states(config.masterKeyTimeoutMs), log)
@@ -182,6 +183,8 @@ function composeServices(
   const keySupply = new KeySupply({ database, masterKeys, metrics, clock, log }, config.keyBits)
   const jobs = createJobQueue(queuePlace, log)
   opened.push(() => jobs.close())
+  const watchedQueues = watchQueues(queuePlace)
+  opened.push(() => watchedQueues.close())
   opened.push(async () => keyring.close())
   const settings = withoutSecrets(config)
   const sendPace = new SendPace({ database, clock, log })
@@ -206,6 +209,7 @@ function composeServices(
     authenticate: createAuthenticate(authentication, clock, { mustExpire: config.mode === 'production' }),
     keySupply,
     jobs,
+    watchedQueues,
     keyring,
     sendingKeys,
     messageOpener: new MessageOpener({ database, keyring, metrics, log }),
@@ -243,12 +247,13 @@ function withoutSecrets(config: Config): Settings {
   return settings
 }
 
-async function openMasterKeys(config: Config, database: Database, log: Logger): Promise<MasterKeys> {
-  const context = {
-    log,
-    timeoutMs: config.masterKeyTimeoutMs,
-    developmentSecret: () => generatedMasterSecret(config, database)
-  }
+/** @param developmentSecret gives the secret of a master key that development mode generates */
+export async function openMasterKeys(
+  config: Config,
+  log: Logger,
+  developmentSecret: () => Promise<string>
+): Promise<MasterKeys> {
+  const context = { log, timeoutMs: config.masterKeyTimeoutMs, developmentSecret }
   const open = (uri: string) => config.openMasterKey(uri, context)
   return new MasterKeys(await open(config.masterKey), await Promise.all(config.retiringMasterKeys.map(open)))
 }
@@ -266,7 +271,7 @@ function reportMasterKeys(states: MasterKeyState[], log: Logger): void {
 const SAMPLES = 5
 
 /** @throws StartError where the secret, or the key of a service, is not the one that its name stood for before */
-async function requireRightKey(database: Database, key: MasterKey): Promise<void> {
+export async function requireRightKey(database: Database, key: MasterKey): Promise<void> {
   const stored = await database.keysUnder(key.uri, SAMPLES)
   const samples = stored.map(({ keyId, publicKey, wrappedPrivateKey }) => ({
     wrapped: wrappedPrivateKey,

@@ -6,12 +6,12 @@ import type { Duration } from './duration.js'
 import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
-import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { configureMasterKeys, masterKeyVariables, problemOfMasterKeyUri } from './master-key/providers.js'
 import { type MetricsConfig, metricsConfigOf, metricsVariables } from './metrics-config.js'
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
-import { withSecretFiles } from './secret-files.js'
+import { SECRETS, withSecretFiles } from './secret-files.js'
 import type { TracingOptions } from './tracing/start-tracing.js'
 import { tracingOf, tracingVariables } from './tracing-config.js'
 import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
@@ -60,10 +60,16 @@ export interface Config extends TrafficLimits, MetricsConfig {
   persistedQueries: OperationList | null
   /** Null: nothing is traced. */
   tracing: TracingOptions | null
+  /** Whether the schema can be asked for, and explorers are served. Null: not in production. */
+  introspection: boolean | null
+  jobBoard: JobBoardMode
   /** Whether code may be made from text once the process has started. */
   codeFromStrings: boolean
   logLevel: string
 }
+
+/** What administrators may do with the jobs at `/jobs`. */
+export type JobBoardMode = 'off' | 'read-only' | 'writable'
 
 export interface AuthenticationConfig {
   /** Null with a `jwksUrl`, or where the secret is generated under `dataDir`. */
@@ -155,6 +161,8 @@ const environment = z.object({
   ...metricsVariables,
   ...tracingVariables,
   PERSISTED_QUERIES: z.string().optional(),
+  INTROSPECTION: z.enum(['on', 'off'], 'must be on or off').optional(),
+  JOB_BOARD: z.enum(['off', 'read-only', 'writable'], 'must be off, read-only or writable').default('read-only'),
   CODE_FROM_STRINGS: z.enum(['allowed', 'refused'], 'must be allowed or refused').default('allowed'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'must be a level of pino: debug, info, warn, error')
@@ -162,6 +170,13 @@ const environment = z.object({
 })
 
 type Environment = z.infer<typeof environment>
+
+/** Names of all variables that decide something here. */
+export const configVariables: readonly string[] = [
+  ...Object.keys(environment.shape),
+  ...SECRETS.map((name) => `${name}_FILE`),
+  ...masterKeyVariables
+]
 
 const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl.optional() })
 
@@ -239,6 +254,8 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     ...metricsConfigOf(env, env.HOST, env.NODE_ENV === 'production'),
     tracing: tracingOf(env),
+    introspection: env.INTROSPECTION ? env.INTROSPECTION === 'on' : null,
+    jobBoard: env.JOB_BOARD,
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }

@@ -26,8 +26,8 @@ export interface DatabaseAccess {
   close(): Promise<void>
 }
 
-const ROLES: Record<Part, DatabaseRole> = { api: 'conclave_api', worker: 'conclave_worker' }
-const VARIABLES: Record<Part, string> = { api: 'API_DATABASE_URL', worker: 'WORKER_DATABASE_URL' }
+export const PART_ROLES: Record<Part, DatabaseRole> = { api: 'conclave_api', worker: 'conclave_worker' }
+export const URL_VARIABLES: Record<Part, string> = { api: 'API_DATABASE_URL', worker: 'WORKER_DATABASE_URL' }
 
 /**
  * Starts the database where none is configured, migrates it where this process has its owner's login, and checks the
@@ -61,29 +61,41 @@ export async function openDatabaseAccess(
   }
 }
 
-interface Urls extends Record<Part, string | null> {
+export interface DatabaseUrls extends Record<Part, string | null> {
   /** Of whom the tables belong to; null where somebody else migrates. */
   owner: string | null
 }
 
+/**
+ * The logins that this process was given, and nothing done with them: for whoever looks at a deployment. An embedded
+ * database is started where it does not run.
+ */
+export async function findDatabase(config: Config): Promise<{ urls: DatabaseUrls; close(): Promise<void> }> {
+  const urls = urlsOf(config)
+  if (urls) return { urls, close: async () => {} }
+  const embedded = await openEmbedded(config, 'TOOL')
+  const own = { owner: embedded.url, api: embedded.apiUrl, worker: embedded.workerUrl }
+  return { urls: own, close: () => embedded.stop() }
+}
+
 /** @returns null where none is configured */
-function urlsOf({ databaseUrl, apiDatabaseUrl, workerDatabaseUrl }: Config): Urls | null {
+function urlsOf({ databaseUrl, apiDatabaseUrl, workerDatabaseUrl }: Config): DatabaseUrls | null {
   if (!databaseUrl && !apiDatabaseUrl && !workerDatabaseUrl) return null
   return { owner: databaseUrl, api: apiDatabaseUrl ?? databaseUrl, worker: workerDatabaseUrl ?? databaseUrl }
 }
 
 async function prepare(
   config: Config,
-  urls: Urls,
+  urls: DatabaseUrls,
   parts: readonly Part[],
   log: Logger
 ): Promise<Omit<DatabaseAccess, 'close'>> {
-  const login = (part: Part) => databaseLogin(requireUrl(urls, part), ROLES[part])
+  const login = (part: Part) => databaseLogin(requireUrl(urls, part), PART_ROLES[part])
   for (const part of parts) login(part)
   if (urls.owner) await bringUpToDate(urls.owner, config)
   for (const part of parts) {
-    const excess = await checkLogin(login(part), ROLES[part]).catch((error: unknown) => {
-      const variable = urls[part] === urls.owner ? 'DATABASE_URL' : VARIABLES[part]
+    const excess = await checkLogin(login(part), PART_ROLES[part]).catch((error: unknown) => {
+      const variable = urls[part] === urls.owner ? 'DATABASE_URL' : URL_VARIABLES[part]
       throw unreachableDatabase(requireUrl(urls, part), variable, error)
     })
     // In development one login for everything is nothing to be told about at each start.
@@ -107,11 +119,11 @@ async function bringUpToDate(url: string, { redisUrl }: Pick<Config, 'redisUrl'>
   }
 }
 
-function requireUrl(urls: Urls, part: Part): string {
+function requireUrl(urls: DatabaseUrls, part: Part): string {
   const url = urls[part]
   if (url !== null) return url
   throw new StartError(
-    `${VARIABLES[part]} is missing: this process runs the ${part}. Set it, or DATABASE_URL for all parts.`
+    `${URL_VARIABLES[part]} is missing: this process runs the ${part}. Set it, or DATABASE_URL for all parts.`
   )
 }
 
@@ -139,7 +151,7 @@ export function prepareDataDir(config: Config): string {
 
 function unusableDataDir(config: Config, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
   return new StartError(
     `The data folder ${config.dataDir} cannot be used (${code}). Make it writable, or set DATA_DIR to another folder.`
   )
@@ -159,7 +171,8 @@ class UnreachableDatabase extends Error {
   }
 }
 
-function unreachableDatabase(databaseUrl: string, variable: string, error: unknown): unknown {
+/** @returns an error that says what to do where the database could not be reached, and `error` itself otherwise */
+export function unreachableDatabase(databaseUrl: string, variable: string, error: unknown): unknown {
   if (error instanceof StartError) return error
   const code = connectionErrorCode(error)
   if (!UNREACHABLE.test(code)) return error

@@ -15,7 +15,7 @@ import type { DocumentStore } from './graphql/document-store.js'
 import type { PersistedQueries } from './graphql/persisted-queries.js'
 import type { Authenticate } from './identity/authenticate.js'
 import type { Users } from './identity/users.js'
-import type { JobQueue } from './key-life/job-queue.js'
+import type { JobQueue, WatchedQueues } from './key-life/job-queue.js'
 import type { Logger } from './log.js'
 import type { MasterKeyHealth } from './master-key/master-key-health.js'
 import type { MasterKeys } from './master-key/master-keys.js'
@@ -54,6 +54,7 @@ export interface Services {
   masterKeys: MasterKeys
   masterKeyHealth: MasterKeyHealth
   jobs: JobQueue
+  watchedQueues: WatchedQueues
   keyring: Keyring
   sendingKeys: SendingKeys
   messageOpener: MessageOpener

@@ -20,7 +20,11 @@ export interface TrafficLimits {
 }
 
 /** Where Apollo's Sandbox runs: its pages may talk to a development server. */
-const SANDBOX = ['https://studio.apollographql.com', 'https://explorer.embed.apollographql.com']
+const SANDBOX = [
+  'https://studio.apollographql.com',
+  'https://sandbox.embed.apollographql.com',
+  'https://explorer.embed.apollographql.com'
+]
 
 /** `60/PT1M`: sixty at once, and sixty again in every minute. */
 const allowance = z.string().transform((text, context): Allowance => {

@@ -35,7 +35,7 @@ export class DocumentStore {
    */
   prepare(
     schema: GraphQLSchema,
-    config: Pick<Settings, 'mode' | 'queryLimits'>,
+    config: Pick<Settings, 'mode' | 'introspection' | 'queryLimits'>,
     query: string
   ): DocumentNode | readonly [GraphQLError, ...GraphQLError[]] {
     try {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
 import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
@@ -32,6 +32,22 @@ const setSecurityHeaders = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
   crossOriginResourcePolicy: { policy: 'same-site' }
 })
+
+type PolicyDirective = keyof typeof CONTENT_SECURITY_POLICY | 'workerSrc' | 'frameSrc'
+
+/** The policy of a page that needs something else here and there, as the header has it. */
+export function pagePolicy(changes: Partial<Record<PolicyDirective, string[]>>): string {
+  return Object.entries({ ...CONTENT_SECURITY_POLICY, ...changes })
+    .map(([name, sources]) => `${name.replace(/[A-Z]/g, hyphenated)} ${sources.join(' ')}`)
+    .join(';')
+}
+
+/** What a policy calls a style or script by that stands in the page itself. */
+export function digestSource(text: string): string {
+  return `'sha256-${hash('sha256', text, 'base64')}'`
+}
+
+const hyphenated = (letter: string) => `-${letter.toLowerCase()}`
 
 type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allowedOrigins'>
 

@@ -18,8 +18,11 @@ import type { Services } from '../services.js'
 import { tracedRequest } from '../tracing/traced.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
+import { serveExplorers } from './explorers.js'
+import { serveExports } from './export-download.js'
 import { codeOf, formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
+import { serveJobBoard } from './job-board/serve-job-board.js'
 import { listen } from './listen.js'
 import { operationLabel, UNKNOWN_OPERATION } from './operation-label.js'
 import type { OperationSource } from './persisted-queries.js'
@@ -121,6 +124,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   app.get('/', async (_, reply) => reply.type('text/plain').send(WELCOME))
   addProbes(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)
+  serveExports(app, services, format)
+  await serveExplorers(app, config)
+  await serveJobBoard(app, services)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })

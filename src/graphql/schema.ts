@@ -8,6 +8,7 @@ import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/c
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
 import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
+import { ExportResolver } from './resolvers/export-resolver.js'
 import { KeyCensusResolver, KeyLifeResolver, KeyOperationResolver } from './resolvers/key-life-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
 import { UserResolver } from './resolvers/user-resolver.js'
@@ -36,6 +37,7 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       KeyLifeResolver,
       DeliveryResolver,
       ActivityResolver,
+      ExportResolver,
       ...(devToken ? [DevTokenResolver] : [])
     ],
     pubSub: unusedPubSub,

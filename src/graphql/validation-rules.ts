@@ -5,8 +5,15 @@ import type { Settings } from '../services.js'
 const MAX_ERRORS = 20
 
 /** Rules beyond those of the specification, the same over every transport. */
-export function extraRules({ mode }: Pick<Settings, 'mode'>): ValidationRule[] {
-  return mode === 'production' ? [NoSchemaIntrospectionCustomRule] : []
+export function extraRules(config: IntrospectionSettings): ValidationRule[] {
+  return hasIntrospection(config) ? [] : [NoSchemaIntrospectionCustomRule]
+}
+
+type IntrospectionSettings = Pick<Settings, 'mode' | 'introspection'>
+
+/** Whether the schema can be asked for; in production only where that was configured. */
+export function hasIntrospection({ mode, introspection }: IntrospectionSettings): boolean {
+  return introspection ?? mode !== 'production'
 }
 
 /** Production says what is wrong first, and shows nothing of the schema that a client does not know already. */

@@ -37,7 +37,9 @@ const CLOSE_WAIT_MS = 2_000
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
 const MAX_BUFFERED_BYTES = 8 * 1024
 
-type Options = ServerOptions<{ authorization?: string }, ServerExtra & Extra>
+/** The second is how explorers write it, which send headers as they were typed. */
+type ConnectionParams = { authorization?: string; Authorization?: string }
+type Options = ServerOptions<ConnectionParams, ServerExtra & Extra>
 
 /**
  * Serves `graphql-transport-ws` at `/graphql`. The token in `connectionParams.authorization` is checked
@@ -131,7 +133,7 @@ async function admit(
   places: SocketPlaces,
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
-  const authorization = connectionParams?.authorization
+  const authorization = connectionParams?.authorization ?? connectionParams?.Authorization
   const viewer = await authenticated(services, extra.socket, typeof authorization === 'string' ? authorization : '')
   // It may have gone meanwhile, and would leave the timer behind.
   if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false

@@ -1,13 +1,16 @@
 import type { Database, Statement } from '../database/database.js'
 import type { MasterKeyHealth, MasterKeyState } from '../master-key/master-key-health.js'
 
-export interface KeyHealth {
+export interface KeyCounts {
   activeKeys: number
   /** Active, past rotatesAt, and used since activation. */
   overdueRotations: number
   overdueDestructions: number
   compromisedKeys: number
   pooledKeys: number
+}
+
+export interface KeyHealth extends KeyCounts {
   masterKeys: MasterKeyCensus[]
 }
 
@@ -49,7 +52,14 @@ export async function countByMasterKey({ database }: { database: Database }): Pr
   return await database.run(CENSUS, [])
 }
 
-/** How the keys of the whole deployment stand: counted from indexes, never from messages. */
+/** How many keys there are, and how much work on them is overdue: counted from indexes, never from messages. */
+export async function countKeys({ database, now }: { database: Database; now: Date }): Promise<KeyCounts> {
+  const [counts] = await database.run<KeyCounts>(HEALTH, [now])
+  if (!counts) throw new Error('a select without a from clause has a row')
+  return counts
+}
+
+/** How the keys of the whole deployment stand, and the master keys over them. */
 export async function keyHealth({
   database,
   masterKeyHealth,
@@ -59,12 +69,11 @@ export async function keyHealth({
   masterKeyHealth: MasterKeyHealth
   now: Date
 }): Promise<KeyHealth> {
-  const [[counts], wrapped, states] = await Promise.all([
-    database.run<Omit<KeyHealth, 'masterKeys'>>(HEALTH, [now]),
+  const [counts, wrapped, states] = await Promise.all([
+    countKeys({ database, now }),
     countByMasterKey({ database }),
     masterKeyHealth.states()
   ])
-  if (!counts) throw new Error('a select without a from clause has a row')
   return { ...counts, masterKeys: census(states, new Map(wrapped.map(({ uri, keys }) => [uri, keys]))) }
 }
 

@@ -40,6 +40,8 @@ describe('a server that refuses code from text', () => {
     const url = await running.ready()
     expect(await outcomes(running)).toEqual(Object.keys(ATTEMPTS).map((name) => `refused: ${name}`))
     for (let times = 0; times < 3; times++) expect(await devToken(url)).toMatchObject({ data: { devToken: {} } })
+    const pages = ['/graphiql', '/sandbox', '/jobs'].map(async (path) => (await fetch(url + path)).status)
+    expect(await Promise.all(pages)).toEqual([200, 200, 401])
   })
 })
 

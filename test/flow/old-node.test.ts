@@ -6,7 +6,7 @@ import { InstalledProgram } from '../support/program.js'
 
 /** What is started by hand, by whatever Node is found. */
 
-const ENTRIES = ['main', 'token', 'rewrap']
+const ENTRIES = ['main', 'conclave']
 const old = oldNode()
 
 describe('an entry point', () => {

@@ -47,7 +47,7 @@ describe.skipIf(!hasOpenBao || !hasMoto || !hasProviderClients)('the runbooks in
   }, LONG)
 
   it('begin from a configuration with a local secret', { timeout: LONG }, async () => {
-    expect(await runbook('What they take for granted')).toContain('"uri":"local:2026-11","current":true')
+    expect(await runbook('What they take for granted')).toMatch(/local:2026-11 +\d+ +current/)
     for (let made = 0; made < 3; made++) {
       await bash(
         `npm run -s graphql -- 'mutation { createConversation(input: { memberIds: [] }) { conversation { id } } }'`
@@ -79,7 +79,7 @@ describe.skipIf(!hasOpenBao || !hasMoto || !hasProviderClients)('the runbooks in
   it('go on without a master key that is lost', { timeout: LONG }, async () => {
     const output = await runbook('A master key is lost')
     expect(output).toMatch(/"masterKey":"local:lost","keys":\d+/)
-    const rotated = [...output.matchAll(/"rotateKey":\{"key":\{"version":2,"masterKey":"([^"]+)"/g)]
+    const rotated = [...output.matchAll(/^Version 2 is active, under (\S+)\.$/gm)]
     expect(rotated.map(([, masterKey]) => masterKey)).toEqual(Array(2).fill('local:2027-11'))
   })
 })

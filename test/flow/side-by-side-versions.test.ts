@@ -55,7 +55,7 @@ describe('a migration that is killed half-way', () => {
     const held = await holdTransaction(empty)
     await held.query('create table pooled_keys (id integer)')
     const environment = { DATABASE_URL: empty.url }
-    const killed = program.startScript('migrate', environment)
+    const killed = program.startCommand(['migrate'], environment)
     await untilWaiting(empty, 1)
     await killed.kill()
     await held.query('drop table pooled_keys')

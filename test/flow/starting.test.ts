@@ -89,7 +89,7 @@ describe('npm run token', () => {
     ['--expires', 'PT0S', 'PT0S is not a duration']
   ])('refuses %s %s, and says why', async (option, value, reason) => {
     const { code, output } = await token(option, value)
-    expect([code, output]).toEqual([1, expect.stringContaining(reason)])
+    expect([code, output]).toEqual([2, expect.stringContaining(reason)])
   })
 
   it('gives one that is valid for half a day, or for as long as it is told', async () => {

@@ -2,8 +2,11 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { buildExplorers } from '../../scripts/build-explorers.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
+import { canContain } from './containers/contained-process.js'
 import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { READER_MISSING, readerPythons } from './reader.js'
@@ -20,8 +23,9 @@ declare module 'vitest' {
   }
 }
 
-/** One real PostgreSQL for the whole run; every test file works on databases of its own. */
+/** One real PostgreSQL for the whole run; every test file works on databases of its own. And the pages that servers serve. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await buildExplorers(join(import.meta.dirname, '../..'))
   const folder = await mkdtemp(join(tmpdir(), 'conclave-test-'))
   await chmod(folder, 0o711)
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
@@ -33,6 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await rm(folder, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
+    if (!findBrowser()) console.log(`\n${BROWSER_MISSING}`)
+    if (!canContain)
+      console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
     if (readerPythons.length === 0) console.log(`\n${READER_MISSING}`)

@@ -9,18 +9,31 @@ import { fileURLToPath } from 'node:url'
 const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const SOURCES = [
   'package.json',
+  'bin',
   'tsconfig.json',
   'tsconfig.build.json',
   'src',
   'jobs',
   'migrations',
   'scripts',
-  'examples'
+  'examples',
+  // Of which the pages are built.
+  'documents',
+  'web',
+  // The set-up of the tests has built them; each copy would take seconds to do it again.
+  'dist/explorers'
 ]
 
 export interface Finished {
   code: number | null
   output: string
+}
+
+/** What a command has left behind. */
+export interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
 }
 
 /** The program in a folder of its own, as after `npm ci`: what a user who has just cloned it would run. */
@@ -63,9 +76,25 @@ export class InstalledProgram {
     return this.#startPart('api', env, flags)
   }
 
-  /** A command of its own, likewise. */
-  startScript(name: 'migrate', env: Record<string, string>): RunningProgram {
-    return this.#startCompiled([join('dist', 'src', `${name}.js`)], env)
+  /** A command, likewise. @param env beside what a shell has; @param flags of node */
+  startCommand(args: string[], env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startCompiled([...flags, join('dist', 'src', 'conclave.js'), ...args], env)
+  }
+
+  /**
+   * Runs the command of a program that was built to its end, as a shell does that finds it in its PATH.
+   *
+   * @param input for its standard input, which is no terminal
+   */
+  async command(args: string[], env: Record<string, string> = {}, input = ''): Promise<Ended> {
+    const options = { cwd: this.folder, env: { ...bareEnvironment(), ...env } }
+    const child = spawn(join(this.folder, 'bin', 'conclave'), args, options)
+    child.stdin.on('error', () => {}).end(input)
+    const ended: Ended = { code: null, stdout: '', stderr: '' }
+    child.stdout.on('data', (chunk) => (ended.stdout += chunk))
+    child.stderr.on('data', (chunk) => (ended.stderr += chunk))
+    const [code] = await once(child, 'close')
+    return { ...ended, code }
   }
 
   #startPart(part: 'api' | 'worker', env: Record<string, string>, flags: string[]): RunningProgram {

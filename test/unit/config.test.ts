@@ -78,6 +78,8 @@ describe('a wrong environment', () => {
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'localhost:4318', 'must be an https:// or http:// URL.'],
     ['OTEL_TRACES_SAMPLER_ARG', '10%', 'must be a number from 0 to 1.'],
     ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1.'],
+    ['INTROSPECTION', 'yes', 'must be on or off.'],
+    ['JOB_BOARD', 'readonly', 'must be off, read-only or writable.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

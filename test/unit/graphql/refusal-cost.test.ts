@@ -11,7 +11,7 @@ const MAX_CPU_MS = 5
 const DRAWN = 20
 
 const schema = createSchema({ devToken: false })
-const config = { mode: 'production' as const, queryLimits: { ...queryLimits, operations: 1 } }
+const config = { mode: 'production' as const, introspection: null, queryLimits: { ...queryLimits, operations: 1 } }
 const store = new DocumentStore()
 const costs = new CostLimit(queryLimits.cost)
 

@@ -1,0 +1,17 @@
+/** How a command ends, for scripts. docs/command.md has the same table. */
+export const EXIT = {
+  DONE: 0,
+  /** It could not be done: what was printed says why, and what to do. */
+  FAILED: 1,
+  /** It was not given as it must be: an unknown command or option, or without a confirmation that it needs. */
+  USAGE: 2,
+  /** It has looked, and not all is well. */
+  FAULTS_FOUND: 3,
+  /** It was interrupted: what was done stays done. */
+  INTERRUPTED: 130
+} as const
+
+/** A command that lacks something on its line, in a sentence that says what. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}

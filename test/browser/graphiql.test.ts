@@ -1,0 +1,76 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { openPage, type WatchedPage } from '../support/browser/watched-page.js'
+import { createConversation, send } from '../support/chat.js'
+
+describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
+  let conclave: TestConclave
+  let browser: Browser
+  let watched: WatchedPage
+
+  beforeAll(async () => {
+    conclave = await bootConclave()
+    browser = await launchBrowser()
+    watched = await openPage(browser, conclave.url)
+    await watched.page.goto(`${conclave.url}/graphiql`)
+  })
+  afterAll(async () => {
+    await browser.close()
+    await conclave.close()
+  })
+
+  const execute = () => watched.page.getByRole('button', { name: /^Execute query/ }).click()
+  const answered = async (text: string) =>
+    await watched.page.locator('.graphiql-response', { hasText: text }).waitFor({ state: 'visible' })
+
+  it('signs in, and runs a query that is there from the start', async () => {
+    const { page } = watched
+    await page.getByRole('button', { name: 'Alice' }).click()
+    await page.getByText(/^Signed in as alice/).waitFor()
+    // Its editors come later than its buttons, which do nothing until then.
+    for (const pane of ['.graphiql-query-editor', '.graphiql-response']) {
+      await page.locator(pane).locator('.monaco-editor').first().waitFor()
+    }
+    await execute()
+    await answered('"name": "Alice"')
+  })
+
+  it('shows events of a subscription as they happen', async () => {
+    const { page } = watched
+    const alice = await conclave.as('alice')
+    const conversationId = await createConversation(alice, ['bob'])
+    await page.getByRole('button', { name: 'MessageEvents' }).click()
+    await setVariables({ conversationId })
+    await execute()
+    await page.getByRole('button', { name: /^Stop query/ }).waitFor()
+    for (const body of ['the first', 'the second']) {
+      await send(alice, conversationId, body)
+      await answered(`"body": "${body}"`)
+    }
+    await page.getByRole('button', { name: /^Stop query/ }).click()
+  })
+
+  it('remembers the token for as long as the window is open, and no longer', async () => {
+    await watched.page.reload()
+    await watched.page.getByText(/^Signed in as alice/).waitFor()
+    const other = await openPage(browser, conclave.url)
+    await other.page.goto(`${conclave.url}/graphiql`)
+    await other.page.getByText('Signed in as nobody').waitFor()
+  })
+
+  it('has asked no other origin for anything, broken no policy, and logged no error', () => {
+    expect(watched.problems).toEqual([])
+  })
+
+  /** Typing would meet with the editor's own brackets. */
+  async function setVariables(variables: object): Promise<void> {
+    await watched.page.evaluate((text) => {
+      type Model = { uri: { path: string }; setValue(value: string): void }
+      const { __MONACO } = globalThis as unknown as { __MONACO: { editor: { getModels(): Model[] } } }
+      const model = __MONACO.editor.getModels().find(({ uri }) => uri.path.includes('variables'))
+      model?.setValue(text)
+    }, JSON.stringify(variables))
+  }
+})

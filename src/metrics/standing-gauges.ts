@@ -1,5 +1,4 @@
 import { Gauge } from 'prom-client'
-import { readinessOf } from '../graphql/readiness.js'
 import type { Services } from '../services.js'
 import { Collector } from './collector.js'
 
@@ -8,9 +7,10 @@ const EVERY_MS = 1_000
 
 type StandingServices = Pick<Services, 'metrics' | 'database' | 'masterKeyHealth' | 'signals'>
 
-/** Whether this process reaches what it depends on: what `/readyz` says, as numbers. */
-export function watchStanding(services: StandingServices): void {
-  const { metrics, signals, database } = services
+/**
+ * Whether this process reaches what it depends on: what `/readyz` says, as numbers, and for each master key by its name.
+ */
+export function watchStanding({ metrics, signals, database, masterKeyHealth }: StandingServices): void {
   const registers = [metrics.registry]
   const reachable = new Gauge({
     name: 'conclave_database_reachable',
@@ -35,13 +35,11 @@ export function watchStanding(services: StandingServices): void {
     registers
   })
   const collect = async () => {
-    const readiness = await readinessOf(services)
-    reachable.set(Number(readiness.database === 'ok'))
+    const [isReachable, states] = await Promise.all([database.isReachable(), masterKeyHealth.states()])
+    reachable.set(Number(isReachable))
     for (const [state, count] of Object.entries(database.connections)) connections.set({ state }, count)
     hearing.set(Number(signals.isHearing))
-    for (const [uri, problem] of Object.entries(readiness.masterKeys)) {
-      masterKeys.set({ master_key: uri }, Number(problem === 'ok'))
-    }
+    for (const { uri, problem } of states) masterKeys.set({ master_key: uri }, Number(problem === null))
   }
   metrics.addCollector(new Collector(collect, EVERY_MS))
 }

@@ -57,6 +57,7 @@ export const OPERATIONS: readonly Row[] = [
   ['Query.keyInventory', 'keyInventory { nodes { conversationId } }',                                                            TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyOperation', 'keyOperation(id: $operation) { state }',                                                               TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyOperations', 'keyOperations { state }',                                                                             TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
+  ['Query.storedMessage', 'storedMessage(id: $message) { dataKeyId }',                                                           TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Query.verifyKeyEvents', 'verifyKeyEvents { valid }',                                                                         TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Mutation.createConversation', 'createConversation(input: { memberIds: [] }) { conversation { id } }',                        TOKEN, TOKEN, ok,     ok,     ok,     ok,     ok,     ok,     ok],
   ['Mutation.addMembers', 'addMembers(conversationId: $conversation, userIds: ["nora"]) { conversation { id } }',                TOKEN, TOKEN, ABSENT, ABSENT, FORBID, FORBID, ok,     ABSENT, ABSENT],
@@ -85,10 +86,13 @@ export const OPERATIONS: readonly Row[] = [
   ['Mutation.pauseKeyOperation', 'pauseKeyOperation(id: $operation) { operation { id } }',                                       TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
   ['Mutation.resumeKeyOperation', 'resumeKeyOperation(id: $paused) { operation { id } }',                                        TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
   ['Mutation.cancelKeyOperation', 'cancelKeyOperation(id: $operation) { operation { id } }',                                     TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
+  ['Query.conversationExport', 'conversationExport(id: $export) { id }',                                                         TOKEN, TOKEN, none,   none,   none,   none,   ok,     none,   none],
+  ['Mutation.exportConversation', 'exportConversation(conversationId: $conversation, publicKeyPem: $recipientKey) { export { id } }', TOKEN, TOKEN, ABSENT, ABSENT, FORBID, FORBID, ok, ABSENT, ABSENT],
   ['Mutation.devToken', 'devToken(userId: "anybody") { expiresAt }',                                                             ok,    TOKEN, ok,     ok,     ok,     ok,     ok,     ok,     ok],
   ['Subscription.messageEvents', 'messageEvents(conversationId: $conversation, after: $cursor) { cursor }',                      shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Subscription.inboxEvents', 'inboxEvents(resume: [{ conversationId: $conversation, after: $cursor }], fromJoining: true) { message { conversation { id } } }', shut, shut, own, own, ok, ok, ok, own, own],
   ['Subscription.activity', 'activity(conversationId: $conversation) { __typename }',                                            shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
+  ['Subscription.conversationExportProgress', 'conversationExportProgress(id: $export) { state }',                               shut,  shut,  ABSENT, ABSENT, ABSENT, ABSENT, ok,     ABSENT, ABSENT],
   ['Subscription.keyOperationProgress', 'keyOperationProgress(id: $operation) { state }',                                        shut,  shut,  FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok]
 ]
 
@@ -118,6 +122,9 @@ export const FIELDS: readonly Row[] = [
   ['Message.body', 'node(id: $ofRemoved) { ... on Message { body } }',                                                           TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.body', 'messageEvents(conversationId: $conversation, after: $cursor) { message { body } }',                          shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Message.sender', 'node(id: $message) { ... on Message { sender { id } } }',                                                  TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.envelope', 'storedMessage(id: $message) { envelope { ciphertext } }',                                          TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.envelope', 'storedMessage(id: $ofRemoved) { envelope { ciphertext } }',                                        TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
+  ['StoredMessage.wrappedDataKey', 'storedMessage(id: $message) { wrappedDataKey }',                                             TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.replyTo', 'node(id: $reply) { ... on Message { replyTo { body } } }',                                                TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Message.conversation', 'node(id: $message) { ... on Message { conversation { title } } }',                                   TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['ConversationKey.publicKeyPem', 'conversation(id: $conversation) { keys { publicKeyPem } }',                                  TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
@@ -143,6 +150,8 @@ export const AS_THEIR_PARENT: Readonly<Record<string, string>> = {
   Conversation: 'createdAt historyVisibility id',
   ConversationConnection: 'edges nodes pageInfo totalCount',
   ConversationEdge: 'node',
+  ConversationExport: 'conversationId createdAt done error expiresAt finishedAt id path state total',
+  ConversationExportPayload: 'export',
   ConversationKey:
     'activatedAt algorithm createdAt deactivatedAt destroyedAt destroysAt fingerprint modulusBits rotatesAt rotationReason state version',
   ConversationPayload: 'conversation',
@@ -171,6 +180,8 @@ export const AS_THEIR_PARENT: Readonly<Record<string, string>> = {
   PageInfo: 'endCursor hasNextPage hasPreviousPage startCursor',
   ReadActivity: 'sequence user',
   ReadPayload: 'conversation',
+  StoredEnvelope: 'ciphertext format nonce suite suiteName tag',
+  StoredMessage: 'dataKeyId keyState keyVersion revision',
   TypingActivity: 'typing',
   User: 'id'
 }

@@ -6,7 +6,8 @@ export const SECRETS = [
   'API_DATABASE_URL',
   'WORKER_DATABASE_URL',
   'REDIS_URL',
-  'AUTH_JWT_SECRET'
+  'AUTH_JWT_SECRET',
+  'METRICS_TOKEN'
 ] as const
 
 const BY_GROUP = 0o040

@@ -17,6 +17,10 @@ export interface TrafficLimits {
   allowedOrigins: string[]
   /** For a request to come in completely. */
   requestTimeoutMs: number
+  /** For a client to take some more of the answer to its request. */
+  responseTimeoutMs: number
+  /** Of all clients together, over any transport. */
+  maxConnections: number
 }
 
 /** Where Apollo's Sandbox runs: its pages may talk to a development server. */
@@ -70,7 +74,9 @@ export const trafficVariables = {
   ALLOWED_ORIGINS: list
     .pipe(z.array(z.string().refine(isOrigin, 'must list origins such as https://chat.example')))
     .default([]),
-  REQUEST_TIMEOUT: milliseconds.default(30_000)
+  REQUEST_TIMEOUT: milliseconds.default(30_000),
+  RESPONSE_TIMEOUT: milliseconds.default(30_000),
+  MAX_CONNECTIONS: wholeNumber(1, 10_000_000).default(20_000)
 }
 
 type Variables = z.infer<z.ZodObject<typeof trafficVariables>>
@@ -83,7 +89,9 @@ export function trafficLimitsOf(env: Variables, production: boolean): TrafficLim
     operationsPerSocket: env.OPERATIONS_PER_SOCKET,
     trustedProxies: env.TRUSTED_PROXIES,
     allowedOrigins: [...env.ALLOWED_ORIGINS, ...(production ? [] : SANDBOX)],
-    requestTimeoutMs: env.REQUEST_TIMEOUT
+    requestTimeoutMs: env.REQUEST_TIMEOUT,
+    responseTimeoutMs: env.RESPONSE_TIMEOUT,
+    maxConnections: env.MAX_CONNECTIONS
   }
 }
 

@@ -24,6 +24,11 @@ export type Suite = (typeof Suite)[keyof typeof Suite]
 
 export const HEADER_BYTES = 2
 
+/** The suite's name in {@link Suite}; 'UNKNOWN' for a byte that stands for none. */
+export function suiteName(envelope: Uint8Array): string {
+  return Object.entries(Suite).find(([, suite]) => suite === envelope[1])?.[0] ?? 'UNKNOWN'
+}
+
 /** Joins header and payload parts into the bytes that are stored. */
 export function encodeEnvelope(suite: Suite, ...payload: Uint8Array[]): Buffer {
   return Buffer.concat([Uint8Array.of(FORMAT, suite), ...payload])

@@ -4,8 +4,11 @@ import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
-import { formatError } from './format-error.js'
+import { codeOf, formatError } from './format-error.js'
+import { executeOperation } from './note-answer.js'
+import { UNKNOWN_OPERATION } from './operation-label.js'
 import { expiredToken, formatResult, isRefusal, type OperationRequest, prepareOperation } from './prepare-operation.js'
+import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -28,25 +31,48 @@ const BODY = {
  * Serves operations of every kind at `/graphql/stream`, one to a request, as graphql-sse's distinct connections mode
  * has it. Refused tokens, and bodies that are no request, are answered in JSON; everything else in the stream.
  */
-export function serveEventStreams(app: FastifyInstance, services: Services, schema: GraphQLSchema): { close(): void } {
+export function serveEventStreams(
+  app: FastifyInstance,
+  services: Services,
+  schema: GraphQLSchema,
+  places: SocketPlaces
+): { close(): void } {
   const { log, config } = services
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const subscribers = new Subscribers()
   app.post<{ Body: OperationRequest }>('/graphql/stream', { schema: { body: BODY } }, async (request, reply) => {
     if (!acceptsEvents(request)) return await refuseFormat(reply)
     let context: Context
+    let release = () => {}
     try {
-      context = await createContext(services, request.headers.authorization, request.ip)
-      if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, request.ip)
+      context = await admit(services, request)
+      if (context.viewer) release = places.take(context.viewer.id)
     } catch (error) {
+      services.metrics.operations.answered(UNKNOWN_OPERATION, 'event_stream', 0, [codeOf(error)])
       return await refuse(reply, error, format)
     }
+    // What Fastify would have sent by itself: whether pages may read it, and the request's id.
+    for (const [name, value = ''] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value)
     reply.hijack()
-    await answer(new EventStream(reply.raw), schema, context, request.body, format, subscribers)
+    const stream = new EventStream(reply.raw)
+    stream.onOver(release)
+    await answer(stream, schema, context, request.body, format, subscribers)
   })
   const method = ['GET', 'PUT', 'DELETE']
   app.route({ method, url: '/graphql/stream', handler: async (_, reply) => await refuseMethod(reply) })
   return { close: () => subscribers.sendElsewhere() }
+}
+
+/**
+ * @throws RateLimited for an address, whoever it claims to be, or a user
+ * @throws Unauthenticated
+ */
+async function admit(services: Services, { headers, ip }: FastifyRequest): Promise<Context> {
+  const waitMs = await services.rateLimits.addressWaitMs('CONNECTIONS', ip)
+  if (waitMs > 0) throw new RateLimited(waitMs)
+  const context = await createContext(services, headers.authorization, 'event_stream', ip)
+  if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, null)
+  return context
 }
 
 /** Executes an operation and sends what it gives. Errors are part of that: it does not throw. */
@@ -67,6 +93,7 @@ async function answer(
       subscribers.add(stream)
       await follow(stream, result, format)
     } else {
+      stream.cutUnread(context.services.config.responseTimeoutMs)
       await stream.next(formatResult(result, format))
     }
     stream.complete()
@@ -85,7 +112,7 @@ async function perform(
   if (isRefusal(prepared)) return { errors: prepared }
   const operation = getOperationAST(prepared.document, prepared.operationName)
   if (operation?.operation === 'subscription') return await subscribeOperation(prepared, format)
-  return await context.services.executor.execute(prepared)
+  return await executeOperation(prepared)
 }
 
 /** Takes the next event only when the client has room for it. */

@@ -49,6 +49,14 @@ export class EventStream {
     return true
   }
 
+  /**
+   * Cuts off a client that takes nothing for so long. Not for subscriptions: who falls behind there is waited for, and
+   * costs no memory.
+   */
+  cutUnread(afterMs: number): void {
+    this.#response.setTimeout(afterMs)
+  }
+
   /** Settles when there is room for another: whoever awaits it holds one result and no queue, however slow the client. */
   async next(result: object): Promise<void> {
     if (!this.#over) this.#response.write(print({ event: 'next', data: result }))

@@ -12,11 +12,12 @@ const FOLDERS = ['../../explorers', '../../dist/explorers'].map((path) => join(i
 
 /**
  * Its editor places lines by attributes of style, and makes the colours of a theme into an element of its own; fonts
- * stand in its stylesheet.
+ * and small pictures, such as what it underlines mistakes with, stand in its stylesheets.
  */
 const GRAPHIQL_POLICY = pagePolicy({
   styleSrc: ["'self'", "'unsafe-inline'"],
   fontSrc: ["'self'", 'data:'],
+  imgSrc: ["'self'", 'data:'],
   workerSrc: ["'self'"]
 })
 

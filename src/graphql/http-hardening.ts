@@ -1,8 +1,10 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
-import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify'
+import proxyAddr from '@fastify/proxy-addr'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import helmet from 'helmet'
+import type { Logger } from '../log.js'
 import { withRequestId } from '../request-id.js'
 import type { Settings } from '../services.js'
 
@@ -33,6 +35,9 @@ const setSecurityHeaders = helmet({
   crossOriginResourcePolicy: { policy: 'same-site' }
 })
 
+/** How often it is said that there are too many connections. */
+const SAY_EVERY_MS = 60_000
+
 type PolicyDirective = keyof typeof CONTENT_SECURITY_POLICY | 'workerSrc' | 'frameSrc'
 
 /** The policy of a page that needs something else here and there, as the header has it. */
@@ -53,17 +58,20 @@ type HttpSettings = Pick<Settings, 'requestTimeoutMs' | 'trustedProxies' | 'allo
 
 /** Limits on time, for clients that send slowly on purpose; and whose word is taken for where a request is from. */
 export function serverOptions({ requestTimeoutMs, trustedProxies }: HttpSettings): FastifyServerOptions {
+  const trusts = proxyAddr.compile(trustedProxies)
   return {
     requestTimeout: requestTimeoutMs,
     http: {
       headersTimeout: Math.min(HEADERS_MAX_MS, requestTimeoutMs),
-      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs)
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs),
+      // Some clients offer HTTP/2 (`h2c`) with every request: nobody has to take them up on it (RFC 9110, section 7.8).
+      shouldUpgradeCallback: ({ headers: { upgrade } }: IncomingMessage) => upgrade?.toLowerCase() === 'websocket'
     },
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     requestIdHeader: false,
     // An address that cannot be decoded; the framework's own answer repeats it.
     frameworkErrors: (_error, _request, reply) => void refuseAddress(reply, 400, 'The address is malformed.'),
-    genReqId: (request: IncomingMessage) => requestIdOf(request, trustedProxies.length > 0)
+    genReqId: (request: IncomingMessage) => requestIdOf(request, trusts)
   } as FastifyServerOptions
 }
 
@@ -72,6 +80,9 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID, request.id)
     setSecurityHeaders(request.raw, reply.raw, () => withRequestId(request.id, done))
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    if (!hasHost(request)) await refuseAddress(reply, 400, 'The Host header is malformed.')
   })
   await app.register(fastifyCors, {
     origin: allowedOrigins,
@@ -83,6 +94,26 @@ export async function hardenHttp(app: FastifyInstance, { allowedOrigins }: HttpS
   app.setNotFoundHandler((_, reply) => refuseAddress(reply, 404, NOTHING))
 }
 
+/** Limits on clients that connect, or ask for much and take nothing of it. Event streams and sockets have their own. */
+export function limitConnections(
+  app: FastifyInstance,
+  { maxConnections, responseTimeoutMs }: Pick<Settings, 'maxConnections' | 'responseTimeoutMs'>,
+  log: Logger
+): void {
+  // From when there is an answer: how long it takes to find one is no fault of the client. Node sets it anew for the next.
+  app.addHook('onSend', (_, reply, _payload, done) => {
+    reply.raw.setTimeout(responseTimeoutMs)
+    done()
+  })
+  app.server.maxConnections = maxConnections
+  let saidAt = Number.NEGATIVE_INFINITY
+  app.server.on('drop', () => {
+    if (performance.now() - saidAt < SAY_EVERY_MS) return
+    saidAt = performance.now()
+    log.warn({ maxConnections }, 'connections are refused: MAX_CONNECTIONS are open')
+  })
+}
+
 /** Of pages of the server's own, of those that are allowed, and of clients that are no browsers and send none. */
 export function isAllowedOrigin(
   { headers: { origin, host } }: IncomingMessage,
@@ -92,9 +123,16 @@ export function isAllowedOrigin(
   return URL.canParse(origin) && new URL(origin).host === host
 }
 
-function requestIdOf({ headers }: IncomingMessage, isTrusted: boolean): string {
+/** Whoever may choose the id can make the log tell another story: it must be a proxy, and not only behind one. */
+function requestIdOf({ headers, socket }: IncomingMessage, trusts: ReturnType<typeof proxyAddr.compile>): string {
   const given = headers[REQUEST_ID]
-  return isTrusted && typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID()
+  const isGiven = typeof given === 'string' && REQUEST_ID_FORM.test(given)
+  return isGiven && trusts(socket.remoteAddress ?? '', 0) ? given : randomUUID()
+}
+
+/** What answers GraphQL makes a URL of it. Elsewhere it may be missing: probes come over HTTP/1.0. */
+function hasHost({ hostname, headers, url }: FastifyRequest): boolean {
+  return URL.canParse(`http://${hostname}/`) || (!headers.host && !url.startsWith('/graphql'))
 }
 
 async function refuseAddress(reply: FastifyReply, status: 400 | 404, message: string): Promise<FastifyReply> {

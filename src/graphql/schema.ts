@@ -8,8 +8,10 @@ import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/c
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
 import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
+import { ExportResolver } from './resolvers/export-resolver.js'
 import { KeyCensusResolver, KeyLifeResolver, KeyOperationResolver } from './resolvers/key-life-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
+import { StoredMessageResolver } from './resolvers/stored-message-resolver.js'
 import { UserResolver } from './resolvers/user-resolver.js'
 
 /** type-graphql insists on one; every subscription here has a `subscribe` of its own. */
@@ -20,7 +22,7 @@ const unusedPubSub: PubSub = {
   }
 }
 
-/** @param devToken whether the mutation of that name is part of the schema: in development only */
+/** @param devToken whether the mutation of that name and the query storedMessage are part of the schema: in development only */
 export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema {
   const schema = buildSchemaSync({
     resolvers: [
@@ -36,7 +38,8 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       KeyLifeResolver,
       DeliveryResolver,
       ActivityResolver,
-      ...(devToken ? [DevTokenResolver] : [])
+      ExportResolver,
+      ...(devToken ? [DevTokenResolver, StoredMessageResolver] : [])
     ],
     pubSub: unusedPubSub,
     // Inputs are checked where they are used, whichever way they come in.

@@ -1,19 +1,21 @@
 import type { IncomingMessage, Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import proxyAddr from '@fastify/proxy-addr'
-import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { RateLimited, Unauthenticated } from '../errors.js'
+import { Conflict, RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
-import { contextOf, type ResultSink } from './context.js'
+import { arrivalBy, contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
 import { isAllowedOrigin } from './http-hardening.js'
+import { executeOperation, noteRefusal } from './note-answer.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
+import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -48,18 +50,18 @@ export function serveWebSocket(
   server: Server,
   services: Services,
   schema: GraphQLSchema,
+  places: SocketPlaces,
   maxPayload: number
 ): { close(): Promise<void> } {
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
   const sockets = new WebSocketServer({ noServer: true, maxPayload })
   const underWay = new OperationsUnderWay<WebSocket>()
-  const places = new SocketPlaces(config.socketsPerUser)
   const trusts = proxyAddr.compile(config.trustedProxies)
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,
-    execute: (args) => services.executor.execute(args),
+    execute: executeOperation,
     subscribe: (args) => subscribeOperation(args, format),
     connectionInitWaitTimeout: INIT_WAIT_MS,
     onConnect: (context) => admit(services, places, context),
@@ -72,10 +74,18 @@ export function serveWebSocket(
     onSubscribe({ extra, subscriptions }, id, payload) {
       const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
-      if (Object.keys(subscriptions).length > config.operationsPerSocket) return [tooManyOperations()]
-      const context = contextOf(services, viewer, { sink: sinkOf(extra, id), address: addressOf(request) })
+      if (underWay.has(socket, id)) return [idInUse()]
+      if (underWay.count(socket, subscriptions) >= config.operationsPerSocket) return [tooManyOperations()]
+      const context = contextOf(services, viewer, arrivalBy('websocket'), {
+        sink: sinkOf(extra, id),
+        address: addressOf(request)
+      })
       const prepared = prepareOperation(schema, context, payload)
-      if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
+      if (isRefusal(prepared)) return prepared
+      const operation = getOperationAST(prepared.document, prepared.operationName)
+      if (operation) underWay.begin(socket, id, operation.operation)
+      // Refused by the library, which does not ask to have it executed.
+      else noteRefusal(context, [new GraphQLError('There is no such operation in the document.')])
       return prepared
     },
     onOperation: ({ extra }, id) => underWay.executed(extra.socket, id),
@@ -85,7 +95,7 @@ export function serveWebSocket(
   }
   useServer(options, sockets, PING_EVERY_MS)
   sockets.on('connection', (socket) => hearErrors(socket, log))
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request, socket: Socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
     void refusalOf(services, request, addressOf(request)).then((refusal) => {
@@ -111,55 +121,47 @@ async function refusalOf(
   request: IncomingMessage,
   address: string
 ): Promise<string[] | null> {
+  // Before anything else: what is refused for another reason costs a connection as well.
+  const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
+  if (waitMs > 0) return ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`]
   if (request.url?.split('?', 1)[0] !== '/graphql') return ['404 Not Found']
   if (!isAllowedOrigin(request, config)) return ['403 Forbidden']
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
-  if (!offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL)) return ['400 Bad Request']
-  const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
-  return waitMs > 0 ? ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`] : null
+  return offered.includes(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? null : ['400 Bad Request']
 }
 
-/** @returns whether the socket may be used: false closes it with 4403 */
+/** @returns whether the socket may be used: false closes it with 4403, unless it was closed before */
 async function admit(
   services: Services,
   places: SocketPlaces,
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
-  const authorization = connectionParams?.authorization ?? connectionParams?.Authorization
-  const viewer = await authenticated(services, extra.socket, typeof authorization === 'string' ? authorization : '')
-  // It may have gone meanwhile, and would leave the timer behind.
-  if (!viewer || extra.socket.readyState !== extra.socket.OPEN) return false
-  const release = places.take(viewer.id)
-  if (!release) {
-    extra.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many sockets of one user')
-    return false
-  }
-  extra.release = release
-  extra.viewer = viewer
-  const end = () => endSocket(extra.socket, CloseCode.Forbidden, 'Token expired')
-  extra.stopExpiry = whenExpired(services, viewer, end)
-  return true
-}
-
-/** @returns null for a token that is refused; anything else that goes wrong closes the socket with 4500 */
-async function authenticated(services: Services, socket: WebSocket, authorization: string): Promise<Viewer | null> {
+  const { socket } = extra
   try {
-    const viewer = await services.authenticate(authorization)
+    const authorization = connectionParams?.authorization ?? connectionParams?.Authorization
+    const viewer = await services.authenticate(typeof authorization === 'string' ? authorization : '')
     await services.rateLimits.require('CONNECTIONS', viewer, null)
     await services.users.see(viewer)
-    return viewer
+    // It may have gone meanwhile, and would leave its place and the timer behind.
+    if (socket.readyState !== socket.OPEN) return false
+    extra.release = places.take(viewer.id)
+    extra.viewer = viewer
+    extra.stopExpiry = whenExpired(services, viewer, () => endSocket(socket, CloseCode.Forbidden, 'Token expired'))
+    return true
   } catch (error) {
-    if (error instanceof RateLimited) {
-      socket.close(CloseCode.TooManyInitialisationRequests, error.message)
-      return null
+    if (error instanceof RateLimited) socket.close(CloseCode.TooManyInitialisationRequests, closeReasonOf(error))
+    else if (error instanceof Unauthenticated) socket.close(CloseCode.Forbidden, error.message)
+    else {
+      services.log.error({ reason: error }, 'socket could not be admitted')
+      throw new Error('Something went wrong on our side. Try again.')
     }
-    if (error instanceof Unauthenticated) {
-      socket.close(CloseCode.Forbidden, error.message)
-      return null
-    }
-    services.log.error({ reason: error }, 'socket could not be admitted')
-    throw new Error('Something went wrong on our side. Try again.')
+    return false
   }
+}
+
+/** What an answer would have as its `extensions`: there is room for 123 bytes (RFC 6455, section 5.5). */
+function closeReasonOf({ code, retryAfterMs }: RateLimited): string {
+  return JSON.stringify({ code, retryAfterMs })
 }
 
 /** Frames of one subscription, of which the results are written already. */
@@ -184,35 +186,22 @@ function sinkOf({ socket, request }: ServerExtra, id: string): ResultSink {
   }
 }
 
-function refuseUpgrade(socket: Duplex, [status, ...headers]: string[]): void {
+/** Node's server no longer looks after the socket: nobody else ends it when the client does not, or does not read. */
+function refuseUpgrade(socket: Socket, [status, ...headers]: string[]): void {
+  socket.once('finish', () => socket.destroy())
+  socket.setTimeout(CLOSE_WAIT_MS, () => socket.destroy())
   socket.end([`HTTP/1.1 ${status}`, ...headers, 'Connection: close', 'Content-Length: 0', '', ''].join('\r\n'))
-}
-
-/** How many sockets each user has in this process. */
-class SocketPlaces {
-  readonly #max: number
-  readonly #taken = new Map<string, number>()
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  /** @returns what gives the place back; null when there is none left */
-  take(userId: string): (() => void) | null {
-    const taken = this.#taken.get(userId) ?? 0
-    if (taken >= this.#max) return null
-    this.#taken.set(userId, taken + 1)
-    return () => {
-      const left = (this.#taken.get(userId) ?? 1) - 1
-      if (left > 0) this.#taken.set(userId, left)
-      else this.#taken.delete(userId)
-    }
-  }
 }
 
 /** Whoever ends one may begin another at once. */
 function tooManyOperations(): GraphQLError {
   const originalError = new RateLimited(1_000, 'Too many operations over one socket. End one first.')
+  return new GraphQLError(originalError.message, { originalError })
+}
+
+/** The library forgets an id as soon as the client has completed it, and would take the end of one for that of the other. */
+function idInUse(): GraphQLError {
+  const originalError = new Conflict('An operation with this id has not ended yet. Use another id.')
   return new GraphQLError(originalError.message, { originalError })
 }
 
@@ -229,9 +218,4 @@ async function closeSockets(sockets: WebSocketServer, underWay: OperationsUnderW
     void underWay.settled(client).then(() => endSocket(client, 1001, 'Going away'))
   }
   await closed
-}
-
-function isAnsweredOnce({ document, operationName }: ExecutionArgs): boolean {
-  const operation = getOperationAST(document, operationName)
-  return operation !== null && operation !== undefined && operation.operation !== 'subscription'
 }

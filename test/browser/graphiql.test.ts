@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { openPage, type WatchedPage } from '../support/browser/watched-page.js'
-import { createConversation, send } from '../support/chat.js'
+import { createConversation, eventCursor, send } from '../support/chat.js'
 
 describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
   let conclave: TestConclave
@@ -29,6 +29,10 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
     const { page } = watched
     await page.getByRole('button', { name: 'Alice' }).click()
     await page.getByText(/^Signed in as alice/).waitFor()
+    // Its editors come later than its buttons, which do nothing until then.
+    for (const pane of ['.graphiql-query-editor', '.graphiql-response']) {
+      await page.locator(pane).locator('.monaco-editor').first().waitFor()
+    }
     await execute()
     await answered('"name": "Alice"')
   })
@@ -38,7 +42,7 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
     const alice = await conclave.as('alice')
     const conversationId = await createConversation(alice, ['bob'])
     await page.getByRole('button', { name: 'MessageEvents' }).click()
-    await setVariables({ conversationId })
+    await setVariables({ conversationId, after: await eventCursor(alice, conversationId) })
     await execute()
     await page.getByRole('button', { name: /^Stop query/ }).waitFor()
     for (const body of ['the first', 'the second']) {

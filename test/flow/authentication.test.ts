@@ -189,9 +189,10 @@ describe('devToken', () => {
     await exposed.close()
   })
 
-  it('is not in the schema of production, nor is introspection', async () => {
+  it('is not in the schema of production, nor is what is stored, nor introspection', async () => {
     const production = await bootConclave({ mode: 'production' })
-    for (const query of ['mutation { devToken(userId: "x") { token } }', '{ __schema { types { name } } }']) {
+    const queries = ['{ storedMessage(id: "x") { dataKeyId } }', '{ __schema { types { name } } }']
+    for (const query of ['mutation { devToken(userId: "x") { token } }', ...queries]) {
       const { errors } = await production.anonymous().post({ query })
       expect(errors?.map(({ extensions }) => extensions.code)).toContain('BAD_USER_INPUT')
       expect(JSON.stringify(errors)).not.toContain('Did you mean')

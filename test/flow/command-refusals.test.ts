@@ -103,12 +103,15 @@ describe('a version of a key', () => {
   it.each([
     ['destroy', 'destroys version 1', '1 messages need it'],
     ['compromise', 'marks version 1', '1 messages need it']
-  ])('is not %sed without --yes where nobody can be asked: it says what would be lost', async (name, ...words) => {
-    const { code, stdout, stderr } = await program.command(['keys', name, id, '1'], env, 'destroy\ncompromised\n')
-    expect([code, stdout]).toEqual([2, ''])
-    for (const each of [...words, 'Give --yes']) expect(stderr).toContain(each)
-    expect(await states()).toEqual(['DEACTIVATED', 'ACTIVE'])
-  })
+  ])(
+    'stays as it is for keys %s without --yes where nobody can be asked, and it says what would be lost',
+    async (name, ...words) => {
+      const { code, stdout, stderr } = await program.command(['keys', name, id, '1'], env, 'destroy\ncompromised\n')
+      expect([code, stdout]).toEqual([2, ''])
+      for (const each of [...words, 'Give --yes']) expect(stderr).toContain(each)
+      expect(await states()).toEqual(['DEACTIVATED', 'ACTIVE'])
+    }
+  )
 
   it('is not destroyed while it is active, and the audit trail has who tried', async () => {
     const args = ['keys', 'destroy', id, '2', '--yes', '--as', 'mallory']

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { json } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 
 const PAGE = 'https://chat.example'
@@ -9,15 +11,17 @@ const SANDBOX = 'https://studio.apollographql.com'
 let conclave: TestConclave
 let production: TestConclave
 let proxied: TestConclave
+let besideProxy: TestConclave
 
 beforeAll(async () => {
   const variables = { ALLOWED_ORIGINS: PAGE, REQUEST_TIMEOUT: 'PT1S' }
   conclave = await bootConclave({}, variables)
   production = await bootConclave({ mode: 'production' }, { ...variables })
   proxied = await bootConclave({}, { TRUSTED_PROXIES: 'loopback' })
+  besideProxy = await bootConclave({}, { TRUSTED_PROXIES: '203.0.113.0/24' })
 })
 afterAll(async () => {
-  for (const each of [conclave, production, proxied]) await each.close()
+  for (const each of [conclave, production, proxied, besideProxy]) await each.close()
 })
 
 describe('a request that never ends is cut off with 408', () => {
@@ -61,6 +65,57 @@ describe('what is no operation is refused in the form that GraphQL clients read'
   })
 })
 
+describe('a request whose Host is no host', () => {
+  const withHost = (path: string, version: string, header: string) => `GET ${path} HTTP/${version}\r\n${header}\r\n\r\n`
+
+  it.each(['Host: [', 'Host: a b', 'Host: %', 'Host: a[b', 'Host: '])('is refused with 400: %s', async (header) => {
+    expect(await statusOf(withHost('/graphql?query={viewer{id}}', '1.1', header))).toBe(400)
+  })
+
+  it('or has none is refused with 400 as well, but for probes over HTTP/1.0', async () => {
+    expect(await statusOf(withHost('/graphql?query={viewer{id}}', '1.0', ''))).toBe(400)
+    expect(await statusOf(withHost('/healthz', '1.0', ''))).toBe(200)
+    expect(await statusOf(withHost('/healthz', '1.1', 'Host: ['))).toBe(400)
+  })
+
+  it.each(['localhost', 'chat.example:4000', '[::1]:4000', '127.0.0.1'])('is none of these: %s', async (host) => {
+    expect(await statusOf(withHost('/healthz', '1.1', `Host: ${host}`))).toBe(200)
+  })
+
+  /** Of a server that answers to any name. */
+  async function statusOf(request: string): Promise<number> {
+    const socket = connect(Number(new URL(production.url).port), '127.0.0.1')
+    socket.write(request)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    return Number(/^HTTP\/1\.1 (\d+) /.exec(String(answer))?.[1])
+  }
+})
+
+describe('a request that fails for a fault of our own', () => {
+  it('is answered with nothing of it, and logged by its place and with the id of the request', async () => {
+    const states = vi.spyOn(conclave.services.masterKeyHealth, 'states')
+    states.mockRejectedValue(new TypeError('nothing is there to read "hunter2" of'))
+    const response = await fetch(`${conclave.url}/readyz`)
+    states.mockRestore()
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({
+      errors: [{ message: 'Something went wrong on our side. Try again.', extensions: { code: 'INTERNAL' } }]
+    })
+    const entry = conclave
+      .logged()
+      .split('\n')
+      .find((line) => line.includes('a request failed'))
+    expect(JSON.parse(entry ?? '{}')).toMatchObject({
+      name: 'TypeError',
+      reason: 'nothing is there to read "…" of',
+      stack: expect.stringContaining('http-hardening.test.ts'),
+      requestId: response.headers.get('x-request-id')
+    })
+    expect(conclave.logged()).not.toContain('hunter2')
+  })
+})
+
 describe('a page of another origin', () => {
   const preflight = async (server: TestConclave, origin: string) => {
     const headers = {
@@ -83,6 +138,22 @@ describe('a page of another origin', () => {
     expect(await preflight(production, PAGE)).toBe(PAGE)
   })
 
+  it('may read event streams and their ids as it may other answers, when it is on the list', async () => {
+    const init = { method: 'POST', body: JSON.stringify({ query: '{ viewer { id } }' }) }
+    const headers = { 'content-type': 'application/json', accept: '*/*' }
+    const ask = async (path: string, origin: string) =>
+      (await fetch(conclave.url + path, { ...init, headers: { ...headers, origin } })).headers
+    for (const path of ['/graphql', '/graphql/stream']) {
+      const allowed = await ask(path, PAGE)
+      expect(allowed.get('access-control-allow-origin')).toBe(PAGE)
+      expect(allowed.get('access-control-expose-headers')).toContain('x-request-id')
+      expect(allowed.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+      expect(allowed.get('content-security-policy')).toContain("default-src 'none'")
+      expect((await ask(path, 'https://evil.example')).get('access-control-allow-origin')).toBeNull()
+    }
+    expect((await ask('/graphql/stream', PAGE)).get('cache-control')).toBe('no-cache, no-transform')
+  })
+
   it('may in development when it is Apollo’s Sandbox, and not in production', async () => {
     expect(await preflight(conclave, SANDBOX)).toBe(SANDBOX)
     expect((await bootedInProduction()).allowedOrigins).toEqual([PAGE])
@@ -99,6 +170,22 @@ describe('a page of another origin', () => {
       MASTER_SECRETS: `one=${Buffer.alloc(32, 1).toString('base64')}`
     })
   }
+})
+
+describe('a request that may be answered over another protocol', () => {
+  it.each(['h2c', 'TLS/1.2', 'h2c, websocket'])('such as %s is answered over its own', async (upgrade) => {
+    const body = JSON.stringify({ query: '{ viewer { id } }' })
+    const headers = {
+      ...{ 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      ...{ connection: 'Upgrade, HTTP2-Settings', upgrade, 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+      authorization: `Bearer ${await conclave.token('alice')}`
+    }
+    const request = httpRequest(`${conclave.url}/graphql`, { method: 'POST', headers })
+    request.end(body)
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    expect(response.statusCode).toBe(200)
+    expect(await json(response)).toEqual({ data: { viewer: { id: 'alice' } } })
+  })
 })
 
 describe('every answer', () => {
@@ -118,6 +205,12 @@ describe('every answer', () => {
     const ask = async () => await fetch(`${conclave.url}/healthz`, { headers: { 'x-request-id': 'mine' } })
     const ids = [(await ask()).headers.get('x-request-id'), (await ask()).headers.get('x-request-id')]
     expect(new Set([...ids, 'mine']).size).toBe(3)
+  })
+
+  it('has an id of its own as well where there are trusted proxies, and the client is none of them', async () => {
+    const headers = { 'x-request-id': 'mine', 'x-forwarded-for': '203.0.113.7' }
+    const id = (await fetch(`${besideProxy.url}/healthz`, { headers })).headers.get('x-request-id')
+    expect(id).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   it('has the id that a trusted proxy gave, in the log as well', async () => {

@@ -113,16 +113,44 @@ describe('an address', () => {
     expect((await codesOf(each)).filter(Boolean)).toHaveLength(23 * 4 - 79)
   })
 
-  it('that opens event streams too often gets 429, and when to try again', async () => {
+  it('that asks for event streams too often gets 429, and when to try again, with any token or none', async () => {
+    const tokens = await Promise.all([conclave.token('stranger'), conclave.token('another')])
+    const first = [...tokens.map((token) => `Bearer ${token}`), 'Bearer of nobody', undefined]
+    // Of the forty that twenty times two come to.
+    const statuses = [
+      await Promise.all(first.map(openStream)),
+      await Promise.all(Array.from({ length: 36 }, () => openStream()))
+    ]
+    expect(statuses.map((answers) => answers.map(({ status }) => status))).toEqual([
+      [200, 200, 401, 200],
+      Array.from({ length: 36 }, () => 200)
+    ])
+    for (const authorization of first) {
+      const refused = await openStream(authorization)
+      expect(refused.status).toBe(429)
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('a user', () => {
+  it('who opens event streams too often gets 429, and when to try again', async () => {
     const authorization = `Bearer ${await conclave.token('alice')}`
-    const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization }
-    const body = JSON.stringify({ query: '{ viewer { id } }' })
-    const open = () => fetch(`${conclave.url}/graphql/stream`, { method: 'POST', headers, body })
-    const answers = [await open(), await open(), await open()]
+    const answers = [await openStream(authorization), await openStream(authorization), await openStream(authorization)]
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
     expect(Number(answers[2]?.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 })
+
+async function openStream(authorization?: string): Promise<Response> {
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    ...(authorization && { authorization })
+  }
+  const body = JSON.stringify({ query: '{ viewer { id } }' })
+  return await fetch(`${conclave.url}/graphql/stream`, { method: 'POST', headers, body })
+}
 
 describe('what each mutation counts as', () => {
   it('is said for all of them: the schema cannot be made with one that is forgotten', () => {

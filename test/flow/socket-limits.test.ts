@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { CloseCode } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
+import { holdConversation } from '../support/held-transaction.js'
 
 const PAGE = 'https://chat.example'
 const LIMITS = {
@@ -52,13 +54,35 @@ async function statusOf(opening: Opening): Promise<number> {
   })
 }
 
-async function signedIn(user: string): Promise<WebSocket> {
+async function signingIn(user: string): Promise<WebSocket> {
   const socket = open()
   await once(socket, 'open')
   const authorization = `Bearer ${await conclave.token(user)}`
   socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }))
+  return socket
+}
+
+async function signedIn(user: string): Promise<WebSocket> {
+  const socket = await signingIn(user)
   await Promise.race([once(socket, 'message'), once(socket, 'close')])
   return socket
+}
+
+/** @returns the reason that the socket closes for, which is one for trying again later */
+async function refusalOf(user: string): Promise<unknown> {
+  const [code, reason] = await once(await signingIn(user), 'close')
+  expect(code).toBe(4429)
+  return JSON.parse(String(reason))
+}
+
+async function openStream(user: string, query: string, signal: AbortSignal | null = null): Promise<Response> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await conclave.token(user)}` }
+  return await fetch(`${conclave.url}/graphql/stream`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query }),
+    signal
+  })
 }
 
 describe('an upgrade is refused', () => {
@@ -73,9 +97,11 @@ describe('an upgrade is refused', () => {
 
   it('to an address that has had too many, with 429, and to no other', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.7' }
-    for (let count = 0; count < 30 * 20; count++)
+    expect(await statusOf({ headers, protocol: [] })).toBe(400)
+    for (let count = 0; count < 30 * 20 - 1; count++)
       await conclave.services.rateLimits.addressWaitMs('CONNECTIONS', '203.0.113.7')
     expect(await statusOf({ headers })).toBe(429)
+    expect(await statusOf({ headers, protocol: [] })).toBe(429)
     expect(await statusOf({ headers: { 'x-forwarded-for': '203.0.113.8' } })).toBe(101)
   })
 })
@@ -93,11 +119,33 @@ describe('an upgrade is made', () => {
 describe('a user', () => {
   it('who has as many sockets as allowed gets no other, until one is closed', async () => {
     const [first] = [await signedIn('alice'), await signedIn('alice')]
-    const third = await signedIn('alice')
-    if (third.readyState !== WebSocket.CLOSED) await once(third, 'close')
+    expect(await refusalOf('alice')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 1000 })
     expect((await signedIn('bob')).readyState).toBe(WebSocket.OPEN)
     first?.close()
     await vi.waitFor(async () => expect((await signedIn('alice')).readyState).toBe(WebSocket.OPEN))
+  })
+
+  it('who has as many sockets and event streams as allowed gets no other of either, until one has ended', async () => {
+    const id = await createConversation(await conclave.as('grace'), [])
+    const query = `subscription { messageEvents(conversationId: "${id}") { cursor } }`
+    await signedIn('grace')
+    const client = new AbortController()
+    expect((await openStream('grace', query, client.signal)).status).toBe(200)
+    const refused = await openStream('grace', query)
+    expect(refused.status).toBe(429)
+    expect(await refused.json()).toMatchObject({
+      errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1000 } }]
+    })
+    expect(await refusalOf('grace')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 1000 })
+    client.abort()
+    await vi.waitFor(async () => expect((await signedIn('grace')).readyState).toBe(WebSocket.OPEN))
+  })
+
+  it('who opens sockets too often is told when to try again', async () => {
+    const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token('heidi')}`)
+    for (let count = 0; count < 30; count++) await conclave.services.rateLimits.require('CONNECTIONS', viewer, null)
+    // Thirty in a minute are one in two seconds.
+    expect(await refusalOf('heidi')).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 2000 })
   })
 
   it('who opens a socket and says nothing is cut off', { timeout: 30_000 }, async () => {
@@ -137,6 +185,32 @@ describe('over one socket', () => {
     subscribe('6')
     await vi.waitFor(() => expect(frames.map((frame) => frame.id)).toContain('6'))
     expect(frames.map((frame) => frame.id)).not.toContain('5')
+  })
+
+  it('an operation that the client has completed takes up its room and its id for as long as it is executed', async () => {
+    const id = await createConversation(await conclave.as('frank'), [])
+    const socket = await signedIn('frank')
+    const frames: { id: string; type: string; payload?: { extensions: { code: string } }[] }[] = []
+    socket.on('message', (data) => frames.push(JSON.parse(String(data))))
+    const query = `mutation { sendMessage(input: { conversationId: "${id}", body: "x" }) { message { id } } }`
+    const send = (name: string) => socket.send(JSON.stringify({ id: name, type: 'subscribe', payload: { query } }))
+    const held = await holdConversation(conclave.database, id)
+    for (const name of ['1', '2', '3']) {
+      send(name)
+      socket.send(JSON.stringify({ id: name, type: 'complete' }))
+    }
+    send('4')
+    send('1')
+    await vi.waitFor(() => expect(frames).toHaveLength(2))
+    expect(frames).toMatchObject([
+      { id: '4', type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED', retryAfterMs: 1000 } }] },
+      { id: '1', type: 'error', payload: [{ extensions: { code: 'CONFLICT' } }] }
+    ])
+    await held.commit()
+    await vi.waitFor(() => {
+      send(randomUUID())
+      expect(frames.map(({ type }) => type)).toContain('complete')
+    })
   })
 
   it('a frame over the limit of size ends it with 1009, and fills nobody’s console', async () => {

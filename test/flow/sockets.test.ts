@@ -6,6 +6,7 @@ import WebSocket from 'ws'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack } from '../support/chat.js'
 import type { GraphQLErrorShape } from '../support/graphql-client.js'
+import { openConnections } from '../support/open-connections.js'
 
 let conclave: TestConclave
 const sockets: Client[] = []
@@ -45,6 +46,15 @@ describe('an upgrade request', () => {
       socket.resetAndDestroy()
     }
     await expectServing()
+  })
+
+  it('that is refused costs no file descriptor, however much the client sends and whether it ever closes', async () => {
+    const before = openConnections(conclave.url)
+    const clients = await Promise.all(
+      [0, 300_000].flatMap((bytes) => Array.from({ length: 10 }, () => requestUpgrade('/elsewhere', 'x'.repeat(bytes))))
+    )
+    await vi.waitFor(() => expect(openConnections(conclave.url)).toBeLessThanOrEqual(before))
+    for (const client of clients) client.destroy()
   })
 
   async function expectServing(): Promise<void> {
@@ -126,14 +136,17 @@ describe('a socket', () => {
   })
 })
 
-async function requestUpgrade(target: string): Promise<Socket> {
+/** @param more that the client sends behind the request, without waiting for the answer */
+async function requestUpgrade(target: string, more = ''): Promise<Socket> {
   const { hostname, port } = new URL(conclave.url)
-  const socket = connect({ host: hostname, port: Number(port) })
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   socket.on('error', () => {})
   await once(socket, 'connect')
   const key = Buffer.alloc(16, 1).toString('base64')
   const headers = `Host: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}`
-  await new Promise((resolve) => socket.write(`GET ${target} HTTP/1.1\r\n${headers}\r\n\r\n`, resolve))
+  const written = new Promise((resolve) => socket.write(`GET ${target} HTTP/1.1\r\n${headers}\r\n\r\n`, resolve))
+  socket.write(more)
+  await written
   return socket
 }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { sendMessage } from '../../src/message/send-message.js'
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
+import { openConnections } from '../support/open-connections.js'
 import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { RawSocket } from '../support/raw-socket.js'
 
@@ -49,7 +50,7 @@ describe(`${SUBSCRIBERS} subscribers that stop reading`, () => {
     await sendMany(MESSAGES)
     expect(residentBytes() - before).toBeLessThan(GROWTH_MAX_BYTES)
     // One more may be kept alive by whoever asked whether the server is ready.
-    expect(openConnections()).toBeGreaterThanOrEqual(SUBSCRIBERS)
+    expect(openConnections(url)).toBeGreaterThanOrEqual(SUBSCRIBERS)
   })
 
   it('get all of it over the same socket when they read on', { timeout: 300_000 }, async () => {
@@ -106,12 +107,4 @@ async function sendMany(count: number): Promise<void> {
 function residentBytes(): number {
   const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) * 1024
-}
-
-/** That the server has with clients: established, as it sees them. */
-function openConnections(): number {
-  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
-  const isOpen = new RegExp(`^ *\\d+: [0-9A-F]+:${port} [0-9A-F]+:[0-9A-F]{4} 01 `)
-  const lines = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/net/${name}`, 'utf8').split('\n'))
-  return lines.filter((line) => isOpen.test(line)).length
 }

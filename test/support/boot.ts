@@ -36,11 +36,11 @@ const TEST_SECRETS = `test=${Buffer.alloc(32, 7).toString('base64')}`
 export async function bootConclave(
   overrides: Partial<Config> = {},
   variables: NodeJS.ProcessEnv = {},
-  place: DatabasePlace = {}
+  place: DatabasePlace = {},
+  clock = new TestClock()
 ): Promise<TestConclave> {
   const database = await createTestDatabase(place)
   let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
-  const clock = new TestClock()
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
   const open = async () => await compose(config, log, { parts: ['api', 'worker'], clock })

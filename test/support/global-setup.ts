@@ -7,6 +7,7 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
 import { canContain } from './containers/contained-process.js'
+import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { READER_MISSING, readerPythons } from './reader.js'
 import { hasRedis } from './redis.js'
@@ -40,6 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (!canContain)
       console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
+    if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
     if (readerPythons.length === 0) console.log(`\n${READER_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }

@@ -1,0 +1,195 @@
+import type { Browser, Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import {
+  DevTokenDocument,
+  MessagesDocument,
+  ScheduleKeyDestructionDocument,
+  SendMessageDocument
+} from '../../documents/generated.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { ConsoleServer } from '../support/browser/console-server.js'
+import { Visitor } from '../support/browser/visitor.js'
+import { createConversation } from '../support/chat.js'
+import { GraphQLClient } from '../support/graphql-client.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+/** Two people in two windows, on a server of its own. The tests follow each other, as what they do does. */
+
+const LONG_LOG = 160
+
+describe.skipIf(!hasBrowser)('two people in two windows', () => {
+  let database: TestDatabase
+  let server: ConsoleServer
+  let browser: Browser
+  let alice: Visitor
+  let bob: Visitor
+  let id: string
+
+  beforeAll(async () => {
+    database = await createTestDatabase()
+    server = await ConsoleServer.start({ DATABASE_URL: database.url })
+    browser = await launchBrowser()
+    alice = await Visitor.as('Alice', browser, server.url)
+    bob = await Visitor.as('Bob', browser, server.url)
+  }, 180_000)
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    await database?.drop()
+  })
+
+  it('begin a conversation: it appears in the other one’s list, unread, as it is written in', async () => {
+    await alice.page.getByRole('button', { name: 'New' }).click()
+    await alice.page.getByLabel('Title').fill('Ward 3, Mrs Lang')
+    await alice.page.getByLabel('Members, by user id').fill('bob')
+    await alice.page.getByRole('button', { name: 'Create' }).click()
+    await alice.page.getByRole('heading', { name: 'Ward 3, Mrs Lang' }).waitFor()
+    id = new URL(alice.page.url()).hash.split('/')[2] ?? ''
+    await say(alice, 'She slept well.')
+    const entry = bob.page.getByRole('link', { name: /Ward 3, Mrs Lang/ })
+    await entry.getByText('1 unread').waitFor()
+    await entry.click()
+    await message(bob, 'She slept well.').waitFor()
+    await entry.getByText('1 unread').waitFor({ state: 'detached' })
+  })
+
+  it('see each other type, read, answer, edit and delete', async () => {
+    await alice.page.getByText('Read by Bob').waitFor()
+    await bob.page.getByLabel('Message', { exact: true }).pressSequentially('Go')
+    await alice.page.getByText('Bob is typing…').waitFor()
+    await say(bob, 'Good. And the wound?')
+    await message(alice, 'Good. And the wound?').waitFor()
+    await alice.page.getByText('Bob is typing…').waitFor({ state: 'detached' })
+
+    await act(alice, 'Good. And the wound?', 'Reply')
+    await say(alice, 'Dri.')
+    await message(bob, 'Bob: Good. And the wound?').waitFor()
+    await act(alice, 'Dri.', 'Edit')
+    await alice.page.getByLabel('Edited message').fill('Dry and closed.')
+    await alice.page.getByRole('button', { name: 'Save' }).click()
+    await message(bob, 'Dry and closed.').getByText('edited').waitFor()
+
+    await say(alice, 'Wrong window.')
+    await act(alice, 'Wrong window.', 'Delete')
+    await message(bob, 'This message was deleted.').waitFor()
+    expect(await message(bob, 'Wrong window.').count()).toBe(0)
+  })
+
+  it('are shown what is stored, byte by byte', async () => {
+    await act(alice, 'She slept well.', 'What is stored')
+    const stored = alice.page.getByRole('region', { name: 'What is stored of message 1' })
+    await stored.getByText('suite byte: A256GCM').first().waitFor()
+    const [row] = await database.query<{ hex: string }>(
+      `select encode(envelope, 'hex') as hex from messages where conversation_id = '${id}' and sequence = 1`
+    )
+    const shown = await stored.locator('.bytes').innerText()
+    expect(shown.replace(/\s/g, '')).toBe(row?.hex)
+    await act(alice, 'She slept well.', 'What is stored')
+  })
+
+  it('lose nothing and are given nothing twice when the server is killed and comes back', {
+    timeout: 120_000
+  }, async () => {
+    await server.killApi()
+    await alice.page.getByText('Reconnecting…').waitFor()
+    const said = ['Is this thing on?', 'It is not.', 'Patience.']
+    for (const text of said) await say(alice, text)
+    expect(await message(alice, 'Sending…').count()).toBe(said.length)
+    await server.startApi()
+    for (const { page } of [alice, bob]) await page.getByText('Live', { exact: true }).waitFor()
+    await message(bob, 'Patience.').waitFor()
+    await message(alice, 'Sending…').first().waitFor({ state: 'detached' })
+    for (const text of said) {
+      expect(await message(alice, text).count(), text).toBe(1)
+      expect(await message(bob, text).count(), text).toBe(1)
+    }
+    const { conversation } = await (await client('alice')).run(MessagesDocument, { id, last: 50 })
+    const bodies = conversation?.messages.edges.map(({ node }) => node.body) ?? []
+    expect(bodies.filter((body) => said.includes(body ?? '')).sort()).toEqual([...said].sort())
+  })
+
+  it('see a rotation as it happens', async () => {
+    await alice.page.getByRole('link', { name: /^Keys/ }).click()
+    await alice.page.getByRole('button', { name: 'Rotate now' }).click()
+    await alice.page.getByRole('button', { name: /^v2 on request/ }).waitFor()
+    await bob.page.getByRole('link', { name: 'Keys v2' }).waitFor()
+    await alice.page.getByRole('link', { name: /Back to the conversation/ }).click()
+    await say(alice, 'New key, same room.')
+    await bob.page.getByText('From here on under key version 2').waitFor()
+    await message(bob, 'She slept well.').waitFor()
+  })
+
+  it('see messages go with their key', { timeout: 90_000 }, async () => {
+    const carol = await client('carol', ['keys:admin'])
+    await carol.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'PT1S' })
+    for (const visitor of [alice, bob]) {
+      await message(visitor, 'The key of this message was destroyed.').first().waitFor({ timeout: 30_000 })
+      await vi.waitFor(async () => expect(await message(visitor, 'She slept well.').count()).toBe(0), 10_000)
+      await message(visitor, 'New key, same room.').waitFor()
+    }
+  })
+
+  it('scroll back to the beginning, and no line jumps as older ones come above it', async () => {
+    const sender = await client('bob')
+    const long = await createConversation(sender, ['alice'], { title: 'A long story' })
+    for (let count = 1; count <= LONG_LOG; count++) {
+      await sender.run(SendMessageDocument, { input: { conversationId: long, body: `Line ${count} of the story` } })
+    }
+    await alice.page.getByRole('link', { name: /A long story/ }).click()
+    await message(alice, `Line ${LONG_LOG} of the story`).waitFor()
+    const log = alice.page.getByRole('log')
+    expect(await message(alice, 'Line 1 of the story').count()).toBe(0)
+    const jumps: number[] = []
+    while ((await message(alice, 'Line 1 of the story').count()) === 0) {
+      await scrollBy(log, -400)
+      jumps.push(await jumpWhileLoading(alice.page))
+    }
+    expect(Math.max(...jumps)).toBeLessThan(2)
+    await scrollBy(log, -1_000_000)
+    await alice.page.getByText('This is where the conversation begins.').waitFor()
+  })
+
+  it('have seen no error, no refusal of the security policy and no other origin', () => {
+    expect(alice.faults({ serverWasAway: true })).toEqual([])
+    expect(bob.faults({ serverWasAway: true })).toEqual([])
+  })
+
+  async function client(userId: string, scopes: string[] = []): Promise<GraphQLClient> {
+    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId, scopes })
+    return new GraphQLClient(server.url, devToken.token)
+  }
+})
+
+async function say({ page }: Visitor, text: string): Promise<void> {
+  const box = page.getByLabel('Message', { exact: true })
+  await box.fill(text)
+  await box.press('Enter')
+}
+
+function message({ page }: Visitor, text: string): Locator {
+  return page.locator('.message').filter({ hasText: text })
+}
+
+/** Presses one of the buttons of a message. */
+async function act(visitor: Visitor, text: string, name: string): Promise<void> {
+  const row = message(visitor, text).last()
+  await row.hover()
+  await row.getByRole('button', { name }).click()
+}
+
+async function scrollBy(log: Locator, pixels: number): Promise<void> {
+  await log.evaluate((element, by) => element.scrollBy(0, by), pixels)
+}
+
+/** Pixels that a line in view moves within the next frames while nobody scrolls. */
+async function jumpWhileLoading(page: Page): Promise<number> {
+  return await page.evaluate(`new Promise((resolve) => {
+    const log = document.querySelector('.messages')
+    const top = log.getBoundingClientRect().top
+    const line = [...log.querySelectorAll('.message')].find((one) => one.getBoundingClientRect().top >= top)
+    const before = line.getBoundingClientRect().top
+    let frames = 12
+    const look = () => --frames > 0 ? requestAnimationFrame(look) : resolve(Math.abs(line.getBoundingClientRect().top - before))
+    requestAnimationFrame(look)
+  })`)
+}

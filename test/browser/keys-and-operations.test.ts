@@ -1,0 +1,180 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { DevTokenDocument, KeyPolicyDocument } from '../../documents/generated.js'
+import { barriersOn } from '../support/browser/accessibility.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { ConsoleServer } from '../support/browser/console-server.js'
+import { type SeededHistory, seedHistory } from '../support/browser/seeded-history.js'
+import { Visitor } from '../support/browser/visitor.js'
+import { GraphQLClient } from '../support/graphql-client.js'
+
+/** An administrator of keys who is also in the conversation, on a server with months of history. */
+
+const OTHERS = 90
+const WIDTHS = [390, 1024, 1600]
+/** Kept after the run. With UPDATE_PICTURES=1 the picture in README.md is taken as well. */
+const PICTURES = join(import.meta.dirname, '../../reports/console')
+const README_PICTURE = join(import.meta.dirname, '../../docs/console.png')
+const MAX_SCRIPT_BYTES = 200 * 1024
+
+describe.skipIf(!hasBrowser)('an administrator of keys', () => {
+  let history: SeededHistory
+  let server: ConsoleServer
+  let browser: Browser
+  let carol: Visitor
+  const views = () => ({
+    chat: `#/conversations/${history.conversationId}`,
+    keys: `#/conversations/${history.conversationId}/keys`,
+    operations: '#/operations'
+  })
+
+  beforeAll(async () => {
+    history = await seedHistory(OTHERS)
+    server = await ConsoleServer.start({ ...history.environment, REWRAP_PER_SECOND: '8' })
+    browser = await launchBrowser()
+    carol = await Visitor.as('Carol', browser, server.url)
+  }, 240_000)
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail')
+      await carol.page.screenshot({ path: join(PICTURES, `failed: ${task.name.slice(0, 40)}.png`), fullPage: true })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    await history?.conclave.close()
+  })
+
+  it('sees on every page at every width what can be read, in the light and in the dark', {
+    timeout: 120_000
+  }, async () => {
+    mkdirSync(PICTURES, { recursive: true })
+    const { page } = carol
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      for (const [view, hash] of Object.entries(views())) {
+        for (const width of WIDTHS) {
+          await page.setViewportSize({ width, height: 900 })
+          await page.goto(`${server.url}/${hash}`)
+          await untilDrawn(carol, view)
+          await page.screenshot({ path: join(PICTURES, `${view}-${colorScheme}-${width}.png`) })
+          expect(await drawnWidth(carol), `${view} at ${width} is wider than the window`).toBeLessThanOrEqual(width)
+        }
+        expect(await barriersOn(page), `${view}, ${colorScheme}`).toEqual([])
+      }
+    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  it('sees what a policy will do in the next year while writing it, and has it kept', async () => {
+    const { page } = carol
+    await page.goto(`${server.url}/${views().keys}`)
+    const year = page.getByRole('group', { name: 'What it does in the next year' })
+    await page.getByLabel('Rotate after', { exact: true }).fill('P90D')
+    await year.getByText('4 rotations').waitFor()
+    await page.getByLabel('Destroy a version after').fill('P1Y')
+    await year.getByText('0 versions are destroyed').waitFor()
+    await page.getByLabel('Rotate after messages').fill('500')
+    await year.getByText('one after every 500 messages').waitFor()
+    await page.getByLabel('Destroy a version after').fill('sometime')
+    expect(await page.getByRole('button', { name: 'Save policy' }).isDisabled()).toBe(true)
+    await page.getByLabel('Destroy a version after').fill('P1Y')
+    await page.getByRole('button', { name: 'Save policy' }).click()
+    await vi.waitFor(async () => {
+      const { conversation } = await (await administrator()).run(KeyPolicyDocument, { id: history.conversationId })
+      expect(conversation?.keyPolicy).toMatchObject({
+        rotateAfter: 'P90D',
+        rotateAfterMessages: 500,
+        destroyAfter: 'P1Y'
+      })
+    }, 10_000)
+  })
+
+  it('is told how much is lost before a version is destroyed, and may take it back', async () => {
+    const { page } = carol
+    await page.goto(`${server.url}/${views().keys}`)
+    const row = page.locator('tbody tr').filter({ hasText: 'Deactivated' }).first()
+    const count = await row.locator('td').last().innerText()
+    await row.getByRole('button').click()
+    await page.getByRole('button', { name: 'Schedule its destruction' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText(`${count} messages lie under it`).waitFor()
+    expect(await barriersOn(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Schedule its destruction' }).click()
+    await page.getByRole('button', { name: 'Cancel its destruction' }).click()
+    await dialog.getByRole('button', { name: 'Cancel its destruction' }).click()
+    await page.getByRole('button', { name: 'Schedule its destruction' }).waitFor()
+  })
+
+  it('watches an operation go on, to its end', { timeout: 90_000 }, async () => {
+    const { page } = carol
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.getByRole('button', { name: 'Rewrap to the current master key' }).click()
+    const bar = page.getByRole('progressbar', { name: 'Progress of REWRAP' }).first()
+    const seen = new Set<number>()
+    await bar.waitFor()
+    await vi.waitFor(
+      async () => {
+        seen.add(Number(await bar.getAttribute('value')))
+        const operation = page.getByRole('listitem').filter({ has: bar })
+        expect(await operation.getByText('succeeded').count()).toBe(1)
+      },
+      { timeout: 60_000, interval: 100 }
+    )
+    expect(seen.size).toBeGreaterThan(3)
+    await page.getByText('can be retired').waitFor()
+  })
+
+  it('verifies the audit trail, and finds in it what was just done', async () => {
+    const { page } = carol
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.getByRole('button', { name: 'Verify every hash' }).click()
+    await page.getByText(/^All \d+ events are as they were written\.$/).waitFor()
+    await page.getByLabel('Conversation id').fill(history.conversationId)
+    await page.getByLabel('Action').fill('destruction')
+    await page.getByRole('row').filter({ hasText: 'carol' }).first().waitFor()
+  })
+
+  it('has loaded less than 200 KB of compressed script', () => {
+    const assets = join(server.program.folder, 'dist/web/assets')
+    const scripts = readdirSync(assets).filter((name) => name.endsWith('.js'))
+    const bytes = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0)
+    expect(scripts.length).toBeGreaterThan(0)
+    expect(bytes).toBeLessThan(MAX_SCRIPT_BYTES)
+  })
+
+  it('has seen no error, no refusal of the security policy and no other origin', () => {
+    expect(carol.faults()).toEqual([])
+  })
+
+  it.runIf(process.env.UPDATE_PICTURES)('is in the picture of README.md', async () => {
+    const nurse = await Visitor.as('Alice', browser, server.url, { viewport: { width: 1280, height: 720 } })
+    await nurse.page.goto(`${server.url}/${views().chat}`)
+    await untilDrawn(nurse, 'chat')
+    const last = nurse.page.locator('.message').filter({ hasText: 'Dry, edges closed' })
+    await last.hover()
+    await last.getByRole('button', { name: 'What is stored' }).click()
+    await nurse.page.getByText('suite byte: A256GCM').first().waitFor()
+    await nurse.page.screenshot({ path: README_PICTURE })
+    await nurse.close()
+  })
+
+  async function administrator(): Promise<GraphQLClient> {
+    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'carol' })
+    return new GraphQLClient(server.url, devToken.token)
+  }
+})
+
+async function untilDrawn({ page }: Visitor, view: string): Promise<void> {
+  if (view === 'chat') await page.getByText('I will be there.').last().waitFor()
+  if (view === 'keys') await page.getByRole('group', { name: 'What it does in the next year' }).waitFor()
+  if (view === 'operations') await page.getByRole('row').nth(5).waitFor()
+}
+
+/** Pixels. */
+async function drawnWidth({ page }: Visitor): Promise<number> {
+  return await page.evaluate<number>('document.documentElement.scrollWidth')
+}

@@ -1,0 +1,110 @@
+import { useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
+import { type ListedConversationFragment, MarkReadDocument } from '../../../documents/generated.js'
+import { Problem } from '../parts/problem.js'
+import { hrefOf } from '../route.js'
+import { useConnection } from '../use-connection.js'
+import { Composer } from './composer.js'
+import type { Message } from './conversation-log.js'
+import { MembersPanel } from './members-panel.js'
+import { MessageList } from './message-list.js'
+import { useActivity } from './use-activity.js'
+import { useConversationLog } from './use-conversation-log.js'
+import { useKeyStates } from './use-key-states.js'
+
+/** Messages that come together are marked together. */
+const MARK_AFTER_MS = 400
+
+interface Props {
+  conversationId: string
+  listed: ListedConversationFragment | null
+  /** Something changed that the list of conversations shows. */
+  onChange: () => Promise<void>
+}
+
+export function ConversationView({ conversationId, listed, onChange }: Props) {
+  const { log, ended, loadOlder, send, retry, drop, reread } = useConversationLog(conversationId)
+  const keys = useKeyStates(
+    conversationId,
+    useCallback(() => void reread().catch(() => {}), [reread])
+  )
+  const activity = useActivity(conversationId)
+  const [replyTo, setReplyTo] = useState<Message | null>(null)
+  const [showsMembers, setShowsMembers] = useState(false)
+  const { reloadMembers } = activity
+  const comings = log.messages.filter(({ kind }) => kind === 'SYSTEM').length
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a system message says who came or went
+  useEffect(() => void reloadMembers().catch(() => {}), [reloadMembers, comings])
+  useReadMark(conversationId, log.messages.at(-1)?.sequence ?? 0, onChange)
+  return (
+    <main className="conversation">
+      <header className="conversation-head">
+        <a className="back" href={hrefOf({ view: 'chat', conversationId: null })}>
+          ← <span className="for-readers">All conversations</span>
+        </a>
+        <h1>{listed?.title ?? 'Untitled conversation'}</h1>
+        <button
+          type="button"
+          className="quiet"
+          aria-expanded={showsMembers}
+          onClick={() => setShowsMembers(!showsMembers)}
+        >
+          {activity.members.length} members
+        </button>
+        <a className="button quiet" href={hrefOf({ view: 'keys', conversationId })}>
+          Keys {keys && <span className="key-chip">v{keys.activeKey.version}</span>}
+        </a>
+      </header>
+      {showsMembers && <MembersPanel conversationId={conversationId} activity={activity} role={listed?.viewerRole} />}
+      <Problem failure={ended} />
+      <MessageList
+        log={log}
+        members={activity.members}
+        onOlder={loadOlder}
+        onReply={setReplyTo}
+        onRetry={retry}
+        onDrop={drop}
+      />
+      <p className="typing" aria-live="polite">
+        {typingText(activity.typing)}
+      </p>
+      {!ended && (
+        <Composer
+          replyTo={replyTo}
+          onCancelReply={() => setReplyTo(null)}
+          onTyping={activity.keepTyping}
+          onSend={(body) => {
+            send(body, replyTo?.id ?? null)
+            setReplyTo(null)
+          }}
+        />
+      )}
+    </main>
+  )
+}
+
+/** What is on the screen of a window that is looked at was read. */
+function useReadMark(conversationId: string, sequence: number, onChange: () => Promise<void>): void {
+  const connection = useConnection()
+  const marked = useRef(0)
+  const mark = useEffectEvent(async (upTo: number) => {
+    if (upTo <= marked.current || document.visibilityState !== 'visible') return
+    await connection.run(MarkReadDocument, { conversationId, sequence: upTo })
+    marked.current = upTo
+    await onChange()
+  })
+  useEffect(() => {
+    const look = () => void mark(sequence).catch(() => {})
+    const soon = setTimeout(look, MARK_AFTER_MS)
+    document.addEventListener('visibilitychange', look)
+    return () => {
+      clearTimeout(soon)
+      document.removeEventListener('visibilitychange', look)
+    }
+  }, [sequence])
+}
+
+function typingText(names: readonly string[]): string {
+  if (names.length === 0) return ''
+  if (names.length === 1) return `${names[0]} is typing…`
+  return names.length === 2 ? `${names[0]} and ${names[1]} are typing…` : 'Several people are typing…'
+}

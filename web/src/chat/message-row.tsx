@@ -1,0 +1,163 @@
+import { type FormEvent, memo, useState } from 'react'
+import { DeleteMessageDocument, EditMessageDocument } from '../../../documents/generated.js'
+import { Avatar } from '../parts/avatar.js'
+import { Problem } from '../parts/problem.js'
+import { clockTime, fullTime } from '../parts/time.js'
+import { useSettings } from '../settings.js'
+import { useAction, useConnection } from '../use-connection.js'
+import type { Message } from './conversation-log.js'
+import { StoredBytes } from './stored-bytes.js'
+import type { Member } from './use-activity.js'
+
+interface Props {
+  message: Message
+  /** Shown above the first message of a day. */
+  day: string | null
+  /** Shown above the first message under another key version than those before. */
+  newKey: number | null
+  /** What it replies to, where that is on the screen. */
+  original: Message | null
+  /** For whom it is the last one that was read. */
+  readBy: readonly Member[]
+  onReply: (message: Message) => void
+}
+
+export const MessageRow = memo(function MessageRow({ message, day, newKey, original, readBy, onReply }: Props) {
+  const { session } = useConnection()
+  const [isEditing, setEditing] = useState(false)
+  const [showsStored, setShowsStored] = useState(false)
+  const isOwn = message.sender?.id === session.userId
+  const readers = readBy.filter(({ id }) => id !== session.userId && id !== message.sender?.id)
+  return (
+    <>
+      {day && <li className="day">{day}</li>}
+      {newKey !== null && <li className="key-change">From here on under key version {newKey}</li>}
+      {message.kind === 'SYSTEM' ? (
+        <li className="system">{message.body ?? UNREADABLE[message.status]}</li>
+      ) : (
+        <li className={`message ${isOwn ? 'own' : ''}`} id={`m${message.sequence}`}>
+          {!isOwn && <Avatar name={message.sender?.name ?? '?'} id={message.sender?.id ?? ''} />}
+          {!isOwn && <p className="sender">{message.sender?.name}</p>}
+          {message.replyTo && <Quote sequence={message.replyTo.sequence} original={original} />}
+          {isEditing ? <EditForm message={message} onDone={() => setEditing(false)} /> : <Body message={message} />}
+          <div className="message-foot">
+            <Meta message={message} />
+            {!isEditing && (
+              <Actions
+                message={message}
+                isOwn={isOwn}
+                onReply={onReply}
+                onEdit={() => setEditing(true)}
+                showsStored={showsStored}
+                onStored={() => setShowsStored(!showsStored)}
+              />
+            )}
+          </div>
+          {showsStored && <StoredBytes message={message} />}
+        </li>
+      )}
+      {readers.length > 0 && <li className="read-by">Read by {readers.map(({ name }) => name).join(', ')}</li>}
+    </>
+  )
+})
+
+function Meta({ message: { createdAt, editedAt, deletedAt, keyVersion } }: { message: Message }) {
+  return (
+    <p className="meta">
+      <time dateTime={createdAt} title={fullTime(createdAt)}>
+        {clockTime(createdAt)}
+      </time>
+      {editedAt && !deletedAt && <span title={`Edited ${fullTime(editedAt)}`}> · edited</span>}
+      <span title="The key version that this message lies under"> · key {keyVersion}</span>
+    </p>
+  )
+}
+
+const UNREADABLE = {
+  READABLE: '',
+  DELETED: 'This message was deleted.',
+  KEY_DESTROYED: 'The key of this message was destroyed. Nobody can read it any more.',
+  UNREADABLE: 'This message cannot be opened at present.'
+}
+
+function Body({ message: { body, status } }: { message: Message }) {
+  if (status === 'READABLE') return <p className="body">{body}</p>
+  return <p className={`body unreadable unreadable-${status.toLowerCase()}`}>{UNREADABLE[status]}</p>
+}
+
+function Quote({ sequence, original }: { sequence: number; original: Message | null }) {
+  return (
+    <a className="quote" href={location.hash} onClick={() => document.getElementById(`m${sequence}`)?.scrollIntoView()}>
+      {original
+        ? `${original.sender?.name ?? ''}: ${original.body ?? UNREADABLE[original.status]}`
+        : `Reply to #${sequence}`}
+    </a>
+  )
+}
+
+interface ActionsProps {
+  message: Message
+  isOwn: boolean
+  onReply: (message: Message) => void
+  onEdit: () => void
+  showsStored: boolean
+  onStored: () => void
+}
+
+function Actions({ message, isOwn, onReply, onEdit, showsStored, onStored }: ActionsProps) {
+  const connection = useConnection()
+  const settings = useSettings()
+  const [run, failure, isRunning] = useAction()
+  const isReadable = message.status === 'READABLE'
+  const remove = () => void run(() => connection.run(DeleteMessageDocument, { messageId: message.id }))
+  return (
+    <div className="actions">
+      {isReadable && (
+        <button type="button" className="link" onClick={() => onReply(message)}>
+          Reply
+        </button>
+      )}
+      {isOwn && isReadable && (
+        <>
+          <button type="button" className="link" onClick={onEdit}>
+            Edit
+          </button>
+          <button type="button" className="link" disabled={isRunning} onClick={remove}>
+            Delete
+          </button>
+        </>
+      )}
+      {settings?.development && (
+        <button type="button" className="link" aria-expanded={showsStored} onClick={onStored}>
+          What is stored
+        </button>
+      )}
+      <Problem failure={failure} />
+    </div>
+  )
+}
+
+function EditForm({ message, onDone }: { message: Message; onDone: () => void }) {
+  const connection = useConnection()
+  const [run, failure, isRunning] = useAction()
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const body = String(new FormData(event.currentTarget).get('body'))
+    void run(async () => {
+      await connection.run(EditMessageDocument, { messageId: message.id, body })
+      onDone()
+    })
+  }
+  return (
+    <form className="edit" onSubmit={submit}>
+      <textarea name="body" aria-label="Edited message" defaultValue={message.body ?? ''} rows={3} required />
+      <Problem failure={failure} />
+      <button type="submit" disabled={isRunning}>
+        Save
+      </button>
+      <button type="button" className="quiet" onClick={onDone}>
+        Cancel
+      </button>
+    </form>
+  )
+}

@@ -1,0 +1,138 @@
+import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
+import {
+  MessageEventsDocument,
+  MessagesDocument,
+  type MessagesQuery,
+  SendMessageDocument
+} from '../../../documents/generated.js'
+import { type Failure, failureOf } from '../connection.js'
+import { useConnection } from '../use-connection.js'
+import { type ConversationLog, changeLog, emptyLog, type Pending } from './conversation-log.js'
+
+const PAGE = 50
+const MOST_AT_ONCE = 200
+
+export interface OpenConversation {
+  log: ConversationLog
+  /** Why it cannot be read, or not any more. */
+  ended: Failure | null
+  loadOlder(): Promise<void>
+  send(body: string, replyToId: string | null): void
+  retry(pending: Pending): void
+  drop(pending: Pending): void
+  /** Reads what is shown once more: keys have moved, of which no event tells. */
+  reread(): Promise<void>
+}
+
+/**
+ * The log of a conversation: its last page and the cursor that belongs to it, then every change from there on, each
+ * in the place of what was there under its id. A lost connection is followed by another from the last cursor.
+ */
+export function useConversationLog(conversationId: string): OpenConversation {
+  const connection = useConnection()
+  const [log, change] = useReducer(changeLog, emptyLog)
+  const [ended, setEnded] = useState<Failure | null>(null)
+  const leaving = useRef(new AbortController())
+  const loading = useRef(false)
+
+  useEffect(() => {
+    const left = new AbortController()
+    leaving.current = left
+    const follow = async () => {
+      const page = () => connection.query(MessagesDocument, { id: conversationId, last: PAGE })
+      const { conversation } = await connection.persistently(page, left.signal)
+      if (!conversation)
+        return setEnded({ code: 'NOT_FOUND', message: 'There is no such conversation.', retryAfterMs: null })
+      if (left.signal.aborted) return
+      change({ type: 'OPENED', ...pageOf(conversation.messages) })
+      let after = conversation.eventCursor
+      const end = await connection.follow(
+        MessageEventsDocument,
+        () => ({ conversationId, after }),
+        ({ messageEvents: { cursor, message } }) => {
+          change({ type: 'CHANGED', message })
+          after = cursor
+        },
+        left.signal
+      )
+      if (!left.signal.aborted)
+        setEnded(end ?? { code: null, message: 'This conversation was deleted.', retryAfterMs: null })
+    }
+    void follow().catch((error: unknown) => left.signal.aborted || setEnded(failureOf(error)))
+    return () => left.abort()
+  }, [connection, conversationId])
+
+  const { before } = log
+  const loadOlder = useCallback(async () => {
+    if (before === null || loading.current) return
+    loading.current = true
+    try {
+      const { conversation } = await connection.query(MessagesDocument, { id: conversationId, last: PAGE, before })
+      if (conversation) change({ type: 'OLDER', ...pageOf(conversation.messages) })
+    } catch {
+      // Whoever scrolls on asks again.
+    } finally {
+      loading.current = false
+    }
+  }, [connection, conversationId, before])
+
+  const { messages } = log
+  const first = messages[0]?.sequence ?? 0
+  const reread = useCallback(async () => {
+    let before: string | null = null
+    do {
+      const variables = { id: conversationId, last: MOST_AT_ONCE, before }
+      const { conversation }: MessagesQuery = await connection.query(MessagesDocument, variables)
+      if (!conversation) return
+      const page = pageOf(conversation.messages)
+      change({ type: 'REREAD', messages: page.messages })
+      before = (page.messages[0]?.sequence ?? 0) > first ? page.before : null
+    } while (before !== null)
+  }, [connection, conversationId, first])
+
+  const deliver = useCallback(
+    async (pending: Pending) => {
+      const { clientMessageId, body, replyToId } = pending
+      change({ type: 'SENDING', pending: { ...pending, refusal: null } })
+      const input = { conversationId, body, clientMessageId, replyToId }
+      try {
+        const send = () => connection.run(SendMessageDocument, { input })
+        const { sendMessage } = await connection.persistently(send, leaving.current.signal)
+        change({ type: 'SENT', clientMessageId, message: sendMessage.message })
+      } catch (error) {
+        change({ type: 'REFUSED', clientMessageId, refusal: failureOf(error).message })
+      }
+    },
+    [connection, conversationId]
+  )
+
+  return {
+    log,
+    ended,
+    loadOlder,
+    reread,
+    send: (body, replyToId) => {
+      const after = messages.at(-1)?.sequence ?? 0
+      void deliver({ clientMessageId: newId(), body, replyToId, refusal: null, after })
+    },
+    retry: (pending) => void deliver(pending),
+    drop: ({ clientMessageId }) => change({ type: 'DROPPED', clientMessageId })
+  }
+}
+
+/** `randomUUID` is there over https and on localhost only. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+interface Page {
+  pageInfo: { hasPreviousPage: boolean; startCursor: string | null }
+  edges: { node: ConversationLog['messages'][number] }[]
+}
+
+function pageOf({ pageInfo, edges }: Page): Pick<ConversationLog, 'messages' | 'before'> {
+  return {
+    messages: edges.map(({ node }) => node),
+    before: pageInfo.hasPreviousPage ? pageInfo.startCursor : null
+  }
+}

@@ -1,0 +1,129 @@
+import { useState } from 'react'
+import {
+  ConversationKeysDocument,
+  type KeyFieldsFragment,
+  KeyPolicyDocument,
+  KeysDocument,
+  RotateKeyDocument
+} from '../../../documents/generated.js'
+import { useInbox } from '../chat/use-inbox.js'
+import type { Connection } from '../connection.js'
+import { Problem } from '../parts/problem.js'
+import { hrefOf } from '../route.js'
+import { useAction, useConnection, useLoaded } from '../use-connection.js'
+import { KeyActions } from './key-actions.js'
+import { KeyTable } from './key-table.js'
+import { KeyTimeline } from './key-timeline.js'
+import { PolicyEditor } from './policy-editor.js'
+
+/** Rotations and destructions by others, and by the worker. */
+const LOOK_EVERY_MS = 3_000
+
+export function KeysPage({ conversationId }: { conversationId: string }) {
+  const connection = useConnection()
+  const title = useInbox().conversations.find(({ id }) => id === conversationId)?.title
+  const [chosen, setChosen] = useState<number | null>(null)
+  const keys = useLoaded(
+    async () => await keysOf(connection, conversationId),
+    [connection, conversationId],
+    LOOK_EVERY_MS
+  )
+  const policy = useLoaded(
+    async () => (await connection.query(KeyPolicyDocument, { id: conversationId })).conversation?.keyPolicy ?? null,
+    [connection, conversationId]
+  )
+  const versions = keys.data ?? []
+  const version = versions.find((key) => key.version === chosen) ?? null
+  return (
+    <main className="page">
+      <header className="page-head">
+        <a href={hrefOf({ view: 'chat', conversationId })}>← Back to the conversation</a>
+        <h1>{title ? `Keys of “${title}”` : 'Keys of this conversation'}</h1>
+        <RotateNow conversationId={conversationId} onRotated={keys.reload} />
+      </header>
+      <Problem failure={keys.failure} />
+      {versions.length > 0 && (
+        <>
+          <KeyTimeline keys={versions} chosen={chosen} onChoose={setChosen} />
+          <KeyTable keys={versions} chosen={chosen} onChoose={setChosen} />
+        </>
+      )}
+      {version && (
+        <KeyDetail key={version.version} version={version}>
+          {connection.session.scopes.includes('keys:admin') && (
+            <KeyActions conversationId={conversationId} version={version} onChange={keys.reload} />
+          )}
+        </KeyDetail>
+      )}
+      {policy.data && (
+        <PolicyEditor
+          conversationId={conversationId}
+          policy={policy.data}
+          activatedAt={versions.find(({ state }) => state === 'ACTIVE')?.activatedAt ?? null}
+          onChange={async () => {
+            await policy.reload()
+            await keys.reload()
+          }}
+        />
+      )}
+    </main>
+  )
+}
+
+/** Auditors and administrators see the keys of conversations that they are not in. */
+async function keysOf(connection: Connection, id: string): Promise<KeyFieldsFragment[]> {
+  const { scopes } = connection.session
+  if (scopes.some((scope) => scope.startsWith('keys:'))) {
+    return (await connection.query(ConversationKeysDocument, { conversationId: id })).conversationKeys
+  }
+  return (await connection.query(KeysDocument, { id })).conversation?.keys ?? []
+}
+
+function RotateNow({ conversationId, onRotated }: { conversationId: string; onRotated: () => Promise<void> }) {
+  const connection = useConnection()
+  const [run, failure, isRunning] = useAction()
+  const rotate = () =>
+    void run(async () => {
+      await connection.run(RotateKeyDocument, { conversationId })
+      await onRotated()
+    })
+  return (
+    <div>
+      <button type="button" disabled={isRunning} onClick={rotate}>
+        {isRunning ? 'Rotating…' : 'Rotate now'}
+      </button>
+      <Problem failure={failure} />
+    </div>
+  )
+}
+
+function KeyDetail({ version, children }: { version: KeyFieldsFragment; children: React.ReactNode }) {
+  return (
+    <section className="card" aria-label={`Version ${version.version}`}>
+      <h2>Version {version.version}</h2>
+      <dl className="facts">
+        <dt>Algorithm</dt>
+        <dd>
+          {version.algorithm}, {version.modulusBits} bits
+        </dd>
+        <dt>Fingerprint</dt>
+        <dd>
+          <code>{version.fingerprint}</code>
+        </dd>
+        {version.masterKey && (
+          <>
+            <dt>Wrapped under</dt>
+            <dd>
+              <code>{version.masterKey}</code>
+            </dd>
+          </>
+        )}
+      </dl>
+      <details>
+        <summary>Public key</summary>
+        <pre>{version.publicKeyPem}</pre>
+      </details>
+      {children}
+    </section>
+  )
+}

@@ -1,0 +1,10 @@
+import type { Failure } from '../connection.js'
+
+export function Problem({ failure }: { failure: Failure | null }) {
+  if (!failure) return null
+  return (
+    <p className="problem" role="alert">
+      {failure.message}
+    </p>
+  )
+}

@@ -184,7 +184,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
           status: 'ok',
           database: 'ok',
           redis: 'ok',
-          masterKeys: { 'vault:transit/conclave': 'ok' }
+          masterKeys: ['ok']
         })
       }
     })

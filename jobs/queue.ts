@@ -26,6 +26,8 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
   EXPORT: 'export'
 }
 
+export const OPERATION_JOBS: readonly string[] = Object.values(JOB_NAMES)
+
 /** In the database; see queue-schema.ts. */
 export const QUEUE_SCHEMA = 'bullmq'
 

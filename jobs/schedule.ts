@@ -7,6 +7,7 @@ import { resumeOperations } from './key-operations.js'
 import { recordRefusals } from './record-refusals.js'
 import { refillKeyPool } from './refill-key-pool.js'
 import { rotateDue } from './rotate-due.js'
+import { verifyAudit } from './verify-audit.js'
 
 /**
  * What runs when: the one table. A job does what the database says is to be done; the schedule only
@@ -20,6 +21,7 @@ export interface ScheduledJob {
 }
 
 const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
 
 export const schedule: ScheduledJob[] = [
   { name: 'rotate-due', everyMs: (config) => config.scanEveryMs, run: rotateDue },
@@ -30,5 +32,6 @@ export const schedule: ScheduledJob[] = [
   { name: 'resume-operations', everyMs: (config) => config.scanEveryMs, run: resumeOperations },
   { name: 'drop-exports', everyMs: (config) => config.scanEveryMs, run: dropExports },
   { name: 'record-refusals', everyMs: (config) => config.scanEveryMs, run: recordRefusals },
-  { name: 'anchor-audit', everyMs: () => HOUR_MS, run: anchorAudit }
+  { name: 'anchor-audit', everyMs: () => HOUR_MS, run: anchorAudit },
+  { name: 'verify-audit', everyMs: () => DAY_MS, run: verifyAudit }
 ]

@@ -13,7 +13,7 @@ type Format = (error: unknown) => ReturnType<typeof formatError>
 export function serveExports(app: FastifyInstance, services: Services, format: Format): void {
   app.get<{ Params: { id: string } }>('/exports/:id', async ({ params, headers, ip }, reply) => {
     try {
-      const viewer = requireViewer(await createContext(services, headers.authorization, ip))
+      const viewer = requireViewer(await createContext(services, headers.authorization, 'http', ip))
       await services.rateLimits.require('CONNECTIONS', viewer, ip)
       const id = requireOperationId('id', params.id)
       const { state, error } = await requireExport(services, viewer, id)

@@ -9,7 +9,7 @@ import { type Batch, checked } from './import-batches.js'
 import type { ImportPosition } from './import-position.js'
 import { TransferError } from './transfer-error.js'
 
-type StoreServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config'>
+type StoreServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'config' | 'metrics'>
 
 /**
  * Stores a conversation with key version 1, without messages and without members.
@@ -30,7 +30,7 @@ export async function storeConversation(
   const advanced = await keySupply
     .withKeyPair(async (em, takePair) => {
       const pair = await takePair()
-      const data = newDataKey(pair.publicKey)
+      const data = newDataKey(pair.publicKey, services.metrics)
       await em.insert(ConversationEntity, {
         id,
         historyVisibility: record.historyVisibility,

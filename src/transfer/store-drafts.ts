@@ -71,7 +71,7 @@ const COUNT: Statement = {
 
 type StoreServices = Pick<
   Services,
-  'database' | 'keySupply' | 'keyDefaultsId' | 'users' | 'signals' | 'clock' | 'config'
+  'database' | 'keySupply' | 'keyDefaultsId' | 'users' | 'signals' | 'clock' | 'config' | 'metrics'
 >
 
 /**
@@ -122,7 +122,7 @@ async function storePart(
   part: MessageDraft[],
   state: KeyState
 ): Promise<boolean> {
-  const key = newDataKey(state.publicKey)
+  const key = newDataKey(state.publicKey, services.metrics)
   const envelopes = part.map((draft) => seal(conversationId, draft, key))
   const senders = new Set(part.flatMap(({ senderId }) => senderId ?? []))
   try {

@@ -24,6 +24,8 @@ const TIMES_AS_MANY = 500
 const notHot: Record<string, string> = {
   'count-due-rotations': 'when somebody asks for all rotations at once',
   'count-key-events': 'for an auditor',
+  'count-keys-by-state': 'for the metrics, seldom, and for a twentieth of the time at most',
+  'count-overdue': 'likewise',
   'count-keys-to-rewrap': 'at both ends of a rewrap',
   'find-export': 'for an owner who waits for an export',
   'import-key-state': 'once for a thousand messages of an import',

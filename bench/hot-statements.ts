@@ -36,6 +36,7 @@ import {
 import { REREAD_MESSAGES } from '../src/message/message-opener.js'
 import { REPORT_SEND_PACE } from '../src/message/send-pace.js'
 import { STORE_GROUP, STORE_ONE } from '../src/message/store-statements.js'
+import { EXPORT_MESSAGES } from '../src/transfer/read-messages.js'
 
 /** A statement that requests, streams or the schedule run all the time. */
 export interface HotStatement {
@@ -94,5 +95,6 @@ export const hotStatements: HotStatement[] = [
   { statement: OPEN_KEY_OPERATIONS },
   { statement: OPEN_REWRAP },
   { statement: SLOWEST_SEND_PACE },
-  { statement: REPORT_SEND_PACE }
+  { statement: REPORT_SEND_PACE },
+  { statement: EXPORT_MESSAGES, sorts: 'the messages of a page' }
 ]

@@ -4,6 +4,7 @@ import { reencrypt } from '../src/key-life/reencrypt.js'
 import { rewrapSteps } from '../src/key-life/rewrap-private-keys.js'
 import { type ReportProgress, runKeyOperation, type Steps } from '../src/key-life/run-key-operation.js'
 import type { Services } from '../src/services.js'
+import { writeOrderedExport } from '../src/transfer/write-ordered-export.js'
 import { rotateDueBatch } from './rotate-due.js'
 
 /** The steps of each kind of operation. */
@@ -11,6 +12,7 @@ const STEPS: Partial<Record<KeyOperationKind, () => Steps>> = {
   REENCRYPT: () => ({ take: reencrypt }),
   PURGE: () => ({ take: purgeConversation }),
   REWRAP: rewrapSteps,
+  EXPORT: () => ({ takeApart: writeOrderedExport }),
   ROTATE_DUE: () => ({
     takeApart: async (services, operation, stop) => {
       const [rotatesAt, id] = operation.position?.split(' ') ?? []

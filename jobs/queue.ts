@@ -22,8 +22,11 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
   REFILL_POOL: 'refill-key-pool',
   REENCRYPT: 'reencrypt',
   REWRAP: 'rewrap-private-keys',
-  PURGE: 'purge'
+  PURGE: 'purge',
+  EXPORT: 'export'
 }
+
+export const OPERATION_JOBS: readonly string[] = Object.values(JOB_NAMES)
 
 /** In the database; see queue-schema.ts. */
 export const QUEUE_SCHEMA = 'bullmq'

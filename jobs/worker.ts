@@ -1,8 +1,11 @@
 import type { Queue, Worker } from 'bullmq'
 import type { Services } from '../src/services.js'
 import { runOperation } from './key-operations.js'
-import { openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
+import { OPERATION_JOBS, openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
 import { schedule } from './schedule.js'
+
+/** Of either queue. */
+const JOBS: readonly string[] = [...new Set([...schedule.map(({ name }) => name), ...OPERATION_JOBS])]
 
 export interface RunningWorker {
   /** Settles once the schedule is in the queue and both kinds of jobs are fetched: for as long as the queue is away it waits. */
@@ -16,13 +19,16 @@ export interface RunningWorker {
  * run to one of them, and the database lets only one of them do each thing.
  */
 export function startWorker(services: Services, place: QueuePlace): RunningWorker {
-  const { log } = services
+  const { log, metrics } = services
+  metrics.jobs.expect(JOBS)
   const queue = openQueue('conclave-schedule', place)
   const stopping = new AbortController()
-  const runOnce = onceAtATime((job) => runScheduled(services, job, stopping.signal))
+  const runOnce = onceAtATime((job) => measured(services, job, () => runScheduled(services, job, stopping.signal)))
   const workers = [
     openWorker('conclave-schedule', place, log, runOnce),
-    openWorker('conclave-operations', place, log, (job) => runNudged(services, job, stopping.signal))
+    openWorker('conclave-operations', place, log, (job) =>
+      measured(services, job, () => runNudged(services, job, stopping.signal))
+    )
   ]
   return {
     ready: getReady(services, queue, workers),
@@ -54,6 +60,11 @@ function onceAtATime(run: (job: RunningJob) => Promise<void>): (job: RunningJob)
       running.delete(job.name)
     }
   }
+}
+
+/** What comes from the queue may have any name: whoever gets to it can add a job. */
+async function measured({ metrics }: Services, { name }: RunningJob, run: () => Promise<void>): Promise<void> {
+  await metrics.jobs.measure(JOBS.includes(name) ? name : 'other', run)
 }
 
 async function runScheduled(services: Services, { name }: RunningJob, stop: AbortSignal): Promise<void> {

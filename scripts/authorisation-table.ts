@@ -86,10 +86,13 @@ export const OPERATIONS: readonly Row[] = [
   ['Mutation.pauseKeyOperation', 'pauseKeyOperation(id: $operation) { operation { id } }',                                       TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
   ['Mutation.resumeKeyOperation', 'resumeKeyOperation(id: $paused) { operation { id } }',                                        TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
   ['Mutation.cancelKeyOperation', 'cancelKeyOperation(id: $operation) { operation { id } }',                                     TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, FORBID, ok],
+  ['Query.conversationExport', 'conversationExport(id: $export) { id }',                                                         TOKEN, TOKEN, none,   none,   none,   none,   ok,     none,   none],
+  ['Mutation.exportConversation', 'exportConversation(conversationId: $conversation, publicKeyPem: $recipientKey) { export { id } }', TOKEN, TOKEN, ABSENT, ABSENT, FORBID, FORBID, ok, ABSENT, ABSENT],
   ['Mutation.devToken', 'devToken(userId: "anybody") { expiresAt }',                                                             ok,    TOKEN, ok,     ok,     ok,     ok,     ok,     ok,     ok],
   ['Subscription.messageEvents', 'messageEvents(conversationId: $conversation, after: $cursor) { cursor }',                      shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Subscription.inboxEvents', 'inboxEvents(resume: [{ conversationId: $conversation, after: $cursor }], fromJoining: true) { message { conversation { id } } }', shut, shut, own, own, ok, ok, ok, own, own],
   ['Subscription.activity', 'activity(conversationId: $conversation) { __typename }',                                            shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
+  ['Subscription.conversationExportProgress', 'conversationExportProgress(id: $export) { state }',                               shut,  shut,  ABSENT, ABSENT, ABSENT, ABSENT, ok,     ABSENT, ABSENT],
   ['Subscription.keyOperationProgress', 'keyOperationProgress(id: $operation) { state }',                                        shut,  shut,  FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok]
 ]
 
@@ -147,6 +150,8 @@ export const AS_THEIR_PARENT: Readonly<Record<string, string>> = {
   Conversation: 'createdAt historyVisibility id',
   ConversationConnection: 'edges nodes pageInfo totalCount',
   ConversationEdge: 'node',
+  ConversationExport: 'conversationId createdAt done error expiresAt finishedAt id path state total',
+  ConversationExportPayload: 'export',
   ConversationKey:
     'activatedAt algorithm createdAt deactivatedAt destroyedAt destroysAt fingerprint modulusBits rotatesAt rotationReason state version',
   ConversationPayload: 'conversation',

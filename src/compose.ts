@@ -34,6 +34,10 @@ import { opensItsKeys } from './master-key/opens-its-keys.js'
 import { MessageOpener } from './message/message-opener.js'
 import { SendGroups } from './message/send-groups.js'
 import { SendPace } from './message/send-pace.js'
+import { watchKeys } from './metrics/key-gauges.js'
+import { Metrics } from './metrics/metrics.js'
+import { MetricsAccess } from './metrics/metrics-access.js'
+import { watchStanding } from './metrics/standing-gauges.js'
 import { MemoryBuckets } from './rate-limits/buckets.js'
 import { RateLimits } from './rate-limits/rate-limits.js'
 import { RedisBuckets } from './rate-limits/redis-buckets.js'
@@ -76,7 +80,15 @@ interface PartStores<P extends Part = Part> {
 interface Shared
   extends Pick<
     Services,
-    'clock' | 'log' | 'authentication' | 'keyDefaultsId' | 'masterKeys' | 'masterKeyHealth' | 'signals'
+    | 'clock'
+    | 'log'
+    | 'authentication'
+    | 'keyDefaultsId'
+    | 'masterKeys'
+    | 'masterKeyHealth'
+    | 'signals'
+    | 'metrics'
+    | 'metricsAccess'
   > {
   config: Config
 }
@@ -100,10 +112,11 @@ export async function compose<P extends Part>(
       stores.push({ part, database, queuePlace: { database: access.login(part), redisUrl: config.redisUrl, outage } })
     }
     const shared = await openShared(config, log, clock, purpose, stores, opened)
-    const services = stores.map((store) => [store.part, composeServices(shared, store, opened)])
+    const services = stores.map((store) => ({ part: store.part, services: composeServices(shared, store, opened) }))
+    watch(services)
     const queuePlaces = stores.map(({ part, queuePlace }) => [part, queuePlace])
     return {
-      services: Object.fromEntries(services),
+      services: Object.fromEntries(services.map(({ part, services }) => [part, services])) as Record<P, Services>,
       queuePlaces: Object.fromEntries(queuePlaces),
       databasePlace: access.place,
       close
@@ -112,6 +125,13 @@ export async function compose<P extends Part>(
     await close()
     throw error
   }
+}
+
+/** Has what is not counted as it happens looked up when metrics are read, by the part that may. */
+function watch(parts: readonly { part: Part; services: Services }[]): void {
+  const [first] = parts
+  if (first) watchStanding(first.services)
+  for (const { part, services } of parts) if (part === 'worker') watchKeys(services)
 }
 
 /** Whatever asks the database here does so as the first part: every part may. */
@@ -140,7 +160,10 @@ async function openShared(
   // A tool may run with another environment: the defaults of the deployment are those of its servers.
   const keyDefaultsId =
     purpose === 'SERVER' ? await registerKeyDefaults({ database, now: clock.now() }, config.keyPolicy) : 0
-  return { config, log, clock, signals, masterKeys, masterKeyHealth, authentication, keyDefaultsId }
+  const metrics = new Metrics()
+  const metricsAccess = new MetricsAccess(config.metricsToken)
+  const measuring = { metrics, metricsAccess }
+  return { config, log, clock, signals, masterKeys, masterKeyHealth, authentication, keyDefaultsId, ...measuring }
 }
 
 function composeServices(
@@ -148,16 +171,16 @@ function composeServices(
   { database, queuePlace }: PartStores,
   opened: (() => Promise<void>)[]
 ): Services {
-  const { log, clock, signals, masterKeys, authentication, keyDefaultsId } = shared
+  const { log, clock, signals, masterKeys, authentication, keyDefaultsId, metrics } = shared
   const keyring = new Keyring(
-    { database, masterKeys, log },
+    { database, masterKeys, metrics, log },
     { ttlMs: config.dataKeyCacheTtlMs, max: config.dataKeyCacheMax }
   )
   // A key that was destroyed, by whatever process, opens nothing here any more.
   signals.onKeyChange((conversationId) =>
     conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
   )
-  const keySupply = new KeySupply({ database, masterKeys, clock, log }, config.keyBits)
+  const keySupply = new KeySupply({ database, masterKeys, metrics, clock, log }, config.keyBits)
   const jobs = createJobQueue(queuePlace, log)
   opened.push(() => jobs.close())
   const watchedQueues = watchQueues(queuePlace)
@@ -169,6 +192,7 @@ function composeServices(
     {
       database,
       keyring,
+      metrics,
       clock,
       rotateIfDue: (id) => rotateOrPostpone({ database, keySupply, keyDefaultsId, clock, config: settings }, id)
     },
@@ -188,10 +212,10 @@ function composeServices(
     watchedQueues,
     keyring,
     sendingKeys,
-    messageOpener: new MessageOpener({ database, keyring, log }),
+    messageOpener: new MessageOpener({ database, keyring, metrics, log }),
     sendPace,
-    sendGroups: new SendGroups({ database, sendPace, sendingKeys, clock, config: settings }),
-    feeds: new ConversationFeeds({ database, signals, clock, log }),
+    sendGroups: new SendGroups({ database, sendPace, sendingKeys, metrics, clock, config: settings }),
+    feeds: new ConversationFeeds({ database, signals, metrics, clock, log }),
     memberships: new Memberships({ database, log }),
     activityLimit,
     rateLimits,
@@ -217,6 +241,7 @@ function withoutSecrets(config: Config): Settings {
     redisUrl: ____,
     apiDatabaseUrl: _____,
     workerDatabaseUrl: ______,
+    metricsToken: _______,
     ...settings
   } = config
   return settings

@@ -6,16 +6,19 @@ import type { Duration } from './duration.js'
 import { duration, milliseconds } from './duration-variable.js'
 import type { MasterKey } from './master-key/master-key.js'
 import type { OpeningContext } from './master-key/provider.js'
-import { configureMasterKeys, problemOfMasterKeyUri } from './master-key/providers.js'
+import { configureMasterKeys, masterKeyVariables, problemOfMasterKeyUri } from './master-key/providers.js'
+import { type MetricsConfig, metricsConfigOf, metricsVariables } from './metrics-config.js'
 import { type OperationList, readOperationList } from './operation-list.js'
 import { type QueryLimits, queryLimitsOf, queryLimitVariables } from './query-limits.js'
 import { parseRedisCluster, REDIS_PROTOCOLS } from './redis-url.js'
-import { withSecretFiles } from './secret-files.js'
+import { SECRETS, withSecretFiles } from './secret-files.js'
+import type { TracingOptions } from './tracing/start-tracing.js'
+import { tracingOf, tracingVariables } from './tracing-config.js'
 import { type TrafficLimits, trafficLimitsOf, trafficVariables } from './traffic-limits.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Everything that the environment decides, checked. Durations are milliseconds where named so. */
-export interface Config extends TrafficLimits {
+export interface Config extends TrafficLimits, MetricsConfig {
   mode: 'development' | 'production' | 'test'
   host: string
   port: number
@@ -58,6 +61,8 @@ export interface Config extends TrafficLimits {
   /** Whether the schema can be asked for, and explorers are served. Null: not in production. */
   introspection: boolean | null
   jobBoard: JobBoardMode
+  /** Null: nothing is traced. */
+  tracing: TracingOptions | null
   /** Whether code may be made from text once the process has started. */
   codeFromStrings: boolean
   logLevel: string
@@ -153,6 +158,8 @@ const environment = z.object({
   MAX_BODY_BYTES: wholeNumber(1, 16 * 1024 * 1024).default(65_536),
   ...trafficVariables,
   ...queryLimitVariables,
+  ...metricsVariables,
+  ...tracingVariables,
   PERSISTED_QUERIES: z.string().optional(),
   INTROSPECTION: z.enum(['on', 'off'], 'must be on or off').optional(),
   JOB_BOARD: z.enum(['off', 'read-only', 'writable'], 'must be off, read-only or writable').default('read-only'),
@@ -163,6 +170,13 @@ const environment = z.object({
 })
 
 type Environment = z.infer<typeof environment>
+
+/** Names of all variables that decide something here. */
+export const configVariables: readonly string[] = [
+  ...Object.keys(environment.shape),
+  ...SECRETS.map((name) => `${name}_FILE`),
+  ...masterKeyVariables
+]
 
 const migrationEnvironment = z.object({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl.optional() })
 
@@ -240,6 +254,8 @@ function toConfig(env: Environment): Omit<Config, 'openMasterKey' | 'persistedQu
     queryLimits: queryLimitsOf(env, env.NODE_ENV === 'production'),
     introspection: env.INTROSPECTION ? env.INTROSPECTION === 'on' : null,
     jobBoard: env.JOB_BOARD,
+    ...metricsConfigOf(env, env.HOST, env.NODE_ENV === 'production'),
+    tracing: tracingOf(env),
     codeFromStrings: env.CODE_FROM_STRINGS === 'allowed',
     logLevel: env.LOG_LEVEL
   }

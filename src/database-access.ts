@@ -151,7 +151,7 @@ export function prepareDataDir(config: Config): string {
 
 function unusableDataDir(config: Config, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code)) return error
   return new StartError(
     `The data folder ${config.dataDir} cannot be used (${code}). Make it writable, or set DATA_DIR to another folder.`
   )

@@ -42,7 +42,7 @@ export class Forbidden extends ConclaveError {
 export class NotFound extends ConclaveError {
   readonly code = 'NOT_FOUND'
 
-  constructor(what: 'conversation' | 'message' | 'member' | 'operation') {
+  constructor(what: 'conversation' | 'message' | 'member' | 'operation' | 'export') {
     super(`There is no such ${what}, or you have no access to it.`)
   }
 }

@@ -11,7 +11,15 @@ export interface Fault {
 const MAX_CHARACTERS = 500
 const MAX_READ = 4 * MAX_CHARACTERS
 /** Errors of our own. Their words are chosen with logs in mind. */
-const OWN = new Set(['StartError', 'ConfigError', 'MasterKeyError', 'DecryptionError', 'UntrueWrapping', 'JobFailure'])
+const OWN = new Set([
+  'StartError',
+  'ConfigError',
+  'MasterKeyError',
+  'DecryptionError',
+  'UntrueWrapping',
+  'JobFailure',
+  'TransferError'
+])
 /**
  * Classes of SQLSTATE whose words name columns, constraints, logins or limits, and no value. Left out above all are
  * data exceptions (22) and what `raise` or an extension says; of class 42 syntax errors, which quote the statement.

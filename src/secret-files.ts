@@ -1,7 +1,17 @@
 import { readFileSync, statSync } from 'node:fs'
 
 /** Variables that hold a secret. Each may be given as a file instead, in a variable with `_FILE` at its end. */
-const SECRETS = ['DATABASE_URL', 'API_DATABASE_URL', 'WORKER_DATABASE_URL', 'REDIS_URL', 'AUTH_JWT_SECRET'] as const
+export const SECRETS = [
+  'DATABASE_URL',
+  'API_DATABASE_URL',
+  'WORKER_DATABASE_URL',
+  'REDIS_URL',
+  'AUTH_JWT_SECRET',
+  'METRICS_TOKEN'
+] as const
+
+const BY_GROUP = 0o040
+const BY_ANYBODY_ELSE = 0o077
 
 /**
  * Puts what stands in files in the place of the variables that name them. What is in the environment can be read for
@@ -25,7 +35,7 @@ export function withSecretFiles(env: NodeJS.ProcessEnv, problems: string[]): Nod
 export function readSecretFile(variable: string, path: string, problems: string[]): string | null {
   try {
     const file = statSync(path)
-    if (file.isFile() && (file.mode & 0o077) !== 0)
+    if (file.isFile() && !isClosed(file, process.getuid?.() ?? 0))
       problems.push(`${variable} can be read by others: chmod 600 ${path}.`)
     return readFileSync(path, 'utf8')
   } catch (error) {
@@ -33,4 +43,15 @@ export function readSecretFile(variable: string, path: string, problems: string[
     problems.push(`${variable} cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a file.`)
     return null
   }
+}
+
+/**
+ * Whether a file with a secret is closed to others, by the rule that PostgreSQL has for its private key: what is root's
+ * may be read by a group as well. So are the secrets that Kubernetes gives to a process that is not root (`fsGroup`).
+ *
+ * @param uid of this process
+ */
+export function isClosed(file: { uid: number; mode: number }, uid: number): boolean {
+  const allowed = file.uid === 0 && uid !== 0 ? BY_GROUP : 0
+  return (file.mode & BY_ANYBODY_ELSE & ~allowed) === 0
 }

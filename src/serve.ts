@@ -4,10 +4,13 @@ import { compose, releaseAll } from './compose.js'
 import { type Config, loadConfig } from './config.js'
 import type { Part } from './database-access.js'
 import { startHttpServer } from './graphql/http-server.js'
+import { startMetricsServer } from './graphql/metrics-server.js'
 import { hasIntrospection } from './graphql/validation-rules.js'
 import { refuseCodeFromStrings, sealIntrinsics } from './lock-down.js'
 import { createLogger, logConsole } from './log.js'
 import { handleProcessFaults } from './process-faults.js'
+import type { Services } from './services.js'
+import { startTracing } from './tracing/start-tracing.js'
 
 /** After this long on the way out the process ends whatever is still open. */
 const SHUTDOWN_MS = 10_000
@@ -24,14 +27,17 @@ export async function serve(parts: readonly Part[]): Promise<void> {
   const stopped = untilStopped(stopping)
   handleProcessFaults(log, () => stopping.abort())
   try {
+    if (config.tracing) releases.push(await startTracing(config.tracing))
     const composition = await compose(config, log, { parts, signal: stopping.signal })
     releases.push(() => composition.close())
+    const metricsUrl = await startWatching(config, composition.services[parts[0] ?? 'api'], releases)
     if (parts.includes('api')) {
       const server = await startHttpServer(composition.services.api)
       releases.push(() => server.close())
-      console.log(welcome(config, server.url, composition.databasePlace))
+      console.log(welcome(config, server.url, metricsUrl, composition.databasePlace))
     } else {
       console.log(`Conclave's worker runs. Data: ${composition.databasePlace}`)
+      if (metricsUrl) console.log(`Metrics: ${metricsUrl}`)
     }
     sealIntrinsics()
     if (!config.codeFromStrings) refuseCodeFromStrings()
@@ -49,6 +55,19 @@ export async function serve(parts: readonly Part[]): Promise<void> {
   }
 }
 
+/** @returns where metrics and probes have a port of their own; null where they have none */
+async function startWatching(
+  { metricsPort }: Config,
+  services: Services,
+  releases: (() => Promise<void>)[]
+): Promise<string | null> {
+  services.metrics.watchProcess()
+  if (metricsPort === null) return null
+  const server = await startMetricsServer(services, metricsPort)
+  releases.push(() => server.close())
+  return `${server.url}/metrics`
+}
+
 /** Settles with the first signal, or the first fault. From then on there is an end: in time, or with another signal. */
 async function untilStopped(stopping: AbortController): Promise<void> {
   let heardAt: number | null = null
@@ -63,7 +82,8 @@ async function untilStopped(stopping: AbortController): Promise<void> {
   setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
 }
 
-function welcome(config: Config, url: string, databasePlace: string): string {
+function welcome(config: Config, url: string, metricsUrl: string | null, databasePlace: string): string {
+  const metrics = metricsUrl ?? (config.metricsBesideGraphql ? `${url}/metrics` : null)
   const lines = [
     'Conclave is ready.',
     '',
@@ -72,6 +92,7 @@ function welcome(config: Config, url: string, databasePlace: string): string {
     `             ${url}/graphql/stream  (Server-Sent Events)`,
     ...(hasIntrospection(config) ? [`  Explorers  ${explorersAt(url, config)}`] : []),
     `  Probes     ${url}/healthz  ${url}/readyz`,
+    ...(metrics ? [`  Metrics    ${metrics}`] : []),
     `  Data       ${databasePlace}`
   ]
   if (config.mode !== 'production' && !config.authentication.jwksUrl) {

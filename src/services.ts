@@ -22,12 +22,20 @@ import type { MasterKeys } from './master-key/master-keys.js'
 import type { MessageOpener } from './message/message-opener.js'
 import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
+import type { Metrics } from './metrics/metrics.js'
+import type { MetricsAccess } from './metrics/metrics-access.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 
 /** The configuration without its secrets. */
 export type Settings = Omit<
   Config,
-  'openMasterKey' | 'authentication' | 'databaseUrl' | 'apiDatabaseUrl' | 'workerDatabaseUrl' | 'redisUrl'
+  | 'openMasterKey'
+  | 'authentication'
+  | 'databaseUrl'
+  | 'apiDatabaseUrl'
+  | 'workerDatabaseUrl'
+  | 'redisUrl'
+  | 'metricsToken'
 >
 
 /** Everything that a use case may work with. Each one names the few that it needs. */
@@ -63,4 +71,7 @@ export interface Services {
   executor: Executor
   persistedQueries: PersistedQueries
   readMarks: ReadMarks
+  /** What this process counts of itself: of all its parts together. */
+  metrics: Metrics
+  metricsAccess: MetricsAccess
 }

@@ -1,14 +1,27 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { completion } from './completion.js'
 import { doctor } from './doctor.js'
+import { exporting } from './export.js'
+import { importing } from './import.js'
 import { keys } from './keys.js'
 import { migrate } from './migrate.js'
+import { open } from './open.js'
 import { start } from './start.js'
 import { token } from './token.js'
 import { version } from './version.js'
 
 /** Every command, in the order of the help. Each has a file of its own. */
-const COMMANDS: (() => CommandUnknownOpts)[] = [start, migrate, token, keys, doctor, completion]
+const COMMANDS: (() => CommandUnknownOpts)[] = [
+  start,
+  migrate,
+  token,
+  keys,
+  exporting,
+  open,
+  importing,
+  doctor,
+  completion
+]
 
 /** The whole command line. Errors are thrown: nothing below ends the process. */
 export function createProgram(): CommandUnknownOpts {

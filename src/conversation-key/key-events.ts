@@ -28,6 +28,10 @@ export type KeyAction =
   | 'operation.paused'
   | 'operation.resumed'
   | 'operation.refused'
+  | 'export.started'
+  | 'export.finished'
+  | 'import.started'
+  | 'import.finished'
   | 'audit.anchored'
 
 /** Who acts when nobody asked: the schedule. No user can have this id. */

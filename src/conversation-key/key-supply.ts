@@ -11,6 +11,7 @@ import type { Logger } from '../log.js'
 import type { Wrapping } from '../master-key/master-key.js'
 import { MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { RSA_GENERATIONS } from '../thread-pool.js'
 
 /** Any number will do, as long as it stays the same. */
@@ -43,17 +44,19 @@ const TAKE = {
 export class KeySupply {
   readonly #database: Database
   readonly #masterKeys: MasterKeys
+  readonly #metrics: Metrics['keyUse']
   readonly #clock: Clock
   readonly #log: Logger
   readonly #modulusBits: ModulusBits
   readonly #generating = pLimit(RSA_GENERATIONS)
 
   constructor(
-    deps: { database: Database; masterKeys: MasterKeys; clock: Clock; log: Logger },
+    deps: { database: Database; masterKeys: MasterKeys; metrics: Metrics; clock: Clock; log: Logger },
     modulusBits: ModulusBits
   ) {
     this.#database = deps.database
     this.#masterKeys = deps.masterKeys
+    this.#metrics = deps.metrics.keyUse
     this.#clock = deps.clock
     this.#log = deps.log
     this.#modulusBits = modulusBits
@@ -101,13 +104,14 @@ export class KeySupply {
    */
   async refill(target: number, stop?: AbortSignal): Promise<number> {
     let made = 0
-    while (!stop?.aborted && (await this.#pooled()) < target) {
+    while (!stop?.aborted && (await this.pooled()) < target) {
       if (await this.#addToPool(await this.#generate(), target)) made++
     }
     return made
   }
 
-  async #pooled(): Promise<number> {
+  /** Pairs that are ready. */
+  async pooled(): Promise<number> {
     return await this.#database.entities().count(PooledKeyEntity, this.#usable())
   }
 
@@ -140,6 +144,7 @@ export class KeySupply {
     // In an outage this is known at once: no pair is made that could not be wrapped, and nobody waits for it.
     await this.#orUnavailable(() => this.#masterKeys.current.version())
     const { publicKey, privateKey } = await this.#generating(() => generateRsaKeyPair(this.#modulusBits))
+    this.#metrics.rsaGenerations.inc()
     try {
       const keyId = uuidv7()
       const { wrapped, version } = await this.#wrap(privateKey, { keyId, fingerprint: fingerprint(publicKey) })

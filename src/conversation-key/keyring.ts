@@ -9,6 +9,7 @@ import { mapInTurns } from '../in-turns.js'
 import type { Logger } from '../log.js'
 import { isUnreachable, MasterKeyError } from '../master-key/master-key-error.js'
 import type { MasterKeys } from '../master-key/master-keys.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { RSA_UNWRAPS } from '../thread-pool.js'
 
 /** Which data key of which conversation. */
@@ -66,6 +67,7 @@ const PURGE_EVERY_MS = 10_000
 export class Keyring {
   readonly #database: Database
   readonly #masterKeys: MasterKeys
+  readonly #metrics: Metrics['keyUse']
   readonly #log: Logger
   readonly #dataKeys: LRUCache<string, Promise<OpenedDataKey>>
   readonly #privateKeys: LRUCache<string, Promise<PrivateKey>>
@@ -75,11 +77,12 @@ export class Keyring {
   #forgotten = 0
 
   constructor(
-    deps: { database: Database; masterKeys: MasterKeys; log: Logger },
+    deps: { database: Database; masterKeys: MasterKeys; metrics: Metrics; log: Logger },
     cache: { ttlMs: number; max: number }
   ) {
     this.#database = deps.database
     this.#masterKeys = deps.masterKeys
+    this.#metrics = deps.metrics.keyUse
     this.#log = deps.log
     this.#dataKeys = new LRUCache({ max: cache.max, ttl: cache.ttlMs })
     this.#privateKeys = new LRUCache({ max: PRIVATE_KEYS_MAX, ttl: cache.ttlMs })
@@ -112,6 +115,8 @@ export class Keyring {
       if (cached === undefined) missing.set(id, place)
       else opening.set(id, cached)
     }
+    if (opening.size > 0) this.#metrics.dataKeyHits.inc(opening.size)
+    if (missing.size > 0) this.#metrics.dataKeyMisses.inc(missing.size)
     for (const [id, loading] of this.#startLoading(missing)) opening.set(id, loading)
     return await Promise.all(wanted.map((place) => opening.get(placeKey(place)) ?? UNAVAILABLE))
   }
@@ -190,7 +195,9 @@ export class Keyring {
       const { wrappedKey } = stored
       const privateKey = await privateKeys.get(versionKey(stored))
       if (!privateKey) throw new Error('a key that is not destroyed has a wrapped private key')
-      return { state: 'OPEN', dataKey: await this.#unwrapping(() => unwrapDataKey(privateKey, wrappedKey)) }
+      const dataKey = await this.#unwrapping(() => unwrapDataKey(privateKey, wrappedKey))
+      this.#metrics.rsaUnwraps.inc()
+      return { state: 'OPEN', dataKey }
     } catch (error) {
       this.#logFailure(stored, error)
       return mayBeBack(error) ? OUT_OF_REACH : UNAVAILABLE
@@ -218,6 +225,8 @@ export class Keyring {
       if (cached === undefined) missing.set(id, row)
       else opening.set(id, cached)
     }
+    this.#metrics.privateKeyHits.inc(opening.size)
+    this.#metrics.privateKeyMisses.inc(missing.size)
     for (const [masterKey, group] of Map.groupBy(missing.values(), (row) => row.masterKey)) {
       for (const batch of batches(group, UNWRAPPED_AT_ONCE)) {
         const unwrapping = this.#unwrapPrivateKeys(masterKey, batch)

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { importPublicKey, wrapDataKey } from '../crypto/key-transport.js'
 import { type DataKey, generateDataKey } from '../crypto/keys.js'
+import type { Metrics } from '../metrics/metrics.js'
 
 export interface NewDataKey {
   id: string
@@ -15,7 +16,8 @@ export interface NewDataKey {
  *
  * @param publicKey DER SubjectPublicKeyInfo
  */
-export function newDataKey(publicKey: Buffer): NewDataKey {
+export function newDataKey(publicKey: Buffer, { keyUse }: Metrics): NewDataKey {
   const dataKey = generateDataKey()
+  keyUse.rsaWraps.inc()
   return { id: uuidv7(), dataKey, wrappedKey: wrapDataKey(importPublicKey(publicKey), dataKey) }
 }

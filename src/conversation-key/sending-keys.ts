@@ -7,6 +7,7 @@ import { addDuration, type Duration } from '../duration.js'
 import { Conflict, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { memberRole } from '../membership/roles.js'
+import type { Metrics } from '../metrics/metrics.js'
 import type { Keyring } from './keyring.js'
 import { newDataKey } from './new-data-key.js'
 
@@ -102,6 +103,7 @@ const ATTEMPTS_OUT_OF_LINE = 3
 export class SendingKeys {
   readonly #database: Database
   readonly #keyring: Keyring
+  readonly #metrics: Metrics
   readonly #clock: Clock
   readonly #rotateIfDue: (conversationId: string) => Promise<void>
   readonly #limits: DataKeyLimits
@@ -113,6 +115,7 @@ export class SendingKeys {
     deps: {
       database: Database
       keyring: Keyring
+      metrics: Metrics
       clock: Clock
       rotateIfDue: (conversationId: string) => Promise<void>
     },
@@ -120,6 +123,7 @@ export class SendingKeys {
   ) {
     this.#database = deps.database
     this.#keyring = deps.keyring
+    this.#metrics = deps.metrics
     this.#clock = deps.clock
     this.#rotateIfDue = deps.rotateIfDue
     this.#limits = limits
@@ -222,7 +226,7 @@ export class SendingKeys {
   }
 
   async #activateNew(conversationId: string, state: SendingState): Promise<ActiveDataKey | null> {
-    const { id, dataKey, wrappedKey } = newDataKey(state.publicKey)
+    const { id, dataKey, wrappedKey } = newDataKey(state.publicKey, this.#metrics)
     const now = this.#clock.now()
     const expiresAt = addDuration(now, this.#limits.maxAge)
     const values = [conversationId, id, state.keyVersion, wrappedKey, expiresAt, state.dataKeyId, now]

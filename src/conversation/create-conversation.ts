@@ -24,7 +24,10 @@ export const MAX_MEMBERS_PER_CALL = 1000
 
 /** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
 export async function createConversation(
-  services: Pick<Services, 'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'clock' | 'config' | 'users'>,
+  services: Pick<
+    Services,
+    'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'metrics' | 'clock' | 'config' | 'users'
+  >,
   viewer: Viewer,
   draft: ConversationDraft
 ): Promise<ViewedConversation> {
@@ -37,7 +40,7 @@ export async function createConversation(
     const id = uuidv7()
     const now = clock.now()
     const pair = await takePair()
-    const data = newDataKey(pair.publicKey)
+    const data = newDataKey(pair.publicKey, services.metrics)
     const conversation = {
       id,
       historyVisibility: draft.historyVisibility,

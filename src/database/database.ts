@@ -1,8 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { MikroORM } from '@mikro-orm/postgresql'
+import { SpanKind } from '@opentelemetry/api'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../log.js'
+import { traced } from '../tracing/traced.js'
 import { compileEntities } from './compile-entities.js'
 import type { DatabaseLogin } from './database-login.js'
 import { entities } from './entities.js'
@@ -20,6 +22,7 @@ export interface Statement {
 }
 
 const LOOK_UP_CONNECTIONS = 2
+const CLIENT = { kind: SpanKind.CLIENT, attributes: { 'db.system.name': 'postgresql' } }
 /** For a connection: a new one, or one that others have. Who has waited that long is told to try again. */
 const WAITING = { connectionTimeoutMillis: 4_000, keepAlive: true }
 
@@ -66,9 +69,17 @@ export class Database {
 
   /** Runs a hot statement. The rows come as `pg` reads them, in the statement's own column names. */
   async run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
-    // The ORM sets the pool up to read instants as text; here they come as Date.
-    const result = await this.#pool.query<Row>({ ...statement, values, types: pg.types })
-    return result.rows
+    return await traced(spanName(statement), CLIENT, async () => {
+      // The ORM sets the pool up to read instants as text; here they come as Date.
+      const result = await this.#pool.query<Row>({ ...statement, values, types: pg.types })
+      return result.rows
+    })
+  }
+
+  /** Connections of the pool for everything but look-ups: those that are in use or idle, and what waits for one. */
+  get connections(): { busy: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
   }
 
   /** However many ask at a time, one look: anybody may ask. */
@@ -90,7 +101,9 @@ export class Database {
    * transaction must not wait for a connection that somebody holds who waits for that transaction.
    */
   async lookUp<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
-    return (await this.#lookUps.query<Row>({ ...statement, values, types: pg.types })).rows
+    return await traced(spanName(statement), CLIENT, async () => {
+      return (await this.#lookUps.query<Row>({ ...statement, values, types: pg.types })).rows
+    })
   }
 
   /** Some private keys that are stored as wrapped under a master key. */
@@ -119,7 +132,7 @@ export class Database {
 
   /** Runs `work` in one transaction, which is rolled back when it throws. */
   async transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return await this.entities().transactional((em) => work(em as EntityManager))
+    return await traced('transaction', CLIENT, () => this.entities().transactional((em) => work(em as EntityManager)))
   }
 
   async close(): Promise<void> {
@@ -127,6 +140,11 @@ export class Database {
     await this.#orm.close(true)
     await this.#lookUps.end()
   }
+}
+
+/** By its name: its text has nothing to do in a trace, and its values even less. */
+function spanName({ name = 'unnamed' }: Statement): string {
+  return `sql ${name}`
 }
 
 /**

@@ -1,9 +1,12 @@
+import { SpanKind } from '@opentelemetry/api'
 import type { Statement } from '../database/database.js'
 import type { Message } from '../message/message.js'
 import type { Services } from '../services.js'
+import { placeOf, type TracePlace, tracedForAll } from '../tracing/traced.js'
 import type { Departure, Follower } from './follower.js'
 import { giveToGroup, groupFollowers } from './give-to-group.js'
 import { readTail } from './read-log.js'
+import { MAX_TRACES, tracesIn } from './signals.js'
 
 /** Messages of up to MAX_BODY_BYTES that a feed reads at a time, and keeps for a while for those who come late. */
 const BATCH = 50
@@ -15,7 +18,7 @@ export const FIND_MEMBERS: Statement = {
      where conversation_id = $1 and user_id = any($2::text[])`
 }
 
-type FeedServices = Pick<Services, 'database' | 'clock' | 'log'>
+type FeedServices = Pick<Services, 'database' | 'metrics' | 'clock' | 'log'>
 
 /**
  * The end of one conversation's log, read once for everybody in this process who follows it: a message is read and
@@ -35,6 +38,8 @@ export class ConversationFeed {
   /** What was read last: everything after the change `recentAfter`. */
   #recent: Message[] = []
   #recentAfter: number
+  /** In whose traces what comes next is delivered. */
+  #places: TracePlace[] = []
   #isWoken = false
   #isRunning = false
 
@@ -60,8 +65,9 @@ export class ConversationFeed {
     return departure
   }
 
-  /** Something may have happened. */
-  wake(): void {
+  /** Something may have happened. @param traces of what has, as its signal has them */
+  wake(traces?: string): void {
+    if (traces !== undefined && this.#places.length < MAX_TRACES) this.#places.push(...tracesIn(traces).map(placeOf))
     this.#isWoken = true
     this.#run()
   }
@@ -108,6 +114,11 @@ export class ConversationFeed {
   }
 
   async #advance(): Promise<void> {
+    const places = this.#places.splice(0)
+    await tracedForAll(places, 'deliver', { kind: SpanKind.CONSUMER }, () => this.#readOn())
+  }
+
+  async #readOn(): Promise<void> {
     const read = await readTail(this.#services, this.#conversationId, this.#position, BATCH)
     if (read === null) return this.#dismissAll('DELETED')
     const { messages, lastChange } = read
@@ -116,6 +127,16 @@ export class ConversationFeed {
     this.#keep(messages, this.#position)
     this.#position = isAll ? lastChange : (messages.at(-1)?.change ?? lastChange)
     await this.#give([...this.#followers], messages)
+    if (this.#followers.size > 0) this.#noteLag(messages)
+  }
+
+  /** Once for each change, however many it was given to: the last of them has it now. */
+  #noteLag(messages: readonly Message[]): void {
+    const { metrics, clock } = this.#services
+    const now = clock.now().getTime()
+    // Clocks of two machines differ: what seems to come before it was sent has come at once.
+    for (const { createdAt, editedAt, deletedAt } of messages)
+      metrics.messages.deliveryLag.observe(Math.max(0, now - (deletedAt ?? editedAt ?? createdAt).getTime()) / 1000)
   }
 
   #keep(messages: Message[], after: number): void {
@@ -132,7 +153,7 @@ export class ConversationFeed {
     const notice = messages.findLast(({ kind }) => kind === 'SYSTEM')
     if (notice) await this.#dismissMoved(behind.filter(({ position }) => position < notice.change))
     const groups = groupFollowers(behind.filter(({ hasLeft }) => !hasLeft))
-    await Promise.all(groups.map((group) => giveToGroup(group, messages, this.#services.clock)))
+    await Promise.all(groups.map((group) => giveToGroup(group, messages, this.#services)))
   }
 
   /** Removed, or out and in again to see another part of the history: its own reading finds out. */

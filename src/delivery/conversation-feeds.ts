@@ -9,7 +9,7 @@ export const FIND_ENDS: Statement = {
   text: `select id, last_change::float8 as "lastChange" from conversations where id = any($1::uuid[]) and deleted_at is null`
 }
 
-type FeedServices = Pick<Services, 'database' | 'signals' | 'clock' | 'log'>
+type FeedServices = Pick<Services, 'database' | 'signals' | 'metrics' | 'clock' | 'log'>
 
 interface Entry {
   feed: ConversationFeed
@@ -46,7 +46,7 @@ export class ConversationFeeds {
     const feed = new ConversationFeed(this.#services, conversationId, position, () => this.#close(conversationId))
     // Before anything is read: whatever commits after the read wakes the feed again.
     const ends = [
-      this.#services.signals.subscribe(`conversation:${conversationId}`, () => feed.wake()),
+      this.#services.signals.subscribe(`conversation:${conversationId}`, (traces) => feed.wake(traces)),
       this.#poll.watch(conversationId, (lastChange) => feed.poll(lastChange))
     ]
     const entry = { feed, ends }

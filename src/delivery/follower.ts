@@ -53,12 +53,16 @@ export class Follower {
     this.#settle(departure)
   }
 
-  /** @param rendered what happened up to the change `change`, as far as it is shown */
-  give(rendered: readonly string[], change: number, now: Date): void {
-    if (this.hasLeft) return
+  /**
+   * @param rendered what happened up to the change `change`, as far as it is shown
+   * @returns whether it was taken
+   */
+  give(rendered: readonly string[], change: number, now: Date): boolean {
+    if (this.hasLeft) return false
     if (this.viewer.expiresAt && this.viewer.expiresAt <= now) this.leave('EXPIRED')
     else if (rendered.length > 0 && !this.consumer?.take(rendered)) this.leave('BEHIND')
     else this.position = change
+    return !this.hasLeft
   }
 }
 

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '../clock.js'
 import type { Message } from '../message/message.js'
+import type { Services } from '../services.js'
+import { traced } from '../tracing/traced.js'
 import { eventType, type MessageEvent } from './conversation-log.js'
 import type { Follower } from './follower.js'
+
+type GivingServices = Pick<Services, 'metrics' | 'clock'>
 
 /** Followers in one turn of the event loop: a thousand sends take some milliseconds. */
 const PER_TURN = 200
@@ -28,7 +31,7 @@ export function groupFollowers(followers: readonly Follower[]): Follower[][] {
 export async function giveToGroup(
   group: readonly Follower[],
   messages: readonly Message[],
-  clock: Clock
+  services: GivingServices
 ): Promise<void> {
   const rendering = new Rendering(group)
   // What a message is to somebody depends on what they have got before. Nearly all have got the same.
@@ -37,15 +40,24 @@ export async function giveToGroup(
     const rendered = await Promise.all(
       news.map((message) => rendering.of({ type: eventType(message, position), message }))
     )
-    for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, clock)
+    const details = { attributes: { 'conclave.events': news.length, 'conclave.subscribers': takers.length } }
+    await traced('socket', details, async () => {
+      for (const portion of portionsOf(news, rendered)) await giveToAll(takers, portion, services)
+    })
   }
 }
 
-async function giveToAll(takers: readonly Follower[], { rendered, change }: Portion, clock: Clock): Promise<void> {
+async function giveToAll(
+  takers: readonly Follower[],
+  { rendered, change }: Portion,
+  { metrics, clock }: GivingServices
+): Promise<void> {
+  let taken = 0
   for (const [index, follower] of takers.entries()) {
     if (index > 0 && index % PER_TURN === 0) await nextTurn()
-    follower.give(rendered, change, clock.now())
+    if (follower.give(rendered, change, clock.now())) taken++
   }
+  metrics.messages.delivered.inc(taken * rendered.length)
 }
 
 /** What is given at a time, up to a change. */

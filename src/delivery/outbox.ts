@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Span } from '@opentelemetry/api'
 import type { Logger } from '../log.js'
-import { ALL_KEYS, formatSignal, isKeyTopic, type Signal, type Topic } from './signals.js'
+import { startSending, traceParentOf } from '../tracing/traced.js'
+import { ALL_KEYS, formatSignal, isKeyTopic, MAX_TRACES, type Signal, type Topic } from './signals.js'
 
 /** Signals that wait for a connection, at most: more of them say no more than a poll finds. */
 const MAX_UNSENT = 10_000
@@ -17,6 +19,8 @@ export class Outbox {
   readonly #send: (batch: Signal[]) => Promise<unknown>
   readonly #log: Logger
   readonly #unsent = new Map<string, Signal>()
+  /** Of what waits to be sent. */
+  #spans: Span[] = []
   readonly #repeats = new Map<Topic, number>()
   #sending: Promise<void> | null = null
   #isOpen = false
@@ -29,7 +33,7 @@ export class Outbox {
 
   publish(signal: Signal): void {
     if (isKeyTopic(signal.topic)) this.#repeatLater(signal.topic)
-    this.#add(signal)
+    this.#add(this.#inTrace(signal))
     this.#flush()
   }
 
@@ -58,26 +62,39 @@ export class Outbox {
   #add(signal: Signal): void {
     const { topic, payload } = signal
     if (payload !== undefined && !this.#isOpen) return
-    const key = formatSignal(signal)
+    const key = formatSignal({ topic, payload })
+    const { traces = [] } = this.#unsent.get(key) ?? {}
     // The latest of several comes last: a state that was taken back and taken up again.
     if (!this.#unsent.delete(key) && this.#unsent.size >= MAX_UNSENT) {
       if (isKeyTopic(topic)) this.#unsent.set(ALL_KEYS, { topic: ALL_KEYS })
       return
     }
-    this.#unsent.set(key, signal)
+    const all = [...traces, ...(signal.traces ?? [])].slice(-MAX_TRACES)
+    this.#unsent.set(key, all.length > 0 ? { ...signal, traces: all } : signal)
+  }
+
+  /** What a conversation's streams are told of: where their delivery belongs. */
+  #inTrace(signal: Signal): Signal {
+    const span = this.#isOpen && signal.topic.startsWith('conversation:') ? startSending('signal') : null
+    if (!span) return signal
+    this.#spans.push(span)
+    return { ...signal, traces: [traceParentOf(span)] }
   }
 
   #flush(): void {
     if (!this.#isOpen || this.#sending || this.#unsent.size === 0) return
     const batch = [...this.#unsent.values()]
     this.#unsent.clear()
+    const spans = this.#spans.splice(0)
     this.#sending = this.#send(batch).then(
       () => {
         this.#sending = null
+        for (const span of spans) span.end()
         this.#flush()
       },
       (error: Error) => {
         this.#sending = null
+        for (const span of spans) span.end()
         for (const signal of batch) if (isKeyTopic(signal.topic)) this.#add(signal)
         this.#log.warn({ reason: error }, 'signals could not be sent')
         this.#startTimer()

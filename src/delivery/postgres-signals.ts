@@ -5,7 +5,15 @@ import { Heartbeat } from '../heartbeat.js'
 import type { Logger } from '../log.js'
 import { Listeners } from './listeners.js'
 import { Outbox } from './outbox.js'
-import { formatSignal, parseSignal, type Signal, type Signals, type Topic, type Wake } from './signals.js'
+import {
+  carriedPayload,
+  formatSignal,
+  parseSignal,
+  type Signal,
+  type Signals,
+  type Topic,
+  type Wake
+} from './signals.js'
 
 const CHANNEL = 'conclave_changed'
 const RECONNECT_MS = 500
@@ -82,7 +90,8 @@ export class PostgresSignals implements Signals {
 
   async #send(batch: Signal[]): Promise<void> {
     const text = 'select pg_notify($1, payload) from unnest($2::text[]) as payload'
-    await this.#query({ name: 'notify', text, values: [CHANNEL, batch.map(formatSignal)] })
+    const payloads = batch.map((signal) => formatSignal({ topic: signal.topic, payload: carriedPayload(signal) }))
+    await this.#query({ name: 'notify', text, values: [CHANNEL, payloads] })
   }
 
   async #query(statement: QueryConfig): Promise<void> {

@@ -7,7 +7,7 @@ import { Outbox } from './outbox.js'
 import { PlainChannels } from './plain-channels.js'
 import type { ChannelEvents, RedisChannels } from './redis-channels.js'
 import { ShardedChannels } from './sharded-channels.js'
-import { isKeyTopic, type Signal, type Signals, type Topic, type Wake } from './signals.js'
+import { carriedPayload, isKeyTopic, type Signal, type Signals, type Topic, type Wake } from './signals.js'
 
 const PREFIX = 'conclave:'
 /** One for the keys of all conversations: every process has to hear of all of them. */
@@ -82,10 +82,10 @@ export class RedisSignals implements Signals {
 
   async #send(batch: Signal[]): Promise<void> {
     await Promise.all(
-      batch.map(({ topic, payload = '' }) =>
-        isKeyTopic(topic)
-          ? this.#channels.publish(KEYS_CHANNEL, topic)
-          : this.#channels.publish(PREFIX + topic, payload)
+      batch.map((signal) =>
+        isKeyTopic(signal.topic)
+          ? this.#channels.publish(KEYS_CHANNEL, signal.topic)
+          : this.#channels.publish(PREFIX + signal.topic, carriedPayload(signal) ?? '')
       )
     )
   }

@@ -16,9 +16,11 @@ export interface Signal {
   topic: Topic
   /** Ids, flags and positions; for what is live only and stands in no table. */
   payload?: string | undefined
+  /** Where in which traces the change was made, as W3C's Trace Context writes it: a hint, only where there is no payload. */
+  traces?: readonly string[] | undefined
 }
 
-/** Called without a payload when a signal of the topic may have been lost. */
+/** Called without a payload when a signal of the topic may have been lost. What has none of its own may have its traces. */
 export type Wake = (payload?: string) => void
 
 /**
@@ -45,6 +47,19 @@ export interface Signals {
 
 /** Between a topic and a payload in one text: ids hold spaces, and no control characters. */
 const SEPARATOR = '\n'
+const TRACE_SEPARATOR = ','
+/** Of one signal: of more changes at once, the rest goes without. */
+export const MAX_TRACES = 8
+
+/** What is sent beside the topic. */
+export function carriedPayload({ payload, traces }: Signal): string | undefined {
+  return payload ?? traces?.join(TRACE_SEPARATOR)
+}
+
+/** @param payload of a topic that has none of its own */
+export function tracesIn(payload: string | undefined): string[] {
+  return payload?.split(TRACE_SEPARATOR, MAX_TRACES) ?? []
+}
 
 /** Topic and payload in one text, for a carrier that has one channel for all. */
 export function formatSignal({ topic, payload }: Signal): string {

@@ -2,6 +2,7 @@ import type { LiveConsumer } from '../delivery/follower.js'
 import { Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Sight } from '../message/find-messages.js'
+import type { Transport } from '../metrics/operation-metrics.js'
 import type { Services } from '../services.js'
 import { createLoaders, type Loaders } from './loaders.js'
 
@@ -12,6 +13,7 @@ export interface Context {
   services: Services
   /** IP address that the request came from, as far as trusted proxies tell; null where it does not matter. */
   address: string | null
+  readonly arrival: Arrival
   readonly loaders: Loaders
   /** What is shown, where it does not depend on the viewer. */
   sight?: Sight | undefined
@@ -19,6 +21,12 @@ export interface Context {
   sink?: ResultSink | undefined
   /** Of a subscription: what takes its events as they happen. */
   consumer?: LiveConsumer | null
+}
+
+/** How and when a request has come, by the process's own clock. */
+export interface Arrival {
+  transport: Transport
+  startedAt: number
 }
 
 export interface ResultSink {
@@ -35,11 +43,17 @@ export interface ResultSink {
 export async function createContext(
   services: Services,
   authorization: string | undefined,
+  transport: Transport,
   address: string | null = null
 ): Promise<Context> {
+  const arrival = arrivalBy(transport)
   const viewer = authorization === undefined ? null : await services.authenticate(authorization)
   if (viewer) await services.users.see(viewer)
-  return contextOf(services, viewer, { address })
+  return contextOf(services, viewer, arrival, { address })
+}
+
+export function arrivalBy(transport: Transport): Arrival {
+  return { transport, startedAt: performance.now() }
 }
 
 /**
@@ -49,6 +63,7 @@ export async function createContext(
 export function contextOf(
   services: Services,
   viewer: Viewer | null,
+  arrival: Arrival,
   { sink, sight, address = null }: { sink?: ResultSink; sight?: Sight; address?: string | null } = {}
 ): Context {
   let loaders: Loaders | undefined
@@ -56,6 +71,7 @@ export function contextOf(
     viewer,
     services,
     address,
+    arrival,
     // Most subscriptions never use their own.
     get loaders() {
       loaders ??= sight ? createLoaders(services, null, sight) : createLoaders(services, viewer)

@@ -4,7 +4,9 @@ import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
 import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
-import { formatError } from './format-error.js'
+import { codeOf, formatError } from './format-error.js'
+import { executeOperation } from './note-answer.js'
+import { UNKNOWN_OPERATION } from './operation-label.js'
 import { expiredToken, formatResult, isRefusal, type OperationRequest, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
@@ -36,9 +38,10 @@ export function serveEventStreams(app: FastifyInstance, services: Services, sche
     if (!acceptsEvents(request)) return await refuseFormat(reply)
     let context: Context
     try {
-      context = await createContext(services, request.headers.authorization, request.ip)
+      context = await createContext(services, request.headers.authorization, 'event_stream', request.ip)
       if (context.viewer) await services.rateLimits.require('CONNECTIONS', context.viewer, request.ip)
     } catch (error) {
+      services.metrics.operations.answered(UNKNOWN_OPERATION, 'event_stream', 0, [codeOf(error)])
       return await refuse(reply, error, format)
     }
     reply.hijack()
@@ -85,7 +88,7 @@ async function perform(
   if (isRefusal(prepared)) return { errors: prepared }
   const operation = getOperationAST(prepared.document, prepared.operationName)
   if (operation?.operation === 'subscription') return await subscribeOperation(prepared, format)
-  return await context.services.executor.execute(prepared)
+  return await executeOperation(prepared)
 }
 
 /** Takes the next event only when the client has room for it. */

@@ -1,6 +1,6 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
 import { isDatabaseOutage } from '../database/outage.js'
-import { ConclaveError } from '../errors.js'
+import { ConclaveError, type ErrorCode } from '../errors.js'
 import type { Logger } from '../log.js'
 import { faultOf } from '../reason-of.js'
 import { withoutValues } from './without-values.js'
@@ -35,6 +35,14 @@ export function formatError(log: Logger, error: unknown, hideSuggestions = false
   const retry = isDatabaseOutage(original) ? { retryAfterMs: OUTAGE_RETRY_MS } : {}
   const extensions = { ...retry, code: 'INTERNAL' }
   return { message: 'Something went wrong on our side. Try again.', ...place, extensions }
+}
+
+/** The code that a client sees of an error. */
+export function codeOf(error: unknown): ErrorCode {
+  const located = error instanceof GraphQLError ? error : null
+  const original = located?.originalError ?? error
+  if (original instanceof ConclaveError) return original.code
+  return located && isFaultOfRequest(located) ? 'BAD_USER_INPUT' : 'INTERNAL'
 }
 
 /** For the log. The engine's own words about a result that does not fit may hold the value: they stay out. */

@@ -2,6 +2,7 @@ import {
   ApolloServer,
   type GraphQLRequestContextDidResolveOperation,
   type GraphQLRequestContextResponseForOperation,
+  type GraphQLRequestContextWillSendResponse,
   type GraphQLResponse,
   HeaderMap
 } from '@apollo/server'
@@ -10,23 +11,27 @@ import {
   ApolloServerPluginLandingPageDisabled
 } from '@apollo/server/plugin/disabled'
 import fastifyApollo from '@as-integrations/fastify'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
-import { StartError } from '../start-error.js'
+import { tracedRequest } from '../tracing/traced.js'
 import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
 import { serveExplorers } from './explorers.js'
-import { formatError } from './format-error.js'
+import { serveExports } from './export-download.js'
+import { codeOf, formatError } from './format-error.js'
 import { hardenHttp, serverOptions } from './http-hardening.js'
 import { serveJobBoard } from './job-board/serve-job-board.js'
+import { listen } from './listen.js'
+import { operationLabel, UNKNOWN_OPERATION } from './operation-label.js'
 import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
-import { readinessOf } from './readiness.js'
+import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
 import { answerThisMachineOnly, isThisMachine } from './this-machine.js'
+import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
@@ -80,16 +85,19 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       // It would look at every field that is resolved; nothing here is for caches on the way.
       ApolloServerPluginCacheControlDisabled(),
       {
+        contextCreationDidFail: async ({ error }) => countRefusal(services, codeOf(error)),
         requestDidStart: async () => ({
           didResolveOperation: (request) => requireExecutable(services, request),
-          responseForOperation: (request) => respond(services, format, request)
+          responseForOperation: (request) => respond(services, format, request),
+          willSendResponse: async (request) => countAnswer(services, request)
         })
       }
     ]
   })
   await apollo.start()
-  app.setErrorHandler(refuseRequest)
+  app.setErrorHandler((error: FastifyError, _, reply) => refuseRequest(services, error, reply))
   await hardenHttp(app, config)
+  traceRequests(app, config)
   if (devToken) answerThisMachineOnly(app)
   app.addHook('onRequest', async (_, reply) => void reply.header('cache-control', 'no-store'))
   let isClosing = false
@@ -106,20 +114,24 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   })
   await app.register(fastifyApollo(apollo), {
     context: async (request) => {
-      const context = await createContext(services, request.headers.authorization, request.ip).catch(asHttpError)
+      const context = await createContext(services, request.headers.authorization, 'http', request.ip).catch(
+        asHttpError
+      )
       requireAllowed(services, schema, request)
       return context
     }
   })
   addProbes(app, services)
   await serveConsole(app, devToken)
+  serveExports(app, services, format)
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
+  if (config.metricsBesideGraphql) addMetrics(app, services)
   const streams = serveEventStreams(app, services, schema)
   const sockets = serveWebSocket(app.server, services, schema, maxBytes)
-  await listen(app, config.host, config.port)
+  const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })
   return {
-    url: `http://${hostOf(config.host)}:${(app.server.address() as { port: number }).port}`,
+    url,
     async close() {
       isClosing = true
       const closed = app.close()
@@ -148,7 +160,8 @@ async function respond(
   if (!operation) return null
   const { operationName = null, variables = null } = request
   const names = { operationName, variableValues: variables }
-  const { data, errors } = await executor.execute({ schema, document, contextValue, ...names })
+  const args = { schema, document, contextValue, ...names }
+  const { data, errors } = await tracedRequest(operationLabel(args), () => executor.execute(args))
   const status = data === undefined ? 400 : undefined
   const singleResult = formatResult({ data, errors }, format)
   return { http: { headers: new HeaderMap(), ...(status ? { status } : {}) }, body: { kind: 'single', singleResult } }
@@ -203,6 +216,23 @@ function asRecord(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
 }
 
+/** Whatever has become of it: executed or refused. */
+function countAnswer(
+  { metrics }: Services,
+  { schema, document, operation, operationName, response, contextValue }: GraphQLRequestContextWillSendResponse<Context>
+): void {
+  const { transport, startedAt } = contextValue.arrival
+  const label = document && operation ? operationLabel({ schema, document, operationName }) : UNKNOWN_OPERATION
+  const errors = response.body.kind === 'single' ? response.body.singleResult.errors : undefined
+  const codes = errors?.map(({ extensions }) => String(extensions?.code)) ?? []
+  metrics.operations.answered(label, transport, performance.now() - startedAt, codes)
+}
+
+/** Of a request that was refused before anybody had looked for an operation in it. */
+function countRefusal({ metrics }: Services, code: ErrorCode): void {
+  metrics.operations.answered(UNKNOWN_OPERATION, 'http', 0, [code])
+}
+
 /** Refuses what must not be executed: subscriptions, and what costs too much with its variables. */
 async function requireExecutable(
   { costLimit }: Services,
@@ -219,43 +249,15 @@ async function requireExecutable(
 }
 
 /** Requests that do not reach GraphQL (no JSON, too large) are refused in the form that its clients read. */
-async function refuseRequest(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function refuseRequest(services: Services, error: FastifyError, reply: FastifyReply): Promise<void> {
   const status = error.statusCode ?? 500
   const message = status === 415 ? POST_JSON : status < 500 ? error.message : FAULT
   const code: ErrorCode = status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL'
+  countRefusal(services, code)
   await reply.code(status).send({ errors: [{ message, extensions: { code } }] })
 }
 
 async function refuseMethod(reply: FastifyReply): Promise<FastifyReply> {
   const errors = [{ message: POST_JSON, extensions: { code: 'BAD_USER_INPUT' } }]
   return await reply.code(405).header('allow', 'POST').send({ errors })
-}
-
-function addProbes(app: FastifyInstance, services: Services): void {
-  app.get('/healthz', async () => ({ status: 'ok' }))
-  app.get('/readyz', async (_, reply) => {
-    const readiness = await readinessOf(services)
-    return await reply.code(readiness.status === 'unavailable' ? 503 : 200).send(readiness)
-  })
-}
-
-async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    await app.close()
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'EADDRINUSE')
-      throw new StartError(`Port ${port} on ${host} is in use. Stop what listens there, or set PORT to another number.`)
-    if (code === 'EACCES')
-      throw new StartError(`Port ${port} needs rights that this user does not have. Set PORT to a number over 1023.`)
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new StartError(`HOST ${host} is not an address of this machine.`)
-    throw error
-  }
-}
-
-function hostOf(host: string): string {
-  if (host === '127.0.0.1' || host === '0.0.0.0' || host === '::') return 'localhost'
-  return host.includes(':') ? `[${host}]` : host
 }

@@ -27,6 +27,7 @@ const LIMITED: Record<string, Limited | null> = {
   pauseKeyOperation: 'KEY_OPERATIONS',
   resumeKeyOperation: 'KEY_OPERATIONS',
   cancelKeyOperation: 'KEY_OPERATIONS',
+  exportConversation: 'KEY_OPERATIONS',
   devToken: null
 }
 

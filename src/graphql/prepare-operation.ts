@@ -8,6 +8,7 @@ import {
 } from 'graphql'
 import { ConclaveError, Unauthenticated } from '../errors.js'
 import type { Context } from './context.js'
+import { noteRefusal } from './note-answer.js'
 import type { OperationSource } from './persisted-queries.js'
 
 /** An operation as clients send it, over any transport. */
@@ -22,6 +23,16 @@ export interface OperationRequest extends OperationSource {
  * @returns what to execute, or the errors that answer the request
  */
 export function prepareOperation(
+  schema: GraphQLSchema,
+  context: Context,
+  request: OperationRequest
+): ExecutionArgs | readonly GraphQLError[] {
+  const prepared = prepare(schema, context, request)
+  if (isRefusal(prepared)) noteRefusal(context, prepared)
+  return prepared
+}
+
+function prepare(
   schema: GraphQLSchema,
   context: Context,
   request: OperationRequest

@@ -8,6 +8,7 @@ import { ConversationKeyResolver, ConversationKeysResolver } from './resolvers/c
 import { ConversationResolver } from './resolvers/conversation-resolver.js'
 import { ConversationEventsResolver, DeliveryResolver } from './resolvers/delivery-resolver.js'
 import { DevTokenResolver } from './resolvers/dev-token-resolver.js'
+import { ExportResolver } from './resolvers/export-resolver.js'
 import { KeyCensusResolver, KeyLifeResolver, KeyOperationResolver } from './resolvers/key-life-resolver.js'
 import { ConversationMessagesResolver, MessageResolver } from './resolvers/message-resolver.js'
 import { StoredMessageResolver } from './resolvers/stored-message-resolver.js'
@@ -37,6 +38,7 @@ export function createSchema({ devToken }: { devToken: boolean }): GraphQLSchema
       KeyLifeResolver,
       DeliveryResolver,
       ActivityResolver,
+      ExportResolver,
       ...(devToken ? [DevTokenResolver, StoredMessageResolver] : [])
     ],
     pubSub: unusedPubSub,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import proxyAddr from '@fastify/proxy-addr'
-import { type ExecutionArgs, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
+import { GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -9,9 +9,10 @@ import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
-import { contextOf, type ResultSink } from './context.js'
+import { arrivalBy, contextOf, type ResultSink } from './context.js'
 import { formatError } from './format-error.js'
 import { isAllowedOrigin } from './http-hardening.js'
+import { executeOperation, noteRefusal } from './note-answer.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
@@ -59,7 +60,7 @@ export function serveWebSocket(
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
   const options: Options = {
     schema,
-    execute: (args) => services.executor.execute(args),
+    execute: executeOperation,
     subscribe: (args) => subscribeOperation(args, format),
     connectionInitWaitTimeout: INIT_WAIT_MS,
     onConnect: (context) => admit(services, places, context),
@@ -73,9 +74,16 @@ export function serveWebSocket(
       const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
       if (Object.keys(subscriptions).length > config.operationsPerSocket) return [tooManyOperations()]
-      const context = contextOf(services, viewer, { sink: sinkOf(extra, id), address: addressOf(request) })
+      const context = contextOf(services, viewer, arrivalBy('websocket'), {
+        sink: sinkOf(extra, id),
+        address: addressOf(request)
+      })
       const prepared = prepareOperation(schema, context, payload)
-      if (!isRefusal(prepared) && isAnsweredOnce(prepared)) underWay.begin(socket, id)
+      if (isRefusal(prepared)) return prepared
+      const operation = getOperationAST(prepared.document, prepared.operationName)
+      if (operation && operation.operation !== 'subscription') underWay.begin(socket, id)
+      // Refused by the library, which does not ask to have it executed.
+      if (!operation) noteRefusal(context, [new GraphQLError('There is no such operation in the document.')])
       return prepared
     },
     onOperation: ({ extra }, id) => underWay.executed(extra.socket, id),
@@ -229,9 +237,4 @@ async function closeSockets(sockets: WebSocketServer, underWay: OperationsUnderW
     void underWay.settled(client).then(() => endSocket(client, 1001, 'Going away'))
   }
   await closed
-}
-
-function isAnsweredOnce({ document, operationName }: ExecutionArgs): boolean {
-  const operation = getOperationAST(document, operationName)
-  return operation !== null && operation !== undefined && operation.operation !== 'subscription'
 }

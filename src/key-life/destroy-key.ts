@@ -26,7 +26,7 @@ export interface KeyVersion {
 
 /** Puts a version on the way to its destruction: it opens nothing any more, and can be restored until then. */
 export async function scheduleKeyDestruction(
-  services: Pick<Services, 'database' | 'clock' | 'signals' | 'keyring' | 'log'>,
+  services: Pick<Services, 'database' | 'clock' | 'metrics' | 'signals' | 'keyring' | 'log'>,
   viewer: Viewer,
   target: KeyVersion,
   after: string
@@ -175,7 +175,7 @@ export async function findDueDestructions(
 
 /** Takes a version that is due one step on: from the end of its use to the grace period, or from there to its end. */
 export async function destroyIfDue(
-  services: Pick<Services, 'database' | 'clock' | 'config' | 'signals' | 'keyring' | 'log'>,
+  services: Pick<Services, 'database' | 'clock' | 'config' | 'metrics' | 'signals' | 'keyring' | 'log'>,
   target: KeyVersion
 ): Promise<boolean> {
   const { database, clock, config, signals } = services

@@ -4,7 +4,14 @@ import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { type Database, isUniqueViolation, type Statement } from '../database/database.js'
 import { Conflict } from '../errors.js'
 
-export type KeyOperationKind = 'ROTATE_DUE' | 'DESTROY_DUE' | 'REWRAP' | 'REENCRYPT' | 'REFILL_POOL' | 'PURGE'
+export type KeyOperationKind =
+  | 'ROTATE_DUE'
+  | 'DESTROY_DUE'
+  | 'REWRAP'
+  | 'REENCRYPT'
+  | 'REFILL_POOL'
+  | 'PURGE'
+  | 'EXPORT'
 export type KeyOperationState = 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
 /**

@@ -12,7 +12,7 @@ import { addDataKey } from './add-data-key.js'
  * @param conversation locked
  */
 export async function moveTitle(
-  services: Pick<Services, 'keyring' | 'log' | 'clock'>,
+  services: Pick<Services, 'keyring' | 'log' | 'clock' | 'metrics'>,
   em: EntityManager,
   conversation: Conversation,
   fromVersion: number
@@ -24,7 +24,7 @@ export async function moveTitle(
   const title = await openIfPossible(services, conversation)
   // Damaged: it is lost already, and must not keep the key.
   if (title === null) return
-  const key = await addDataKey(em, conversationId, services.clock.now())
+  const key = await addDataKey(services, em, conversationId)
   const columns = encryptTitle(title, conversationId, titleRevision + 1, key)
   await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
 }

@@ -117,12 +117,12 @@ function openBody(message: Message, dataKey: DataKey | undefined): Buffer | null
 }
 
 async function storeUnderNewDataKey(
-  { clock }: Pick<Services, 'clock'>,
+  services: Pick<Services, 'clock' | 'metrics'>,
   em: EntityManager,
   conversationId: string,
   opened: OpenedBody[]
 ): Promise<void> {
-  const { dataKeyId, dataKey } = await addDataKey(em, conversationId, clock.now())
+  const { dataKeyId, dataKey } = await addDataKey(services, em, conversationId)
   for (const { message, body } of opened) {
     const context = { ...message, messageId: message.id, dataKeyId }
     const envelope = encryptContent(dataKey, body, messageAssociatedData(context))

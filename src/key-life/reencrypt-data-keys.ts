@@ -83,6 +83,7 @@ export async function rewrapDataKeys(
     )
     done++
   }
+  services.metrics.keyUse.rsaWraps.inc(done)
   if (done > 0) await recordStep(services, em, operation, `dataKeys=${done} to=${active.version}`)
   const step = { done, failed: rows.length - done, position: rows.at(-1)?.id ?? operation.position }
   if (rows.length === BATCH) return step

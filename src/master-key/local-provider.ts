@@ -12,6 +12,7 @@ export const localProvider: MasterKeyProvider = {
   scheme: 'local',
   form: 'local:<id>, the id of letters, digits and ". _ -"',
   name: /^[A-Za-z0-9._-]{1,64}$/,
+  variables: ['MASTER_SECRETS', 'MASTER_SECRETS_FILE'],
   configure(env, problems) {
     const secrets = readMasterSecrets(env.variables, problems)
     if (secrets) checkNamed(secrets, env, problems)

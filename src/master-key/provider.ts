@@ -12,6 +12,8 @@ export interface MasterKeyProvider {
   form: string
   /** Names that it takes. */
   name: RegExp
+  /** Names of the variables that it reads. */
+  variables: readonly string[]
   /**
    * Reads its variables. Without names there is nothing to miss.
    *

@@ -7,6 +7,9 @@ import { vaultProvider } from './vault/vault-provider.js'
 /** Every kind of master key there is. */
 const PROVIDERS: readonly MasterKeyProvider[] = [localProvider, vaultProvider, awsKmsProvider]
 
+/** Names of the variables that master keys of any kind read. */
+export const masterKeyVariables: readonly string[] = PROVIDERS.flatMap(({ variables }) => variables)
+
 /** What `uri` has to look like, or null when it does. Never repeats what it was given. */
 export function problemOfMasterKeyUri(uri: string): string | null {
   return providerOf(uri) ? null : `must be ${PROVIDERS.map(({ form }) => form).join(', or ')}`

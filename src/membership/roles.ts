@@ -12,6 +12,7 @@ export type Right =
   | 'rename'
   | 'delete the conversation'
   | 'delete messages'
+  | 'export the conversation'
 
 const RIGHTS: Record<MemberRole, ReadonlySet<Right>> = {
   OWNER: new Set<Right>([
@@ -20,7 +21,8 @@ const RIGHTS: Record<MemberRole, ReadonlySet<Right>> = {
     'set roles',
     'rename',
     'delete the conversation',
-    'delete messages'
+    'delete messages',
+    'export the conversation'
   ]),
   MODERATOR: new Set<Right>(['remove members', 'delete messages']),
   MEMBER: new Set<Right>()

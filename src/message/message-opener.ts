@@ -4,6 +4,7 @@ import { decryptText } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { Database, Statement } from '../database/database.js'
 import type { Logger } from '../log.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from './message.js'
 
 export type MessageStatus = 'READABLE' | 'DELETED' | 'KEY_DESTROYED' | 'UNREADABLE'
@@ -28,13 +29,15 @@ const closed = (status: Exclude<MessageStatus, 'READABLE'>): OpenedMessage => ({
 export class MessageOpener {
   readonly #database: Database
   readonly #keyring: Keyring
+  readonly #metrics: Metrics['messages']
   readonly #log: Logger
   /** The fields of one message are resolved apart: it is opened once for all of them. */
   readonly #opened = new WeakMap<Message, OpenedMessage>()
 
-  constructor(deps: { database: Database; keyring: Keyring; log: Logger }) {
+  constructor(deps: { database: Database; keyring: Keyring; metrics: Metrics; log: Logger }) {
     this.#database = deps.database
     this.#keyring = deps.keyring
+    this.#metrics = deps.metrics.messages
     this.#log = deps.log
   }
 
@@ -53,9 +56,13 @@ export class MessageOpener {
     const moved = await this.#readMoved(closedNow)
     const reopened = await this.#tryAll([...moved.values()])
     const again = new Map([...moved.keys()].map((message, index) => [message, reopened[index]]))
+    const counts = new Map<MessageStatus, number>()
     messages.forEach((message, index) => {
-      this.#opened.set(message, again.get(message) ?? opened[index] ?? closed('UNREADABLE'))
+      const result = again.get(message) ?? opened[index] ?? closed('UNREADABLE')
+      this.#opened.set(message, result)
+      counts.set(result.status, (counts.get(result.status) ?? 0) + 1)
     })
+    for (const [status, count] of counts) this.#metrics.opened.inc({ status }, count)
   }
 
   async #tryAll(messages: Message[]): Promise<OpenedMessage[]> {

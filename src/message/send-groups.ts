@@ -1,5 +1,6 @@
 import { type SendingKeys, STALE_KEY } from '../conversation-key/sending-keys.js'
 import type { Services } from '../services.js'
+import { currentPlace, type TracePlace, tracedForAll } from '../tracing/traced.js'
 import type { Message } from './message.js'
 import { type NotStored, StoreFailed, storeMessages, type UnsentMessage } from './store-messages.js'
 
@@ -12,6 +13,7 @@ export type Refused = Exclude<NotStored, typeof STALE_KEY>
 
 interface Waiting {
   message: UnsentMessage
+  place: TracePlace
   resolve(result: Message | Refused): void
   reject(error: unknown): void
 }
@@ -23,12 +25,12 @@ interface Waiting {
  * A conversation has one statement under way at most, and so one connection, however many send to it.
  */
 export class SendGroups {
-  readonly #services: Pick<Services, 'database' | 'sendPace' | 'clock' | 'config'>
+  readonly #services: Pick<Services, 'database' | 'sendPace' | 'metrics' | 'clock' | 'config'>
   readonly #sendingKeys: SendingKeys
   /** What waits, in the order of arrival, for each conversation that has a statement under way. */
   readonly #lines = new Map<string, Waiting[]>()
 
-  constructor(services: Pick<Services, 'database' | 'sendPace' | 'clock' | 'config' | 'sendingKeys'>) {
+  constructor(services: Pick<Services, 'database' | 'sendPace' | 'metrics' | 'clock' | 'config' | 'sendingKeys'>) {
     this.#services = services
     this.#sendingKeys = services.sendingKeys
   }
@@ -39,7 +41,7 @@ export class SendGroups {
    */
   store(conversationId: string, message: UnsentMessage): Promise<Message | Refused> {
     const { promise, resolve, reject } = Promise.withResolvers<Message | Refused>()
-    const waiting = { message, resolve, reject }
+    const waiting = { message, place: currentPlace(), resolve, reject }
     const line = this.#lines.get(conversationId)
     if (line) line.push(waiting)
     else void this.#workOff(conversationId, [waiting])
@@ -51,7 +53,9 @@ export class SendGroups {
     while (line.length > 0) {
       const group = takeGroup(line)
       try {
-        line.unshift(...(await this.#storeGroup(conversationId, group)))
+        const places = group.map(({ place }) => place)
+        const details = { attributes: { 'conclave.messages': group.length } }
+        line.unshift(...(await tracedForAll(places, 'store', details, () => this.#storeGroup(conversationId, group))))
       } catch (error) {
         for (const { reject } of group) reject(error)
       }
@@ -64,6 +68,7 @@ export class SendGroups {
     return await this.#sendingKeys.use(conversationId, async (key) => {
       const messages = group.map(({ message }) => message)
       const results = await storeMessages(this.#services, conversationId, messages, key)
+      this.#count(results)
       const left = group.filter(({ resolve, reject }, index) => {
         const result = results[index] ?? STALE_KEY
         if (result instanceof StoreFailed) reject(result.error)
@@ -74,6 +79,14 @@ export class SendGroups {
       if (left.length > 0) this.#sendingKeys.forget(conversationId)
       return left
     })
+  }
+
+  #count(results: readonly (Message | NotStored | StoreFailed)[]): void {
+    const { sent, sendStatements } = this.#services.metrics.messages
+    sendStatements.inc()
+    let stored = 0
+    for (const result of results) if (typeof result === 'object' && !(result instanceof StoreFailed)) stored++
+    sent.inc(stored)
   }
 }
 

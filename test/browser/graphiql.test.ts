@@ -29,6 +29,10 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
     const { page } = watched
     await page.getByRole('button', { name: 'Alice' }).click()
     await page.getByText(/^Signed in as alice/).waitFor()
+    // Its editors come later than its buttons, which do nothing until then.
+    for (const pane of ['.graphiql-query-editor', '.graphiql-response']) {
+      await page.locator(pane).locator('.monaco-editor').first().waitFor()
+    }
     await execute()
     await answered('"name": "Alice"')
   })

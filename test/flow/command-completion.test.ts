@@ -7,7 +7,10 @@ import { InstalledProgram } from '../support/program.js'
 /** The scripts of `conclave completion`, in the shells that they are for. */
 
 const CASES: [string, string[]][] = [
-  ['conclave ', ['start', 'migrate', 'token', 'keys', 'doctor', 'completion', '--help', '--version']],
+  [
+    'conclave ',
+    ['start', 'migrate', 'token', 'keys', 'export', 'open', 'import', 'doctor', 'completion', '--help', '--version']
+  ],
   ['conclave mig', ['migrate']],
   ['conclave keys rot', ['rotate', 'rotate-due']],
   ['conclave keys rewrap --d', ['--dry-run']],

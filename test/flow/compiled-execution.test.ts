@@ -1,7 +1,7 @@
 import { type ExecutionArgs, execute, parse } from 'graphql'
 import * as jit from 'graphql-jit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { contextOf } from '../../src/graphql/context.js'
+import { arrivalBy, contextOf } from '../../src/graphql/context.js'
 import { formatError } from '../../src/graphql/format-error.js'
 import { formatResult } from '../../src/graphql/prepare-operation.js'
 import { createSchema } from '../../src/graphql/schema.js'
@@ -57,7 +57,7 @@ afterAll(() => conclave.close())
 
 /** What the reference implementation answers, as a client sees it. */
 async function reference(query: string, variables: Record<string, unknown>): Promise<unknown> {
-  const contextValue = contextOf(conclave.services, viewer)
+  const contextValue = contextOf(conclave.services, viewer, arrivalBy('http'))
   const args: ExecutionArgs = { schema, document: parse(query), variableValues: variables, contextValue }
   const log = createLogger('silent')
   return asSent(formatResult(await execute(args), (error) => formatError(log, error, false)))

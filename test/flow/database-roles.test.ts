@@ -11,6 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const BOTH = {
   conversation_keys:
     'INSERT, SELECT, UPDATE (compromised_at, deactivated_at, destroyed_at, destroys_at, kept_at, master_key, master_key_version, rotates_at, state, state_before_destruction, wrapped_private_key)',
+  export_signing_keys: 'INSERT, SELECT',
   key_event_heads: 'SELECT',
   key_events: 'SELECT',
   key_policy_defaults: 'INSERT, SELECT',
@@ -25,6 +26,10 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
     conversations:
       'INSERT, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, deleted_at, key_defaults_id, key_message_limit, key_messages, key_policy, key_rotates_at, key_used, last_activity_at, last_change, last_sequence, title, title_data_key_id, title_revision)',
     data_keys: 'INSERT, SELECT, UPDATE (message_count, wrapped_key)',
+    export_parts: 'SELECT',
+    exports: 'INSERT, SELECT',
+    imported_conversations: 'INSERT, SELECT',
+    imports: 'INSERT, SELECT, UPDATE (finished_at, hash, lines, messages)',
     key_operations: 'INSERT, SELECT, UPDATE (error, finished_at, paused_at, state)',
     members: 'DELETE, INSERT, SELECT, UPDATE (last_read_sequence, role)',
     messages: 'INSERT, SELECT, UPDATE (change, data_key_id, deleted_at, edited_at, envelope, revision)',
@@ -37,11 +42,14 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
     conversations:
       'DELETE, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, key_defaults_id, key_message_limit, key_messages, key_rotates_at, key_used, title, title_data_key_id, title_revision)',
     data_keys: 'DELETE, INSERT, SELECT, UPDATE (earlier_versions, key_version, message_count, wrapped_key)',
+    export_parts: 'DELETE, INSERT, SELECT',
+    exports: 'DELETE, SELECT, UPDATE (attempt)',
     key_operations:
       'INSERT, SELECT, UPDATE (done, error, failed, finished_at, next_step_at, position, started_at, state, total)',
     members: 'DELETE, SELECT',
     messages: 'DELETE, SELECT, UPDATE (data_key_id, envelope)',
-    send_paces: 'SELECT'
+    send_paces: 'SELECT',
+    users: 'SELECT'
   }
 }
 
@@ -125,7 +133,6 @@ const REFUSED: Record<DatabaseRole, string[]> = {
     'insert into conversations (id) values (gen_random_uuid())',
     `insert into members (user_id) values ('somebody else')`,
     `update members set role = 'OWNER'`,
-    'select from users',
     `insert into users values ('somebody else', '', now())`,
     'delete from send_paces',
     'set role conclave_api'

@@ -34,7 +34,9 @@ import {
 } from '../support/marked-secrets/written.js'
 import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { canStartRedis, RedisServer } from '../support/redis.js'
+import { scrape } from '../support/scrape.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+import { TraceReceiver } from '../support/trace-receiver.js'
 import { TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Stands where secrets must not, so that it is known that they would have been found there. */
@@ -51,6 +53,7 @@ const passwords = {
   redis: newMarker('Redis'),
   otherRedis: newMarker('OtherRedis'),
   vault: newMarker('Vault'),
+  metrics: newMarker('Metrics'),
   jwt: newMarker('JwtSecret')
 }
 const logins = { owner: newMarker('login'), api: newMarker('login'), worker: newMarker('login') }
@@ -59,6 +62,7 @@ let database: TestDatabase
 let redis: RedisServer
 let commands: { stop(): string }
 let vault: Awaited<ReturnType<typeof startEchoingVault>>
+let receiver: TraceReceiver
 let program: InstalledProgram
 let api: RunningProgram
 let worker: RunningProgram
@@ -79,6 +83,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     commands.stop()
     await redis.stop()
     await vault.close()
+    await receiver.stop()
     await database.query(
       Object.values(logins)
         .map((login) => `drop owned by ${login}; drop role ${login}`)
@@ -163,12 +168,14 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     beforeAll(async () => {
       const processes = { ...writtenOfProcess('API', api.pid), ...writtenOfProcess('worker', worker.pid) }
       const statements = await lastStatements(database, shown)
+      const metrics = { ...(await metricsOf('API', api)), ...(await metricsOf('worker', worker)) }
       const environment = { 'environment of the worker': readFileSync(`/proc/${worker.pid}/environ`, 'latin1') }
       await reportsOf(api, worker)
       const ends = await Promise.all([api, worker].map(crash))
       await showItself()
       written = {
         ...processes,
+        ...metrics,
         ...environment,
         ...statements,
         ...(await writtenInDatabase(database)),
@@ -178,6 +185,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'commands to Redis': commands.stop(),
         'output of the API': ends[0] ?? '',
         'output of the worker': ends[1] ?? '',
+        spans: receiver.text,
         'answers to what failed': told.join('\n')
       }
     }, 60_000)
@@ -199,8 +207,11 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'it in file report/report',
         'it in file report/report',
         'it in log of PostgreSQL',
+        'it in metrics of the API',
+        'it in metrics of the worker',
         'it in output of the API',
         'it in output of the worker',
+        'it in spans',
         'it in statements of the connections'
       ])
     })
@@ -242,6 +253,7 @@ async function start(): Promise<void> {
   redis = await RedisServer.start('--user', 'conclave', 'on', `>${passwords.redis}`, '~*', '&*', '+@all')
   commands = await redis.watch()
   vault = await startEchoingVault()
+  receiver = await TraceReceiver.start()
   await makeLogins()
   program = await InstalledProgram.built()
   for (const name of ['reports', '.data']) mkdirSync(join(program.folder, name), { mode: 0o700 })
@@ -276,11 +288,16 @@ function environment(): Record<string, string> {
     WORKER_DATABASE_URL: database(logins.worker, passwords.worker),
     REDIS_URL: Object.assign(new URL(redis.url), { username: 'conclave', password: passwords.redis }).href,
     MASTER_KEY: 'local:now',
-    MASTER_KEYS_RETIRING: 'local:before,vault:transit/conclave',
-    MASTER_SECRETS: `now=${masterSecrets.now},before=${masterSecrets.before}`,
+    // Metrics have the names of master keys, and no other words that come from outside.
+    MASTER_KEYS_RETIRING: `local:before,vault:transit/conclave,local:${shown}`,
+    MASTER_SECRETS: `now=${masterSecrets.now},before=${masterSecrets.before},${shown}=${randomBytes(32).toString('base64')}`,
     VAULT_ADDR: vault.url,
     VAULT_TOKEN: passwords.vault,
     AUTH_JWT_SECRET: passwords.jwt,
+    METRICS_PORT: '0',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_SERVICE_NAME: shown,
+    METRICS_TOKEN: passwords.metrics,
     KEY_BITS: '2048',
     KEY_POOL_TARGET: '30',
     SCAN_EVERY: 'PT1S',
@@ -302,12 +319,19 @@ function filesOf(env: Record<string, string>, part: string): Record<string, stri
     'REDIS_URL',
     'MASTER_SECRETS',
     'VAULT_TOKEN',
-    'AUTH_JWT_SECRET'
+    'AUTH_JWT_SECRET',
+    'METRICS_TOKEN'
   ]
   const entries = Object.entries(env).map(([name, value]) =>
     secret.includes(name) ? [`${name}_FILE`, write(`${part}-${name}`, value)] : [name, value]
   )
   return { ...Object.fromEntries(entries), SHOWN: shown }
+}
+
+async function metricsOf(name: string, running: RunningProgram): Promise<Written> {
+  const [, url = ''] = /Metrics:? +(\S+)/.exec(running.output) ?? []
+  await expect(scrape(url)).rejects.toThrow('401')
+  return { [`metrics of the ${name}`]: (await scrape(url, passwords.metrics)).text }
 }
 
 /** Outside of what is searched. */

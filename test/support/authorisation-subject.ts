@@ -1,5 +1,6 @@
 import {
   CreateConversationDocument,
+  ExportConversationDocument,
   PauseKeyOperationDocument,
   ReencryptConversationDocument,
   RemoveMemberDocument,
@@ -13,6 +14,7 @@ import { signToken } from '../../src/identity/sign-token.js'
 import type { TestConclave } from './boot.js'
 import { createConversation, eventCursor, send } from './chat.js'
 import { GraphQLClient } from './graphql-client.js'
+import { ecRecipient } from './transfer/recipients.js'
 
 /** A conversation of people of its own, on which operations are tried. */
 export interface Subject {
@@ -68,16 +70,22 @@ export async function makeSubject(conclave: TestConclave): Promise<Subject> {
     const asked = { conversationId: conversation, fromVersion: 1 }
     return (await admin.run(ReencryptConversationDocument, asked)).reencryptConversation.operation.id
   }
+  const recipientKey = ecRecipient().publicPem
   const known = new Map([
     ['conversation', conversation],
     ['cursor', cursor],
     ['message', message],
     ['ofOther', ofOther],
     ['ofRemoved', ofRemoved],
-    ['other', name('bystander')]
+    ['other', name('bystander')],
+    ['recipientKey', recipientKey]
   ])
   const onDemand: Record<string, () => Promise<string>> = {
     operation: reencrypt,
+    async export() {
+      const asked = { conversationId: conversation, publicKeyPem: recipientKey }
+      return (await owner.run(ExportConversationDocument, asked)).exportConversation.export.id
+    },
     async paused() {
       const id = await reencrypt()
       await admin.run(PauseKeyOperationDocument, { id })

@@ -6,6 +6,8 @@ import { buildExplorers } from '../../scripts/build-explorers.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
+import { canContain } from './containers/contained-process.js'
+import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
 import { READER_MISSING, readerPythons } from './reader.js'
 import { hasRedis } from './redis.js'
@@ -36,7 +38,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
     if (!findBrowser()) console.log(`\n${BROWSER_MISSING}`)
+    if (!canContain)
+      console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
+    if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
     if (readerPythons.length === 0) console.log(`\n${READER_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }

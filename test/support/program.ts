@@ -76,9 +76,9 @@ export class InstalledProgram {
     return this.#startPart('api', env, flags)
   }
 
-  /** A command, likewise. @param env beside what a shell has */
-  startCommand(args: string[], env: Record<string, string>): RunningProgram {
-    return this.#startCompiled([join('dist', 'src', 'conclave.js'), ...args], env)
+  /** A command, likewise. @param env beside what a shell has; @param flags of node */
+  startCommand(args: string[], env: Record<string, string>, flags: string[] = []): RunningProgram {
+    return this.#startCompiled([...flags, join('dist', 'src', 'conclave.js'), ...args], env)
   }
 
   /**

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadConfig, loadMigrationConfig } from '../../src/config.js'
+import { isClosed } from '../../src/secret-files.js'
 import { problemsOf } from './config-problems.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'conclave-secret-files-'))
@@ -69,5 +70,20 @@ describe('a secret in a file', () => {
     const url = 'postgres://owner@localhost/conclave'
     expect(loadMigrationConfig({ DATABASE_URL_FILE: file('migrate', url) }).databaseUrl).toBe(url)
     expect(() => loadMigrationConfig({ DATABASE_URL_FILE: join(folder, 'none') })).toThrow(/cannot be read \(ENOENT\)/)
+  })
+})
+
+describe('a file with a secret is closed to others', () => {
+  const OURS = 10_001
+  it.each([
+    ['not where its group may read it, and it is ours', { uid: OURS, mode: 0o100440 }, OURS, false],
+    ['not where its group may read it, and we are root', { uid: 0, mode: 0o100440 }, 0, false],
+    ['not where its group may read it, and it is another user’s', { uid: 4_000, mode: 0o100440 }, OURS, false],
+    ['not where root’s group may write it', { uid: 0, mode: 0o100460 }, OURS, false],
+    ['not where everybody may read it', { uid: 0, mode: 0o100444 }, OURS, false],
+    ['where root has let a group of ours read it, as Kubernetes does', { uid: 0, mode: 0o100440 }, OURS, true],
+    ['where its owner alone may read it', { uid: OURS, mode: 0o100400 }, OURS, true]
+  ])('%s', (_, file, uid, closed) => {
+    expect(isClosed(file, uid)).toBe(closed)
   })
 })

@@ -73,6 +73,13 @@ describe('a wrong environment', () => {
     ['REQUEST_TIMEOUT', '30', aDuration],
     ['INTROSPECTION', 'yes', 'must be on or off.'],
     ['JOB_BOARD', 'readonly', 'must be off, read-only or writable.'],
+    ['METRICS_PORT', '65536', 'must be at most 65535.'],
+    ['METRICS_TOKEN', 'fifteen-letters', 'must have at least 16 characters, and no spaces.'],
+    ['METRICS_TOKEN', 'a token that has spaces', 'must have at least 16 characters, and no spaces.'],
+    ['METRICS_COUNT_EVERY', '30', aDuration],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'localhost:4318', 'must be an https:// or http:// URL.'],
+    ['OTEL_TRACES_SAMPLER_ARG', '10%', 'must be a number from 0 to 1.'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1.'],
     ['LOG_LEVEL', 'verbose', 'must be a level of pino: debug, info, warn, error.']
   ])('with %s=%s gives one sentence, naming the variable', (variable, value, sentence) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable} ${sentence}`])

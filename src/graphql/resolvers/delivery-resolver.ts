@@ -37,7 +37,9 @@ export class DeliveryResolver {
       const viewer = requireViewer(context)
       const id = requireConversationId('conversationId', args.conversationId)
       const after = args.after == null ? null : Number(decodeCursor('event', id, 'after', args.after))
-      return await messageStream(context.services, viewer, id, after, context.consumer ?? null)
+      const events = await messageStream(context.services, viewer, id, after, context.consumer ?? null)
+      if (after !== null) context.services.metrics.operations.resumed('messageEvents')
+      return events
     }
   })
   @Extensions(SAME_FOR_ALL)
@@ -58,7 +60,9 @@ export class DeliveryResolver {
         return { conversationId: id, after: Number(decodeCursor('event', id, 'resume', after)) }
       })
       const { services, consumer = null } = context
-      return await inboxStream(services, requireViewer(context), points, consumer, args.fromJoining ?? false)
+      const events = await inboxStream(services, requireViewer(context), points, consumer, args.fromJoining ?? false)
+      if (points.length > 0) services.metrics.operations.resumed('inboxEvents')
+      return events
     }
   })
   @Extensions(SAME_FOR_ALL)

@@ -123,7 +123,10 @@ export class KeyCensusResolver {
   })
   async verifyKeyEvents(@Ctx() context: Context): Promise<AuditVerification> {
     await requireReader(context, 'verifyKeyEvents')
-    return await verifyKeyEvents(context.services)
+    const { services } = context
+    const verification = await verifyKeyEvents(services)
+    services.metrics.audit.verified(verification.valid, services.clock.now())
+    return verification
   }
 }
 

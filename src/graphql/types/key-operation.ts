@@ -10,11 +10,12 @@ const KeyOperationKindEnum = names<KeyOperationKind>({
   REWRAP: 'REWRAP',
   REENCRYPT: 'REENCRYPT',
   REFILL_POOL: 'REFILL_POOL',
-  PURGE: 'PURGE'
+  PURGE: 'PURGE',
+  EXPORT: 'EXPORT'
 })
 registerEnumType(KeyOperationKindEnum, { name: 'KeyOperationKind' })
 
-const KeyOperationStateEnum = names<KeyOperationState>({
+export const KeyOperationStateEnum = names<KeyOperationState>({
   QUEUED: 'QUEUED',
   RUNNING: 'RUNNING',
   SUCCEEDED: 'SUCCEEDED',

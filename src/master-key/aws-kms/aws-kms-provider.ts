@@ -29,6 +29,7 @@ export const awsKmsProvider: MasterKeyProvider = {
   scheme: AWS_KMS_SCHEME,
   form: 'aws-kms:<key id, alias/<name> or ARN>',
   name: /^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key\/[A-Za-z0-9-]+|alias\/[\w/-]+)|alias\/[\w/-]+|[A-Za-z0-9-]+)$/,
+  variables: Object.keys(environment),
   configure({ variables, names, production }, problems) {
     if (names.length === 0) return notConfigured
     const env = readVariables(environment, variables, problems)

@@ -35,6 +35,7 @@ export const vaultProvider: MasterKeyProvider = {
   form: 'vault:<mount>/<key>',
   // Segments that are empty, `.` or `..` are left out by servers on the way: two names would be one key.
   name: /^(?!.*\/\/)(?!(.*\/)?\.{1,2}(\/|$))[^/\s,?#%\p{C}][^\s,?#%\p{C}]*\/[A-Za-z0-9_.-]+$/u,
+  variables: Object.keys(environment),
   configure({ variables, names, production }, problems) {
     if (names.length === 0) return notConfigured
     const env = readVariables(environment, variables, problems)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { TestDatabase } from '../test-database.js'
+import { ecRecipient } from '../transfer/recipients.js'
 import { askOver } from '../transports.js'
 
 /** Texts that nobody but the members may read, and their tokens. */
@@ -93,6 +94,16 @@ export class MarkedWorld {
     return id
   }
 
+  /** An export that alice has asked for. */
+  async orderedExport(): Promise<string> {
+    const { conversationId } = await this.conversation()
+    const query =
+      'mutation ($id: ID!, $pem: String!) { exportConversation(conversationId: $id, publicKeyPem: $pem) { export { id } } }'
+    const variables = { id: conversationId, pem: ecRecipient().publicPem }
+    type Answer = { exportConversation: { export: { id: string } } }
+    return (await this.run<Answer>('alice', query, variables)).exportConversation.export.id
+  }
+
   /** Says so once more; too often is no fault. */
   async typing(conversationId: string): Promise<void> {
     const query = 'mutation ($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }'
@@ -122,11 +133,13 @@ const message = (more: (world: MarkedWorld) => Variables = () => ({})): Driver =
 const version = (state: 'rotated' | 'scheduled', variables: Variables): Driver => ({
   variables: async (world) => ({ conversationId: (await world[state]()).conversationId, ...variables })
 })
+const ordered: Driver = { variables: async (world) => ({ id: await world.orderedExport() }) }
 const operation: Driver = { variables: async (world) => ({ id: await world.pausedOperation() }) }
 
 /** One for each field of the schema's roots. All is done by alice, who owns the conversations and has every scope. */
 export const DRIVERS: Record<string, Driver> = {
   'Query.conversation': { variables: async (world) => ({ id: (await world.conversation()).conversationId }) },
+  'Query.conversationExport': ordered,
   'Query.conversationKeys': conversation(),
   'Query.conversations': none,
   'Query.keyEvents': conversation(),
@@ -148,6 +161,7 @@ export const DRIVERS: Record<string, Driver> = {
   'Mutation.deleteMessage': message(),
   'Mutation.devToken': { variables: async () => ({ userId: 'dave', scopes: ['keys:read'] }) },
   'Mutation.editMessage': message(({ texts }) => ({ body: `${texts.body}, edited` })),
+  'Mutation.exportConversation': conversation(() => ({ publicKeyPem: ecRecipient().publicPem })),
   'Mutation.leaveConversation': {
     variables: async (world) => {
       const { conversationId } = await world.conversation()
@@ -178,6 +192,7 @@ export const DRIVERS: Record<string, Driver> = {
     ...conversation(),
     provoke: async (world, { conversationId }) => await world.typing(String(conversationId))
   },
+  'Subscription.conversationExportProgress': ordered,
   'Subscription.inboxEvents': {
     variables: async (world) => {
       const { conversationId, eventCursor } = await world.conversation()

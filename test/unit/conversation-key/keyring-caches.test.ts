@@ -11,6 +11,7 @@ import { createLogger } from '../../../src/log.js'
 import { LocalMasterKey } from '../../../src/master-key/local-master-key.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { MasterKeys } from '../../../src/master-key/master-keys.js'
+import { Metrics } from '../../../src/metrics/metrics.js'
 import { rejectionOf } from '../failures.js'
 
 const UNAVAILABLE = { state: 'UNAVAILABLE', retry: false }
@@ -52,6 +53,7 @@ beforeEach(() => {
   const deps = {
     database: { lookUp } as unknown as Database,
     masterKeys: new MasterKeys(masterKey),
+    metrics: new Metrics(),
     log: createLogger('info', new Writable({ write }))
   }
   keyring = new Keyring(deps, { ttlMs: TTL_MS, max: 1000 })
@@ -70,7 +72,7 @@ function isPlace(row: DataKeyPlace, { conversationId, dataKeyId }: DataKeyPlace)
 async function storedRow(conversationId: string, keyId: string) {
   const context = { keyId, fingerprint: fingerprint(pair.publicKey) }
   const [wrapping] = await masterKey.wrap([{ privateKey: pair.privateKey, context }])
-  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey)
+  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey, new Metrics())
   return {
     conversationId,
     dataKeyId,

@@ -10,6 +10,7 @@ import type { Database } from '../../../src/database/database.js'
 import { createLogger } from '../../../src/log.js'
 import { LocalMasterKey } from '../../../src/master-key/local-master-key.js'
 import { MasterKeys } from '../../../src/master-key/master-keys.js'
+import { Metrics } from '../../../src/metrics/metrics.js'
 
 const imported = vi.hoisted(() => ({ keys: [] as WeakRef<object>[] }))
 
@@ -101,7 +102,10 @@ function emptyKeyring(): Keyring {
   const run = async () => expect.fail('nothing is looked up here')
   const database = { run } as unknown as Database
   const masterKeys = new MasterKeys(new LocalMasterKey('test', masterSecretFrom(Buffer.alloc(32, 7))))
-  return new Keyring({ database, masterKeys, log: createLogger('silent') }, { ttlMs: TTL_MS, max: 10 })
+  return new Keyring(
+    { database, masterKeys, metrics: new Metrics(), log: createLogger('silent') },
+    { ttlMs: TTL_MS, max: 10 }
+  )
 }
 
 /** Held by nothing but the keyring when this returns. */
@@ -120,7 +124,7 @@ function keyringOfOne(): Keyring {
   const database = { lookUp: async () => [{ ...row, ...bytes }] } as unknown as Database
   const masterKey = new LocalMasterKey('test', masterSecretFrom(Buffer.alloc(32, 7)))
   vi.spyOn(masterKey, 'unwrap').mockImplementation(async () => [Buffer.from(pair.privateKey)])
-  const deps = { database, masterKeys: new MasterKeys(masterKey), log: createLogger('silent') }
+  const deps = { database, masterKeys: new MasterKeys(masterKey), metrics: new Metrics(), log: createLogger('silent') }
   return new Keyring(deps, { ttlMs: TTL_MS, max: 10 })
 }
 

@@ -9,6 +9,7 @@ import { createLogger } from '../../../src/log.js'
 import { LocalMasterKey } from '../../../src/master-key/local-master-key.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { MasterKeys } from '../../../src/master-key/master-keys.js'
+import { Metrics } from '../../../src/metrics/metrics.js'
 
 /** Data keys of many conversations, as a page over all of them needs them. */
 
@@ -70,6 +71,7 @@ async function keyringWith(count: number, change: (row: StoredRow, index: number
   const deps = {
     database: { lookUp } as unknown as Database,
     masterKeys: new MasterKeys(current, [old]),
+    metrics: new Metrics(),
     log: createLogger('silent')
   }
   return { rows, lookUp, current, old, keyring: new Keyring(deps, { ttlMs: 60_000, max: 1000 }) }
@@ -82,7 +84,7 @@ async function storedRow(masterKey: LocalMasterKey) {
   const context = { keyId, fingerprint: fingerprint(pair.publicKey) }
   const [wrapping] = await masterKey.wrap([{ privateKey: pair.privateKey, context }])
   if (!wrapping) throw new Error('nothing was wrapped')
-  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey)
+  const { id: dataKeyId, wrappedKey } = newDataKey(pair.publicKey, new Metrics())
   return {
     conversationId: randomUUID(),
     dataKeyId,

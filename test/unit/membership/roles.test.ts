@@ -9,6 +9,7 @@ const RIGHTS: Record<Right, [boolean, boolean, boolean]> = {
   'set roles': [true, false, false],
   rename: [true, false, false],
   'delete the conversation': [true, false, false],
+  'export the conversation': [true, false, false],
   'delete messages': [true, true, false]
 }
 

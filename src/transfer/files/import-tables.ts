@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { type ImportOrder, type ImportOutcome, type ImportServices, importRecords } from '../import-records.js'
+import { READ_ONLY, readTables } from '../sql/read-tables.js'
+import { parseMapping } from '../sql/table-mapping.js'
+import { TransferError } from '../transfer-error.js'
+
+export interface ImportedTables {
+  /** Of the database that they are in. */
+  databaseUrl: string
+  /** File of the mapping; null for its defaults. */
+  mapping: string | null
+  /** What the import is known by. */
+  name: string
+}
+
+/** Imports conversations out of somebody else's tables. @throws TransferError */
+export async function importTables(
+  services: ImportServices,
+  tables: ImportedTables,
+  order: ImportOrder
+): Promise<ImportOutcome> {
+  const mapping = parseMapping(tables.mapping === null ? null : await readFile(tables.mapping, 'utf8'))
+  const client = new pg.Client({ connectionString: tables.databaseUrl, options: READ_ONLY })
+  try {
+    await client.connect()
+  } catch (error) {
+    // Without the URL, which has a password.
+    throw new TransferError(
+      'FORMAT',
+      `The database to import from cannot be reached: ${(error as { code?: string }).code ?? 'no answer'}.`
+    )
+  }
+  try {
+    return await importRecords(services, { name: tables.name, lines: readTables(client, mapping) }, order)
+  } catch (error) {
+    throw explained(error)
+  } finally {
+    await client.end()
+  }
+}
+
+/** SQLSTATE class 42: a table or a column that the mapping names and that is not there, or may not be read. */
+function explained(error: unknown): unknown {
+  const { code = '', message } = error as { code?: unknown; message: string }
+  if (typeof code !== 'string' || !code.startsWith('42')) return error
+  return new TransferError('FORMAT', `The tables are not as the mapping has them: ${message}.`)
+}

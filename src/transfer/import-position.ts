@@ -1,0 +1,115 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { v7 as uuidv7 } from 'uuid'
+import { runIn, type Statement } from '../database/database.js'
+import type { Services } from '../services.js'
+import type { SourceLine } from './import-source.js'
+import { TransferError } from './transfer-error.js'
+
+const BEGIN: Statement = {
+  text: `
+    insert into imports (id, source, actor, hash, created_at) values ($1, $2, $3, $4, $5)
+    on conflict (source) do nothing`
+}
+
+const FIND: Statement = {
+  text: `select id, lines, messages, hash, finished_at as "finishedAt" from imports where source = $1`
+}
+
+// Compared: of two processes with the same import one finds the other's lines in, and stops.
+const ADVANCE = {
+  text: `
+    update imports set lines = $3, messages = messages + $4, hash = $5, finished_at = null where id = $1 and lines = $2
+    returning id`
+}
+
+/** How far an import has come. */
+export interface ImportRow {
+  id: string
+  /** Number of the last line that is in. */
+  lines: number
+  messages: number
+  /** SHA-256 over those lines, each with a line feed. */
+  hash: Buffer
+  finishedAt: Date | null
+}
+
+/** Finds the import of that name, or begins one. */
+export async function beginImport(
+  { database, clock }: Pick<Services, 'database' | 'clock'>,
+  source: string,
+  actor: string
+): Promise<ImportRow> {
+  await database.run(BEGIN, [uuidv7(), source, actor, createHash('sha256').digest(), clock.now()])
+  const [row] = await database.run<ImportRow>(FIND, [source])
+  if (!row) throw new Error('an import that was begun is there')
+  return row
+}
+
+/** The place of an import: kept in the transaction of what was stored up to there. */
+export class ImportPosition {
+  readonly import: ImportRow
+  #lines: number
+  #hash: Hash
+
+  /** @param hash over the lines up to there */
+  constructor(row: ImportRow, hash: Hash) {
+    this.import = row
+    this.#lines = row.lines
+    this.#hash = hash
+  }
+
+  get lines(): number {
+    return this.#lines
+  }
+
+  /**
+   * Moves on behind lines, in the caller's transaction. Call the result once that has committed.
+   *
+   * @throws TransferError CONFLICT where somebody else has moved on meanwhile
+   */
+  async advance(
+    em: EntityManager,
+    lines: readonly Pick<SourceLine, 'number' | 'content'>[],
+    messages: number
+  ): Promise<() => void> {
+    const hash = this.#hash.copy()
+    for (const line of lines) addLine(hash, line)
+    const last = lines.at(-1)?.number ?? this.#lines
+    const moved = await runIn(em, ADVANCE, [this.import.id, this.#lines, last, messages, hash.copy().digest()])
+    if (moved.length === 0) throw new TransferError('CONFLICT', 'Another process works on the same import. Let it end.')
+    return () => {
+      this.#lines = last
+      this.#hash = hash
+    }
+  }
+}
+
+export function addLine(hash: Hash, { content }: Pick<SourceLine, 'content'>): void {
+  hash.update(content).update('\n')
+}
+
+/**
+ * Passes over the lines that are in already.
+ *
+ * @returns the position behind them; the lines are then at the first one that is not in
+ * @throws TransferError CONFLICT where they are not those that were imported
+ */
+export async function skipImported(row: ImportRow, lines: AsyncIterator<SourceLine>): Promise<ImportPosition> {
+  const hash = createHash('sha256')
+  for (let number = 0; number < row.lines; ) {
+    const next = await lines.next()
+    if (next.done || next.value.number > row.lines) throw otherLines(row)
+    addLine(hash, next.value)
+    number = next.value.number
+  }
+  if (!hash.copy().digest().equals(row.hash)) throw otherLines(row)
+  return new ImportPosition(row, hash)
+}
+
+function otherLines({ lines }: ImportRow): TransferError {
+  return new TransferError(
+    'CONFLICT',
+    `The first ${lines} lines are not those that were imported under this name. Give another import another name.`
+  )
+}

@@ -1,0 +1,54 @@
+import type { FileLine } from './file-lines.js'
+import { fileLines, lineText } from './file-lines.js'
+import type { OpenedLine } from './open-export.js'
+import { checkRecord, type ImportRecord } from './records.js'
+import { TransferError } from './transfer-error.js'
+
+/** One line to import. */
+export interface SourceLine {
+  /** From 1; blank lines of a file are counted and not given. */
+  number: number
+  /** What makes this line what it is: the position of an import has a hash of all before it. */
+  content: Uint8Array | string
+  /** The record in it. @throws TransferError LINE */
+  read(): ImportRecord | Promise<ImportRecord>
+}
+
+/** Where records come from. Read again, it gives the same lines in the same order, or more behind them. */
+export interface ImportSource {
+  /** What an import is known by: the same name is the same import. */
+  name: string
+  lines: AsyncIterable<SourceLine>
+}
+
+/** The lines of plain JSON Lines. */
+export async function* jsonLines(file: AsyncIterable<Buffer>): AsyncGenerator<SourceLine> {
+  for await (const line of fileLines(file)) {
+    if (line.bytes.length > 0) yield { number: line.number, content: line.bytes, read: () => parseLine(line) }
+  }
+}
+
+/** The lines of an opened export. */
+export async function* exportLines(opened: AsyncIterable<OpenedLine>): AsyncGenerator<SourceLine> {
+  for await (const { number, text, value } of opened) {
+    yield { number, content: text, read: () => requireRecord(number, value) }
+  }
+}
+
+function parseLine(line: FileLine): ImportRecord {
+  const text = lineText(line)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // The words of the parser have pieces of the text in them.
+    throw new TransferError('LINE', 'The line is not JSON.', line.number)
+  }
+  return requireRecord(line.number, value)
+}
+
+function requireRecord(number: number, value: unknown): ImportRecord {
+  const record = checkRecord(value)
+  if ('problem' in record) throw new TransferError('LINE', `The line is no record: ${record.problem}.`, number)
+  return record
+}

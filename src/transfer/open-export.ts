@@ -1,0 +1,153 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
+import { type CompactDecryptResult, compactDecrypt, type DecryptOptions, type JWEKeyManagementAlgorithm } from 'jose'
+import { z } from 'zod'
+import { FORMAT, type Manifest, type RecordType, VERSION } from './export-format.js'
+import { type FileLine, fileLines } from './file-lines.js'
+import { LineTally } from './line-tally.js'
+import { requireSame, verifyManifest } from './manifest.js'
+import type { RecipientKey } from './recipient-key.js'
+import { TransferError } from './transfer-error.js'
+
+/** A line of the plaintext. */
+export interface OpenedLine {
+  /** From 1. */
+  number: number
+  /** JSON, without a line feed. */
+  text: string
+  /** The same, parsed. */
+  value: { type: RecordType } & Record<string, unknown>
+}
+
+export interface OpenedExport {
+  manifest: Manifest
+  /** Thumbprint of the key that has signed it. */
+  signedBy: string
+}
+
+const TYPES = ['conversation', 'user', 'message', 'member']
+const head = z.strictObject({
+  format: z.literal(FORMAT),
+  version: z.int(),
+  exportId: z.string(),
+  key: z.strictObject({ kty: z.literal('oct'), k: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
+})
+
+/**
+ * Opens an export line by line. What it yields is that of the file, in its place; whether the file is whole, and who has
+ * signed it, is known at the end: nothing may be relied on before.
+ *
+ * @returns the manifest, when all lines were read and are those that were signed
+ * @throws TransferError: KEY for another's export; FORMAT and MANIFEST for one that was changed, cut off, or put together
+ */
+export async function* openExport(
+  file: AsyncIterable<Buffer>,
+  recipient: RecipientKey
+): AsyncGenerator<OpenedLine, OpenedExport> {
+  const lines = fileLines(file)
+  const first = await lines.next()
+  const { exportId, key } = await openHead(first.done ? null : first.value, recipient)
+  const tally = new LineTally()
+  let seq = 0
+  for await (const line of lines) {
+    const { text, last } = await openChunk(line, { exportId, key, seq: ++seq })
+    const rows = text.split('\n')
+    if (rows.pop() !== '') throw changed()
+    const signed = last ? rows.pop() : undefined
+    for (const row of rows) {
+      const value = parseRow(row, tally.lines + 1)
+      tally.add(`${row}\n`, value)
+      yield { number: tally.lines, text: row, value }
+    }
+    if (!last) continue
+    if (!(await lines.next()).done) throw new TransferError('FORMAT', 'Something follows the end of the export.')
+    const opened = await verifyManifest(manifestOf(signed))
+    requireSame({ exportId, recipient: recipient.thumbprint, ...tally.result() }, opened.manifest)
+    return opened
+  }
+  throw new TransferError('FORMAT', 'The export ends in the middle: it was cut off.')
+}
+
+const changed = () => new TransferError('FORMAT', 'The export was changed, or put together from several.')
+
+async function openHead(line: FileLine | null, recipient: RecipientKey): Promise<{ exportId: string; key: KeyObject }> {
+  const text = line?.bytes.toString('latin1') ?? ''
+  const header = headerOf(text)
+  if (header?.typ !== FORMAT) throw new TransferError('FORMAT', 'This is not an export of Conclave.')
+  if (header.kid !== recipient.thumbprint) {
+    throw new TransferError(
+      'KEY',
+      `The export was made for the key ${String(header.kid)}; this is ${recipient.thumbprint}.`
+    )
+  }
+  let read: unknown
+  try {
+    const { plaintext } = await compactDecrypt(text, recipient.key, only(recipient.algorithm))
+    read = JSON.parse(Buffer.from(plaintext).toString('utf8'))
+    plaintext.fill(0)
+  } catch {
+    throw changed()
+  }
+  const parsed = head.safeParse(read)
+  if (!parsed.success) throw changed()
+  const { version, exportId, key } = parsed.data
+  if (version !== VERSION) {
+    throw new TransferError('FORMAT', `The export has version ${version} of the format; this program reads ${VERSION}.`)
+  }
+  return { exportId, key: createSecretKey(Buffer.from(key.k, 'base64url')) }
+}
+
+/** Nothing is compressed: what unfolds to many times its size is no export. */
+function only(algorithm: JWEKeyManagementAlgorithm): DecryptOptions {
+  return {
+    keyManagementAlgorithms: [algorithm],
+    contentEncryptionAlgorithms: ['A256GCM'],
+    maxDecompressedLength: 0
+  }
+}
+
+/** Of the first line, before anything is opened. */
+function headerOf(jwe: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(Buffer.from(jwe.slice(0, jwe.indexOf('.')), 'base64url').toString('utf8'))
+  } catch {
+    return null
+  }
+}
+
+async function openChunk(
+  line: FileLine,
+  expected: { exportId: string; key: KeyObject; seq: number }
+): Promise<{ text: string; last: boolean }> {
+  let opened: CompactDecryptResult
+  try {
+    opened = await compactDecrypt(line.bytes.toString('latin1'), expected.key, only('dir'))
+  } catch {
+    throw line.ended
+      ? changed()
+      : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
+  }
+  const { export: exportId, seq, last } = opened.protectedHeader
+  // A chunk that was left out, moved or doubled opens: that it is in its place is to be looked at.
+  if (exportId !== expected.exportId || seq !== expected.seq || typeof last !== 'boolean') throw changed()
+  return { text: Buffer.from(opened.plaintext).toString('utf8'), last }
+}
+
+function parseRow(text: string, number: number): OpenedLine['value'] {
+  try {
+    const value = JSON.parse(text)
+    if (TYPES.includes(value?.type)) return value
+  } catch {
+    // The words of the parser have pieces of the text in them.
+  }
+  throw new TransferError('LINE', 'The line is not a record of this format.', number)
+}
+
+function manifestOf(text: string | undefined): string {
+  try {
+    const { type, jws } = JSON.parse(text ?? '')
+    if (type === 'manifest' && typeof jws === 'string') return jws
+  } catch {
+    // Said below.
+  }
+  throw new TransferError('MANIFEST', 'The export has no manifest at its end.')
+}

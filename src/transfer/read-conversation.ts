@@ -1,0 +1,99 @@
+import { openTitles } from '../conversation/title.js'
+import type { Statement } from '../database/database.js'
+import type { Conversation, MemberRole } from '../database/entities.js'
+import { ConclaveError, NotFound } from '../errors.js'
+import type { Services } from '../services.js'
+import { NamedUsers } from './named-users.js'
+import { readMessages } from './read-messages.js'
+import type { ConversationRecord, ExportRecord, MemberRecord } from './records.js'
+
+const MEMBERS_PAGE = 1000
+
+export type ExportedConversation = Pick<
+  Conversation,
+  'id' | 'historyVisibility' | 'title' | 'titleDataKeyId' | 'titleRevision' | 'lastSequence' | 'createdAt'
+>
+
+const FIND_CONVERSATION: Statement = {
+  text: `
+    select id, history_visibility as "historyVisibility", title, title_data_key_id as "titleDataKeyId",
+           title_revision as "titleRevision", last_sequence as "lastSequence", created_at as "createdAt"
+      from conversations where id = $1 and deleted_at is null`
+}
+
+const NEXT_MEMBERS: Statement = {
+  text: `
+    select user_id as "userId", role, joined_at as "joinedAt", visible_after as "visibleAfter",
+           last_read_sequence as "lastReadSequence"
+      from members where conversation_id = $1 and user_id > $2 order by user_id limit $3`
+}
+
+interface MemberRow {
+  userId: string
+  role: MemberRole
+  joinedAt: Date
+  visibleAfter: number
+  lastReadSequence: number
+}
+
+/** @throws NotFound */
+export async function requireExported(
+  { database }: Pick<Services, 'database'>,
+  id: string
+): Promise<ExportedConversation> {
+  const [found] = await database.run<ExportedConversation>(FIND_CONVERSATION, [id])
+  if (!found) throw new NotFound('conversation')
+  return found
+}
+
+type ReadServices = Pick<Services, 'database' | 'keyring' | 'messageOpener' | 'users' | 'log'>
+
+/**
+ * Everything of a conversation: itself, its messages in their order up to the last one that there was when it was looked
+ * up, and its members last: whoever imports it shows it to nobody before it is whole.
+ *
+ * @param after messages up to this sequence are left out
+ */
+export async function* readConversation(
+  services: ReadServices,
+  conversation: ExportedConversation,
+  after: number
+): AsyncGenerator<ExportRecord> {
+  const users = new NamedUsers(services)
+  const { id: conversationId, lastSequence: to } = conversation
+  yield await describeConversation(services, conversation)
+  for await (const page of readMessages(services, { conversationId, after, to, senderId: null })) {
+    yield* await users.tell(page.map(({ senderId }) => senderId))
+    yield* page
+  }
+  for await (const page of readMembers(services, conversationId)) {
+    yield* await users.tell(page.map(({ userId }) => userId))
+    yield* page
+  }
+}
+
+async function describeConversation(
+  services: ReadServices,
+  conversation: ExportedConversation
+): Promise<ConversationRecord> {
+  const { id, historyVisibility, createdAt, titleDataKeyId } = conversation
+  if (titleDataKeyId) await services.keyring.openForWork(id, [titleDataKeyId])
+  const [title = null] = await openTitles(services, [conversation])
+  // A title that is gone for good is no reason to keep the messages back.
+  const text = title instanceof ConclaveError ? null : title
+  return { type: 'conversation', id, title: text, historyVisibility, createdAt: createdAt.toISOString() }
+}
+
+async function* readMembers(
+  { database }: Pick<Services, 'database'>,
+  conversationId: string
+): AsyncGenerator<MemberRecord[]> {
+  let after = ''
+  for (;;) {
+    const rows = await database.run<MemberRow>(NEXT_MEMBERS, [conversationId, after, MEMBERS_PAGE])
+    const last = rows.at(-1)
+    if (!last) return
+    yield rows.map((row) => ({ type: 'member', conversationId, ...row, joinedAt: row.joinedAt.toISOString() }))
+    after = last.userId
+  }
+}

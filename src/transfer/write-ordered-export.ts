@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import type { Statement } from '../database/database.js'
+import { KeyUnavailable, NotFound } from '../errors.js'
+import type { KeyOperation } from '../key-life/key-operations.js'
+import type { Step } from '../key-life/run-key-operation.js'
+import type { Services } from '../services.js'
+import { exportConversation } from './export-records.js'
+import { readRecipientKey } from './recipient-key.js'
+
+/** A worker that has not said anything for so long is taken for lost, and another begins anew. */
+const LEASE_MS = 60_000
+const REPORT_MS = 1_000
+
+const FIND: Statement = {
+  text: `
+    select conversation_id as "conversationId", recipient_key as "recipientKey", visible_after as "visibleAfter",
+           attempt is not null as written
+      from exports where operation_id = $1`
+}
+
+// The next step of an operation is nobody else's before that moment.
+const CLAIM: Statement = {
+  text: `
+    update key_operations set next_step_at = $3, done = 0, state = 'RUNNING', started_at = coalesce(started_at, $2)
+     where id = $1 and finished_at is null and paused_at is null and (next_step_at is null or next_step_at <= $2)
+    returning id`
+}
+
+const CLEAR: Statement = { text: 'delete from export_parts where operation_id = $1' }
+
+const WRITE_PART: Statement = {
+  name: 'write-export-part',
+  text: 'insert into export_parts (operation_id, attempt, place, line) values ($1, $2, $3, $4)'
+}
+
+const HOLD: Statement = {
+  text: `
+    update key_operations set next_step_at = $3, done = $2
+     where id = $1 and finished_at is null and paused_at is null returning id`
+}
+
+const RELEASE: Statement = {
+  text: 'update key_operations set next_step_at = null where id = $1 and finished_at is null'
+}
+
+const FINISH: Statement = {
+  text: 'update exports set attempt = $2 where operation_id = $1 and attempt is null returning operation_id'
+}
+
+interface Order {
+  conversationId: string
+  recipientKey: string
+  visibleAfter: number
+  /** Whether its file is there. */
+  written: boolean
+}
+
+/**
+ * Writes the file of an export that was asked for, in one go: what is half written nobody can go on with, since the key
+ * that it is under has been in one process only. A worker that is lost is followed by one that begins anew.
+ */
+export async function writeOrderedExport(
+  services: Services,
+  operation: KeyOperation,
+  stop: AbortSignal
+): Promise<Step> {
+  const { database, clock } = services
+  const { id } = operation
+  const nothing = { done: 0, failed: 0, position: null }
+  const [order] = await database.run<Order>(FIND, [id])
+  if (!order) return { ...nothing, outcome: 'FAILED', error: 'It was not fetched in time.' }
+  if (order.written) return { ...nothing, outcome: 'SUCCEEDED' }
+  // Somebody else is at it: the operation itself says until when.
+  if ((await database.run(CLAIM, [id, clock.now(), lease(clock.now())])).length === 0) return nothing
+  try {
+    return { ...nothing, ...(await write(services, operation, order, stop)) }
+  } catch (error) {
+    if (error instanceof NotFound) return { ...nothing, outcome: 'FAILED', error: 'The conversation was deleted.' }
+    if (!(error instanceof KeyUnavailable)) throw error
+    return { ...nothing, postponed: true, error: 'A master key is out of reach at present; it begins anew later.' }
+  } finally {
+    await database.run(RELEASE, [id])
+  }
+}
+
+async function write(
+  services: Services,
+  { id, actor }: KeyOperation,
+  { conversationId, recipientKey, visibleAfter }: Order,
+  stop: AbortSignal
+): Promise<Partial<Step>> {
+  const { database } = services
+  const attempt = randomUUID()
+  const progress = new Progress(services, id)
+  await database.run(CLEAR, [id])
+  const recipient = await readRecipientKey(recipientKey)
+  const order = { actor, recipient, report: (_: number, messages: number) => progress.note(messages) }
+  let place = 0
+  for await (const line of exportConversation(services, conversationId, order, visibleAfter)) {
+    await database.run(WRITE_PART, [id, attempt, ++place, line])
+    if (stop.aborted || !(await progress.hold())) return { postponed: true }
+  }
+  await database.run(FINISH, [id, attempt])
+  // What was noted on the way is in the operation's row already.
+  return { done: progress.messages - progress.told, outcome: 'SUCCEEDED' }
+}
+
+/** Says how far it is, once a second, and so that it is still at it. */
+class Progress {
+  readonly #services: Services
+  readonly #id: string
+  #toldAt = performance.now()
+  messages = 0
+  told = 0
+
+  constructor(services: Services, id: string) {
+    this.#services = services
+    this.#id = id
+  }
+
+  note(messages: number): void {
+    this.messages = messages
+  }
+
+  /** @returns false where the operation was cancelled or paused, or has finished without this one */
+  async hold(): Promise<boolean> {
+    if (performance.now() - this.#toldAt < REPORT_MS) return true
+    this.#toldAt = performance.now()
+    const { database, clock, signals } = this.#services
+    const held = await database.run(HOLD, [this.#id, this.messages, lease(clock.now())])
+    this.told = this.messages
+    signals.publish(`operation:${this.#id}`)
+    return held.length > 0
+  }
+}
+
+function lease(now: Date): Date {
+  return new Date(now.getTime() + LEASE_MS)
+}

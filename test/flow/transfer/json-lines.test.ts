@@ -1,0 +1,229 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Services } from '../../../src/services.js'
+import { importRecords } from '../../../src/transfer/import-records.js'
+import { jsonLines } from '../../../src/transfer/import-source.js'
+import { bootConclave, type TestConclave } from '../../support/boot.js'
+import { createConversation, readBack } from '../../support/chat.js'
+import { fileOf } from '../../support/transfer/files.js'
+
+const AT = '2020-02-03T04:05:06.000Z'
+const conversation = { type: 'conversation', id: 'general', title: 'General', createdAt: AT }
+const owner = { type: 'member', conversationId: 'general', userId: 'alice', role: 'OWNER' }
+const message = (n: number, more: object = {}) => ({
+  type: 'message',
+  conversationId: 'general',
+  id: `m${n}`,
+  senderId: n % 2 ? 'alice' : 'bob',
+  body: `message ${n}`,
+  createdAt: new Date(Date.parse(AT) + n * 1000).toISOString(),
+  ...more
+})
+const messages = (count: number) => Array.from({ length: count }, (_, index) => message(index + 1))
+
+let conclave: TestConclave
+
+beforeEach(async () => {
+  conclave = await bootConclave()
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await conclave.close()
+})
+
+describe('an import of JSON Lines', () => {
+  it.each([
+    ['is not JSON', 'not json', /not JSON/],
+    ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/],
+    ['has a time without its offset', JSON.stringify(message(9, { createdAt: '2020-01-01T00:00:00' })), /createdAt/],
+    ['has no sender', JSON.stringify(message(9, { senderId: null })), /senderId/],
+    [
+      'has a body over the limit',
+      JSON.stringify(message(9, { body: 'x'.repeat(70_000) })),
+      /70000 bytes in UTF-8; at most 65536/
+    ],
+    ['has the id of another message', JSON.stringify(message(2)), /with this id already/],
+    [
+      'has a client id twice',
+      JSON.stringify(message(9, { senderId: 'alice', clientMessageId: 'c1' })),
+      /clientMessageId already/
+    ],
+    [
+      'replies to a message that is not there',
+      JSON.stringify(message(9, { replyToId: 'nobody' })),
+      /replies to is not there/
+    ],
+    [
+      'belongs to a conversation that was not begun',
+      JSON.stringify({ ...message(9), conversationId: 'other' }),
+      /none that this import has begun/
+    ],
+    ['has another sequence than the next', JSON.stringify(message(9, { sequence: 9 })), /sequence 9, and 5 is next/],
+    ['is neither deleted nor has a body', JSON.stringify(message(9, { body: null })), /a body, or deletedAt/],
+    ['names an operator as its sender', JSON.stringify(message(9, { senderId: 'operator:x' })), /senderId/]
+  ])('stops at a line that %s, says which, and goes on once it was mended', async (_, bad, words) => {
+    const good = [conversation, message(1, { clientMessageId: 'c1' }), message(2), message(3), message(4)].map(inJson)
+    const rest = [message(5), owner].map(inJson)
+    const refused = run([...good, bad, ...rest])
+    await expect(refused).rejects.toMatchObject({ line: 6, message: expect.stringMatching(words) })
+    const stored = await position()
+    // What stands before the line, or before its batch: never a part of a batch.
+    expect([1, 5]).toContain(stored)
+    expect(await conclave.database.query('select from messages')).toHaveLength(stored === 5 ? 4 : 0)
+    expect(await run([...good, ...rest])).toMatchObject({ resumedBehind: stored, finished: true, lines: 7 })
+    const alice = await conclave.as('alice')
+    const [id = ''] = await ids()
+    expect((await readBack(alice, id)).map(({ body }) => body)).toEqual([1, 2, 3, 4, 5].map((n) => `message ${n}`))
+  })
+
+  it('never repeats what it refuses', async () => {
+    const secret = 'the body of somebody'
+    for (const bad of [`{"body": "${secret}"`, JSON.stringify({ ...message(1), [secret]: 1, body: 1 })]) {
+      const problem: Error = await run([inJson(conversation), bad]).then(
+        () => new Error(),
+        (error) => error
+      )
+      expect(problem.message).toBeTruthy()
+      if (!bad.includes(`"${secret}":`)) expect(problem.message).not.toContain(secret)
+    }
+  })
+
+  it('is refused where the conversation exists already', async () => {
+    const id = await createConversation(await conclave.as('alice'), [])
+    await expect(run([inJson({ ...conversation, id })])).rejects.toMatchObject({ code: 'CONFLICT', line: 1 })
+    await expect(run([inJson({ ...message(1), conversationId: id })], 'another')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      line: 1
+    })
+  })
+
+  it('is refused where the lines before are not those that are in', async () => {
+    const lines = [conversation, ...messages(3), owner].map(inJson)
+    await run(lines)
+    await expect(run(lines.with(1, inJson(message(1, { body: 'other' }))))).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('The first 5 lines')
+    })
+    await expect(run(lines.slice(0, 3))).rejects.toMatchObject({ code: 'CONFLICT' })
+  })
+
+  it('says where nobody owns a conversation, and takes the line that mends it', async () => {
+    const lines = [conversation, ...messages(3)].map(inJson)
+    await expect(run(lines)).rejects.toMatchObject({ message: expect.stringContaining('has no owner') })
+    expect(await run([...lines, inJson(owner)])).toMatchObject({ resumedBehind: 4, finished: true })
+  })
+
+  it('keeps times, order, edits and deletions, and whom a message replies to', async () => {
+    await run(
+      [
+        conversation,
+        { type: 'user', id: 'alice', name: 'Alice' },
+        message(1),
+        message(2, { replyToId: 'm1', editedAt: '2021-01-01T01:00:00+01:00' }),
+        message(3, { body: null, deletedAt: '2022-01-01T00:00:00Z' }),
+        { type: 'message', conversationId: 'general', kind: 'SYSTEM', body: 'a notice', createdAt: AT },
+        owner
+      ].map(inJson)
+    )
+    const [id = ''] = await ids()
+    const read = await readBack(await conclave.as('alice', { name: 'Alice' }), id)
+    expect(read).toMatchObject([
+      { sequence: 1, body: 'message 1', createdAt: '2020-02-03T04:05:07.000Z', sender: { name: 'Alice' } },
+      { sequence: 2, body: 'message 2', editedAt: '2021-01-01T00:00:00.000Z' },
+      { sequence: 3, body: null, status: 'DELETED', deletedAt: '2022-01-01T00:00:00.000Z' },
+      { sequence: 4, body: 'a notice', kind: 'SYSTEM', sender: null }
+    ])
+    const [row] = await conclave.database.query<{ replies: boolean }>(
+      'select b.reply_to_id = a.id as replies from messages a join messages b on a.sequence = 1 and b.sequence = 2'
+    )
+    expect(row?.replies).toBe(true)
+  })
+
+  it('is shown to nobody before its members are in', async () => {
+    const lines = [conversation, ...messages(3), owner].map(inJson)
+    await expect(run([...lines.slice(0, -1), 'broken'])).rejects.toMatchObject({ line: 5 })
+    const [id = ''] = await ids()
+    await expect(readBack(await conclave.as('alice'), id)).rejects.toThrow('not in this conversation')
+  })
+
+  it('lays at most as many messages under a data key as are allowed, and counts them', async () => {
+    await conclave.restart({ dataKeyMaxMessages: 10 })
+    await run([conversation, ...messages(25), owner].map(inJson))
+    const counted = await conclave.database.query<{ count: number; found: number }>(
+      `select d.message_count as count, (select count(*)::integer from messages m where m.data_key_id = d.id) as found
+         from data_keys d where d.message_count > 0 order by 1`
+    )
+    expect(counted).toEqual([
+      { count: 5, found: 5 },
+      { count: 10, found: 10 },
+      { count: 10, found: 10 }
+    ])
+  })
+
+  it('rotates the key as often as its policy says', async () => {
+    const policy = { ...conclave.services.config.keyPolicy, rotateAfterMessages: 10 }
+    await conclave.restart({ keyPolicy: policy })
+    await run([conversation, ...messages(25), owner].map(inJson))
+    const perVersion = await conclave.database.query<{ version: number; count: number }>(
+      'select key_version as version, sum(message_count)::integer as count from data_keys group by 1 having sum(message_count) > 0 order by 1'
+    )
+    expect(perVersion).toEqual([1, 2, 3].map((version) => ({ version, count: version === 3 ? 5 : 10 })))
+  })
+
+  it('ends the same after it has failed at any of its batches', async () => {
+    await conclave.restart({ dataKeyMaxMessages: 10 })
+    const lines = [conversation, ...messages(40), owner].map(inJson)
+    for (let failures = 1; failures <= 6; failures++) {
+      const broken = failingAfter(conclave.services, failures)
+      await run(lines, 'file', broken).catch((error: Error) => expect(error.message).toBe('the process was killed'))
+    }
+    expect(await run(lines)).toMatchObject({ finished: true })
+    const [id = ''] = await ids()
+    const read = await readBack(await conclave.as('alice'), id)
+    expect(read.map(({ body }) => body)).toEqual(messages(40).map(({ body }) => body))
+    expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
+  })
+
+  it('run by two processes at once is done once', async () => {
+    await conclave.restart({ dataKeyMaxMessages: 10 })
+    const lines = [conversation, ...messages(200), owner].map(inJson)
+    const ended = await Promise.allSettled([run(lines), run(lines)])
+    for (const end of ended) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'CONFLICT' })
+    await run(lines)
+    const [id = ''] = await ids()
+    expect(await readBack(await conclave.as('alice'), id)).toHaveLength(200)
+  })
+})
+
+const inJson = (record: object) => JSON.stringify(record)
+
+async function run(lines: string[], name = 'file', services: Services = conclave.services) {
+  const source = { name, lines: jsonLines(fileOf(lines.map((line) => `${line}\n`))) }
+  return await importRecords(services, source, { actor: 'operator:test' })
+}
+
+async function position(): Promise<number | undefined> {
+  const [row] = await conclave.database.query<{ lines: number }>('select lines from imports')
+  return row?.lines
+}
+
+async function ids(): Promise<string[]> {
+  return (await conclave.database.query<{ id: string }>('select id from conversations')).map(({ id }) => id)
+}
+
+/** The database goes away in the middle of the nth transaction. */
+function failingAfter(services: Services, count: number): Services {
+  let left = count
+  const database = new Proxy(services.database, {
+    get(of, name) {
+      const value = Reflect.get(of, name, of)
+      if (name !== 'transaction') return typeof value === 'function' ? value.bind(of) : value
+      return (work: (em: unknown) => Promise<unknown>) =>
+        of.transaction(async (em) => {
+          const done = await work(em)
+          if (--left < 0) throw new Error('the process was killed')
+          return done
+        })
+    }
+  })
+  return { ...services, database }
+}

@@ -1,0 +1,180 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { importTables } from '../../../src/transfer/files/import-tables.js'
+import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
+import { bootConclave, type TestConclave } from '../../support/boot.js'
+import { readBack } from '../../support/chat.js'
+import { createTestDatabase, type TestDatabase } from '../../support/test-database.js'
+import { python, runPython } from '../../support/transfer/python.js'
+
+const CONVERSATIONS = 20
+const MESSAGES = 500
+
+interface Rows {
+  users: { id: number; username: string; first_name: string }[]
+  conversations: { id: number; title: string; private_key: string }[]
+  messages: {
+    id: number
+    conversation_id: number
+    sender_id: number
+    body: string
+    created_at: string
+    plain: string
+  }[]
+}
+
+const MAPPING = {
+  conversations: { table: 'public.chat "conversation"', title: 'title' },
+  users: { table: 'auth_user', name: 'first_name' }
+}
+
+let rows: Rows
+let theirs: TestDatabase
+let conclave: TestConclave
+
+describe.runIf(python)(
+  'an import of a table whose bodies RSA-OAEP has encrypted, one key for each conversation',
+  () => {
+    beforeAll(async () => {
+      rows = runPython<Rows>('make_chat_table.py', [CONVERSATIONS, MESSAGES])
+      theirs = await createTestDatabase({ empty: true })
+      await theirs.query(`create table auth_user (id integer primary key, username text, first_name text)`)
+      // A name as nobody should have it.
+      await theirs.query(`create table "chat ""conversation""" (id integer primary key, title text, private_key text)`)
+      await theirs.query(
+        `create table chat_message (id integer primary key, conversation_id integer, sender_id integer, body text, created_at timestamptz)`
+      )
+    })
+    beforeEach(async () => {
+      conclave = await bootConclave()
+      for (const table of ['auth_user', '"chat ""conversation"""', 'chat_message'])
+        await theirs.query(`delete from ${table}`)
+      await theirs.query('insert into auth_user select * from json_populate_recordset(null::auth_user, $1)', [
+        inJson(rows.users)
+      ])
+      await theirs.query(
+        'insert into "chat ""conversation""" select * from json_populate_recordset(null::"chat ""conversation""", $1)',
+        [inJson(rows.conversations)]
+      )
+      await theirs.query('insert into chat_message select * from json_populate_recordset(null::chat_message, $1)', [
+        inJson(rows.messages)
+      ])
+    })
+    afterEach(async () => {
+      await conclave.close()
+    })
+    afterAll(async () => {
+      await theirs.drop()
+    })
+
+    it('is refused with a mapping that is wrong, which it names', () => {
+      expect(() => parseMapping('{')).toThrow('not JSON')
+      expect(() => parseMapping('{"messages": {"tabel": "x"}}')).toThrow(/messages: .*tabel/)
+    })
+
+    it('says of which column or table there is none, and changes nothing', async () => {
+      await expect(run({ ...MAPPING, messages: { table: 'chat_message"; drop table auth_user; --' } })).rejects.toThrow(
+        /does not exist/
+      )
+      expect(await theirs.query('select from auth_user')).toHaveLength(3)
+    })
+
+    it('says that the database cannot be reached, without the password of its URL', async () => {
+      const problem: Error = await run(MAPPING, 'postgres://reader:top-secret@127.0.0.1:1/chat').then(
+        () => new Error(),
+        (error) => error
+      )
+      expect(problem.message).toContain('cannot be reached: ECONNREFUSED')
+      expect(problem.message).not.toContain('top-secret')
+    })
+
+    it('stops at a body that the key does not open, says which, and goes on once it was mended', async () => {
+      const [first] = rows.conversations
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+      const other = privateKey.export({ type: 'pkcs8', format: 'pem' })
+      await theirs.query('update "chat ""conversation""" set private_key = $1 where id = 5', [other])
+      const problem: Error & { line?: number } = await run(MAPPING).then(
+        () => new Error(),
+        (error) => error
+      )
+      expect(problem.message).toBe('The key of conversation 5 does not open message 5.')
+      expect(problem.line).toBeGreaterThan(0)
+      await theirs.query('update "chat ""conversation""" set private_key = $1 where id = 5', [
+        rows.conversations[4]?.private_key
+      ])
+      expect(first).toBeDefined()
+      expect(await run(MAPPING)).toMatchObject({ resumedBehind: (problem.line ?? 0) - 1, finished: true })
+      await expectAll()
+    })
+
+    it('says where a private key is none, without repeating it', async () => {
+      await theirs.query(`update "chat ""conversation""" set private_key = 'top secret' where id = 1`)
+      const problem: Error = await run(MAPPING).then(
+        () => new Error(),
+        (error) => error
+      )
+      expect(problem.message).toContain('not an RSA key in PEM')
+      expect(problem.message).not.toContain('top secret')
+    })
+
+    it('brings every message across, in its order, from its sender and at its time', async () => {
+      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
+      await expectAll()
+    })
+
+    it('again changes nothing', async () => {
+      await run(MAPPING)
+      expect(await run(MAPPING)).toMatchObject({ messages: 0, finished: true })
+      await expectAll()
+    })
+  }
+)
+
+async function expectAll(): Promise<void> {
+  const names = new Map(rows.users.map(({ id, username }) => [id, username]))
+  const conversations = await conclave.database.query<{ id: string }>('select id from conversations')
+  expect(conversations).toHaveLength(CONVERSATIONS)
+  const read = new Map<string, { body: string; sender: string; at: string }[]>()
+  for (const { id } of conversations) {
+    const [owner] = await conclave.database.query<{ user_id: string }>(
+      `select user_id from members where conversation_id = $1 and role = 'OWNER'`,
+      [id]
+    )
+    const messages = await readBack(await conclave.as(owner?.user_id ?? ''), id)
+    read.set(
+      messages[0]?.body ?? '',
+      messages.map(({ body, sender, createdAt }) => ({
+        body: body ?? '',
+        sender: sender?.id ?? '',
+        at: String(createdAt)
+      }))
+    )
+  }
+  for (const { id } of rows.conversations) {
+    const expected = rows.messages
+      .filter((row) => row.conversation_id === id)
+      .map(({ plain, sender_id, created_at }) => ({
+        body: plain,
+        sender: names.get(sender_id),
+        at: new Date(created_at).toISOString()
+      }))
+    expect(read.get(expected[0]?.body ?? '')).toEqual(expected)
+  }
+}
+
+async function run(mapping: object, databaseUrl = theirs.url) {
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-mapping-'))
+  try {
+    const path = join(folder, 'mapping.json')
+    writeFileSync(path, inJson(mapping))
+    const tables = { databaseUrl, mapping: path, name: 'sql:chat' }
+    return await importTables(conclave.services, tables, { actor: 'operator:test' })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const inJson = (value: unknown) => JSON.stringify(value)

@@ -12,7 +12,7 @@ import { TransferError } from './transfer-error.js'
 
 export type ImportServices = Pick<
   Services,
-  'database' | 'keySupply' | 'keyDefaultsId' | 'users' | 'signals' | 'clock' | 'config'
+  'database' | 'keySupply' | 'keyDefaultsId' | 'users' | 'signals' | 'metrics' | 'clock' | 'config'
 >
 
 export interface ImportOrder {

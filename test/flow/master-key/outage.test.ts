@@ -109,8 +109,8 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
     await vi.waitFor(async () => expect(await readBack(alice, ids[0] ?? '')).toMatchObject([{ body: 'kept' }]), 15_000)
   })
 
-  it('/readyz says degraded and which master key, within a second, and ok when it is back', async () => {
-    expect(await readiness()).toMatchObject({ code: 200, status: 'ok', masterKeys: { 'vault:transit/conclave': 'ok' } })
+  it('/readyz says degraded and why, but no URI, within a second, and ok when it is back', async () => {
+    expect(await readiness()).toMatchObject({ code: 200, status: 'ok', masterKeys: ['ok'] })
     proxy.silence()
     await untilReadiness('degraded')
     const since = performance.now()
@@ -118,7 +118,7 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
       code: 200,
       status: 'degraded',
       database: 'ok',
-      masterKeys: { 'vault:transit/conclave': 'unreachable' }
+      masterKeys: ['unreachable']
     })
     expect(performance.now() - since).toBeLessThan(1000)
     const auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
@@ -144,7 +144,7 @@ describe.skipIf(!hasOpenBao)('while the key service is out of reach', () => {
     expect(other.logged()).not.toContain('hunter2')
     const response = await fetch(`${other.url}/readyz`)
     expect(response.status).toBe(200)
-    expect(await response.json()).toMatchObject({ masterKeys: { 'vault:transit/conclave': 'refused' } })
+    expect(await response.json()).toMatchObject({ masterKeys: ['refused'] })
     await other.close()
   })
 

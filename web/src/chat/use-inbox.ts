@@ -39,6 +39,8 @@ export function useLiveInbox(): Inbox {
   const [failure, setFailure] = useState<Failure | null>(null)
   /** Where each conversation goes on after a lost connection. */
   const cursors = useRef(new Map<string, string>())
+  /** Every page was read: a conversation without a cursor is one that was joined since. */
+  const isComplete = useRef(false)
 
   const load = useCallback(
     async (after: string | null) => {
@@ -46,6 +48,7 @@ export function useLiveInbox(): Inbox {
       const { nodes, pageInfo } = conversations
       for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
       setListed((before) => new Map([...before, ...nodes.map((node) => [node.id, node] as const)]))
+      isComplete.current = !pageInfo.hasNextPage
       setNext(pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null)
       setLoaded(true)
     },
@@ -72,7 +75,8 @@ export function useLiveInbox(): Inbox {
         InboxEventsDocument,
         () => {
           const resume = [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
-          return { resume, fromJoining: true }
+          // Of those on pages that were not read, the server would give the whole history.
+          return { resume, fromJoining: isComplete.current }
         },
         ({ inboxEvents: { cursor, message } }) => {
           cursors.current.set(message.conversation.id, cursor)

@@ -1,22 +1,14 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client'
-import { CombinedGraphQLErrors } from '@apollo/client/errors'
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
+import { SendMessageDocument } from '../../documents/generated.js'
+import { Outbox } from './chat/outbox.js'
+import { type Failure, failureOf, isRefusal } from './failure.js'
 import type { Session } from './session.js'
 
 export type SocketState = 'IDLE' | 'LIVE' | 'AWAY'
 
-/** What ended a subscription or a request. */
-export interface Failure {
-  /** `extensions.code` of the server's answer, the code that closed the socket, or null for the network. */
-  code: string | number | null
-  message: string
-  retryAfterMs: number | null
-}
-
-/** Another try would end in the same way. */
-const FINAL = ['FORBIDDEN', 'NOT_FOUND', 'BAD_USER_INPUT', 'CONFLICT', 'KEY_DESTROYED', 'QUERY_TOO_COMPLEX']
 const SIGNED_OUT = ['UNAUTHENTICATED', 401, 4403]
 /** Nothing is subscribed to, and the library has closed the socket. */
 const NORMAL = 1000
@@ -33,6 +25,7 @@ export class Connection {
   readonly #socket: ReturnType<typeof createClient>
   readonly #onSignedOut: () => void
   readonly #listeners = new Set<() => void>()
+  readonly #outboxes = new Map<string, Outbox>()
   #state: SocketState = 'IDLE'
   #awaitingPong: ReturnType<typeof setTimeout> | undefined
 
@@ -135,11 +128,24 @@ export class Connection {
         const failure = failureOf(error)
         if (signal.aborted || this.#isFinal(failure)) throw error
         await pause(failure.retryAfterMs ?? waitMs, signal)
+        if (signal.aborted) throw error
       }
     }
   }
 
+  outboxOf(conversationId: string): Outbox {
+    const known = this.#outboxes.get(conversationId)
+    if (known) return known
+    const outbox = new Outbox(async ({ clientMessageId, body, replyToId }, signal) => {
+      const input = { conversationId, body, clientMessageId, replyToId }
+      return (await this.persistently(() => this.run(SendMessageDocument, { input }), signal)).sendMessage.message
+    })
+    this.#outboxes.set(conversationId, outbox)
+    return outbox
+  }
+
   close(): void {
+    for (const outbox of this.#outboxes.values()) outbox.close()
     this.client.stop()
     clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()
@@ -162,30 +168,16 @@ export class Connection {
     })
   }
 
-  #isFinal({ code }: Failure): boolean {
-    if (SIGNED_OUT.includes(code ?? '')) {
-      this.#onSignedOut()
-      return true
-    }
-    return FINAL.includes(String(code))
+  #isFinal(failure: Failure): boolean {
+    if (!SIGNED_OUT.includes(failure.code ?? '')) return isRefusal(failure)
+    this.#onSignedOut()
+    return true
   }
 
   #enter(state: SocketState): void {
     this.#state = state
     for (const listener of this.#listeners) listener()
   }
-}
-
-export function failureOf(error: unknown): Failure {
-  if (CombinedGraphQLErrors.is(error)) {
-    const [first] = error.errors
-    const { code, retryAfterMs } = (first?.extensions ?? {}) as { code?: string; retryAfterMs?: number }
-    return { code: code ?? null, message: first?.message ?? error.message, retryAfterMs: retryAfterMs ?? null }
-  }
-  const { message, statusCode } = error as { message: string; statusCode?: number }
-  const [, closeCode] = /^Socket closed with event (\d+)/.exec(message) ?? []
-  const code = statusCode ?? (closeCode ? Number(closeCode) : null)
-  return { code, message: code === null ? 'The server cannot be reached.' : message, retryAfterMs: null }
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

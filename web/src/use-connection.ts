@@ -1,5 +1,6 @@
 import { createContext, useCallback, useContext, useEffect, useState, useSyncExternalStore } from 'react'
-import { type Connection, type Failure, failureOf, type SocketState } from './connection.js'
+import type { Connection, SocketState } from './connection.js'
+import { type Failure, failureOf } from './failure.js'
 
 const ConnectionContext = createContext<Connection | null>(null)
 export const ConnectionProvider = ConnectionContext.Provider

@@ -5,7 +5,7 @@ import {
   InboxEventsDocument,
   type ListedConversationFragment
 } from '../../../documents/generated.js'
-import { type Failure, failureOf } from '../connection.js'
+import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
 
 export interface Inbox {

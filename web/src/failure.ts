@@ -1,0 +1,29 @@
+import { CombinedGraphQLErrors } from '@apollo/client/errors'
+
+/** What ended a subscription or a request. */
+export interface Failure {
+  /** `extensions.code` of the server's answer, the code that closed the socket, or null for the network. */
+  code: string | number | null
+  message: string
+  retryAfterMs: number | null
+}
+
+/** Another try would end in the same way. */
+const FINAL = ['FORBIDDEN', 'NOT_FOUND', 'BAD_USER_INPUT', 'CONFLICT', 'KEY_DESTROYED', 'QUERY_TOO_COMPLEX']
+
+export function failureOf(error: unknown): Failure {
+  if (CombinedGraphQLErrors.is(error)) {
+    const [first] = error.errors
+    const { code, retryAfterMs } = (first?.extensions ?? {}) as { code?: string; retryAfterMs?: number }
+    return { code: code ?? null, message: first?.message ?? error.message, retryAfterMs: retryAfterMs ?? null }
+  }
+  const { message, statusCode } = error as { message: string; statusCode?: number }
+  const [, closeCode] = /^Socket closed with event (\d+)/.exec(message) ?? []
+  const code = statusCode ?? (closeCode ? Number(closeCode) : null)
+  return { code, message: code === null ? 'The server cannot be reached.' : message, retryAfterMs: null }
+}
+
+/** Whether another try would end in the same way. */
+export function isRefusal({ code }: Failure): boolean {
+  return FINAL.includes(String(code))
+}

@@ -55,6 +55,8 @@ export class Connection {
     })
     this.client = new ApolloClient({
       cache: new InMemoryCache(),
+      // Whoever asks after an event would be given the answer to a question asked before it.
+      queryDeduplication: false,
       link: ApolloLink.split(
         ({ operationType }) => operationType === 'subscription',
         new GraphQLWsLink(this.#socket),

@@ -8,8 +8,9 @@ export interface Failure {
   retryAfterMs: number | null
 }
 
-/** Another try would end in the same way. */
 const FINAL = ['FORBIDDEN', 'NOT_FOUND', 'BAD_USER_INPUT', 'CONFLICT', 'KEY_DESTROYED', 'QUERY_TOO_COMPLEX']
+/** HTTP status: a token that has run out, a request that took too long, too many of them. */
+const PASSING = [401, 408, 429]
 
 export function failureOf(error: unknown): Failure {
   if (CombinedGraphQLErrors.is(error)) {
@@ -23,7 +24,8 @@ export function failureOf(error: unknown): Failure {
   return { code, message: code === null ? 'The server cannot be reached.' : message, retryAfterMs: null }
 }
 
-/** Whether another try would end in the same way. */
+/** Whether another try would end in the same way. Of what a proxy or the server refuses outside GraphQL as well. */
 export function isRefusal({ code }: Failure): boolean {
-  return FINAL.includes(String(code))
+  if (typeof code !== 'number') return FINAL.includes(code ?? '')
+  return code >= 400 && code < 500 && !PASSING.includes(code)
 }

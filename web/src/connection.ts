@@ -161,7 +161,12 @@ export class Connection {
   ): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const subscription = this.client.subscribe<Data>({ query, variables, fetchPolicy: 'no-cache' }).subscribe({
-        next: ({ data, error }) => (error ? reject(error) : data && onData(data as Data)),
+        next: ({ data, error }) => {
+          if (!error) return data && onData(data as Data)
+          // The server may go on with it: beside the one that follows, everything would come twice.
+          subscription.unsubscribe()
+          reject(error)
+        },
         error: reject,
         complete: resolve
       })
@@ -182,7 +187,8 @@ export class Connection {
   }
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early when the signal aborts, or when somebody comes back to the window or into the network. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const over = new AbortController()
     const end = () => {
@@ -193,7 +199,6 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms)
     const listening = { signal: over.signal }
     signal.addEventListener('abort', end, listening)
-    // Whoever comes back to the window, or into the network, does not wait for the rest of it.
     window.addEventListener('online', end, listening)
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && end(), listening)
   })

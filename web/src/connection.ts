@@ -1,22 +1,14 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client'
-import { CombinedGraphQLErrors } from '@apollo/client/errors'
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
+import { SendMessageDocument } from '../../documents/generated.js'
+import { Outbox } from './chat/outbox.js'
+import { type Failure, failureOf, isRefusal } from './failure.js'
 import type { Session } from './session.js'
 
 export type SocketState = 'IDLE' | 'LIVE' | 'AWAY'
 
-/** What ended a subscription or a request. */
-export interface Failure {
-  /** `extensions.code` of the server's answer, the code that closed the socket, or null for the network. */
-  code: string | number | null
-  message: string
-  retryAfterMs: number | null
-}
-
-/** Another try would end in the same way. */
-const FINAL = ['FORBIDDEN', 'NOT_FOUND', 'BAD_USER_INPUT', 'CONFLICT', 'KEY_DESTROYED', 'QUERY_TOO_COMPLEX']
 const SIGNED_OUT = ['UNAUTHENTICATED', 401, 4403]
 /** Nothing is subscribed to, and the library has closed the socket. */
 const NORMAL = 1000
@@ -33,6 +25,7 @@ export class Connection {
   readonly #socket: ReturnType<typeof createClient>
   readonly #onSignedOut: () => void
   readonly #listeners = new Set<() => void>()
+  readonly #outboxes = new Map<string, Outbox>()
   #state: SocketState = 'IDLE'
   #awaitingPong: ReturnType<typeof setTimeout> | undefined
 
@@ -62,6 +55,8 @@ export class Connection {
     })
     this.client = new ApolloClient({
       cache: new InMemoryCache(),
+      // Whoever asks after an event would be given the answer to a question asked before it.
+      queryDeduplication: false,
       link: ApolloLink.split(
         ({ operationType }) => operationType === 'subscription',
         new GraphQLWsLink(this.#socket),
@@ -135,11 +130,24 @@ export class Connection {
         const failure = failureOf(error)
         if (signal.aborted || this.#isFinal(failure)) throw error
         await pause(failure.retryAfterMs ?? waitMs, signal)
+        if (signal.aborted) throw error
       }
     }
   }
 
+  outboxOf(conversationId: string): Outbox {
+    const known = this.#outboxes.get(conversationId)
+    if (known) return known
+    const outbox = new Outbox(async ({ clientMessageId, body, replyToId }, signal) => {
+      const input = { conversationId, body, clientMessageId, replyToId }
+      return (await this.persistently(() => this.run(SendMessageDocument, { input }), signal)).sendMessage.message
+    })
+    this.#outboxes.set(conversationId, outbox)
+    return outbox
+  }
+
   close(): void {
+    for (const outbox of this.#outboxes.values()) outbox.close()
     this.client.stop()
     clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()
@@ -153,7 +161,12 @@ export class Connection {
   ): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const subscription = this.client.subscribe<Data>({ query, variables, fetchPolicy: 'no-cache' }).subscribe({
-        next: ({ data, error }) => (error ? reject(error) : data && onData(data as Data)),
+        next: ({ data, error }) => {
+          if (!error) return data && onData(data as Data)
+          // The server may go on with it: beside the one that follows, everything would come twice.
+          subscription.unsubscribe()
+          reject(error)
+        },
         error: reject,
         complete: resolve
       })
@@ -162,12 +175,10 @@ export class Connection {
     })
   }
 
-  #isFinal({ code }: Failure): boolean {
-    if (SIGNED_OUT.includes(code ?? '')) {
-      this.#onSignedOut()
-      return true
-    }
-    return FINAL.includes(String(code))
+  #isFinal(failure: Failure): boolean {
+    if (!SIGNED_OUT.includes(failure.code ?? '')) return isRefusal(failure)
+    this.#onSignedOut()
+    return true
   }
 
   #enter(state: SocketState): void {
@@ -176,19 +187,8 @@ export class Connection {
   }
 }
 
-export function failureOf(error: unknown): Failure {
-  if (CombinedGraphQLErrors.is(error)) {
-    const [first] = error.errors
-    const { code, retryAfterMs } = (first?.extensions ?? {}) as { code?: string; retryAfterMs?: number }
-    return { code: code ?? null, message: first?.message ?? error.message, retryAfterMs: retryAfterMs ?? null }
-  }
-  const { message, statusCode } = error as { message: string; statusCode?: number }
-  const [, closeCode] = /^Socket closed with event (\d+)/.exec(message) ?? []
-  const code = statusCode ?? (closeCode ? Number(closeCode) : null)
-  return { code, message: code === null ? 'The server cannot be reached.' : message, retryAfterMs: null }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early when the signal aborts, or when somebody comes back to the window or into the network. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const over = new AbortController()
     const end = () => {
@@ -199,7 +199,6 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms)
     const listening = { signal: over.signal }
     signal.addEventListener('abort', end, listening)
-    // Whoever comes back to the window, or into the network, does not wait for the rest of it.
     window.addEventListener('online', end, listening)
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && end(), listening)
   })

@@ -1,5 +1,6 @@
-import { createContext, useCallback, useContext, useEffect, useState, useSyncExternalStore } from 'react'
-import { type Connection, type Failure, failureOf, type SocketState } from './connection.js'
+import { createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import type { Connection, SocketState } from './connection.js'
+import { type Failure, failureOf } from './failure.js'
 
 const ConnectionContext = createContext<Connection | null>(null)
 export const ConnectionProvider = ConnectionContext.Provider
@@ -35,19 +36,33 @@ export function useLoaded<Data>(
   const [data, setData] = useState<Data | null>(null)
   const [failure, setFailure] = useState<Failure | null>(null)
   const [isLoading, setLoading] = useState(true)
+  const asked = useRef(0)
+  /** Answers to questions before this one come too late. */
+  const earliest = useRef(0)
   const reload = useCallback(async () => {
+    asked.current += 1
+    const sequence = asked.current
+    const inTime = (take: () => void) => {
+      if (sequence < earliest.current) return
+      earliest.current = sequence
+      take()
+    }
     setLoading(true)
     try {
-      setData(await load())
-      setFailure(null)
+      const loaded = await load()
+      inTime(() => {
+        setData(loaded)
+        setFailure(null)
+      })
     } catch (error) {
-      setFailure(failureOf(error))
+      inTime(() => setFailure(failureOf(error)))
     } finally {
-      setLoading(false)
+      inTime(() => setLoading(false))
     }
     // biome-ignore lint/correctness/useExhaustiveDependencies: they are the caller's
   }, dependencies)
   useEffect(() => {
+    earliest.current = asked.current + 1
     void reload()
     if (everyMs === null) return
     const timer = setInterval(() => document.visibilityState === 'visible' && void reload(), everyMs)

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
+import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import { type ListedConversationFragment, MarkReadDocument } from '../../../documents/generated.js'
 import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
@@ -23,10 +23,8 @@ interface Props {
 
 export function ConversationView({ conversationId, listed, onChange }: Props) {
   const { log, ended, loadOlder, send, retry, drop, reread } = useConversationLog(conversationId)
-  const keys = useKeyStates(
-    conversationId,
-    useCallback(() => void reread().catch(() => {}), [reread])
-  )
+  const hasUnreadable = log.messages.some(({ status }) => status === 'UNREADABLE')
+  const keys = useKeyStates(conversationId, hasUnreadable, reread)
   const activity = useActivity(conversationId)
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)

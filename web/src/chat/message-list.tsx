@@ -55,19 +55,22 @@ function PendingRow({ pending, onRetry, onDrop }: { pending: Pending } & Pick<Pr
   return (
     <li className="message own pending">
       <p className="body">{pending.body}</p>
-      {pending.refusal === null ? (
-        <p className="meta">Sending…</p>
-      ) : (
-        <p className="meta problem" role="alert">
-          Not sent: {pending.refusal}{' '}
-          <button type="button" className="link" onClick={() => onRetry(pending)}>
-            Try again
-          </button>{' '}
-          <button type="button" className="link" onClick={() => onDrop(pending)}>
-            Discard
-          </button>
-        </p>
-      )}
+      <p
+        className={pending.refusal === null ? 'meta' : 'meta problem'}
+        role={pending.refusal === null ? undefined : 'alert'}
+      >
+        {pending.refusal === null ? 'Sending…' : `Not sent: ${pending.refusal}`}{' '}
+        {pending.refusal !== null && (
+          <>
+            <button type="button" className="link" onClick={() => onRetry(pending)}>
+              Try again
+            </button>{' '}
+          </>
+        )}
+        <button type="button" className="link" onClick={() => onDrop(pending)}>
+          Discard
+        </button>
+      </p>
     </li>
   )
 }

@@ -1,11 +1,6 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
-import {
-  MessageEventsDocument,
-  MessagesDocument,
-  type MessagesQuery,
-  SendMessageDocument
-} from '../../../documents/generated.js'
-import { type Failure, failureOf } from '../connection.js'
+import { MessageEventsDocument, MessagesDocument, type MessagesQuery } from '../../../documents/generated.js'
+import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
 import { type ConversationLog, changeLog, emptyLog, type Pending } from './conversation-log.js'
 
@@ -32,12 +27,10 @@ export function useConversationLog(conversationId: string): OpenConversation {
   const connection = useConnection()
   const [log, change] = useReducer(changeLog, emptyLog)
   const [ended, setEnded] = useState<Failure | null>(null)
-  const leaving = useRef(new AbortController())
   const loading = useRef(false)
 
   useEffect(() => {
     const left = new AbortController()
-    leaving.current = left
     const follow = async () => {
       const page = () => connection.query(MessagesDocument, { id: conversationId, last: PAGE })
       const { conversation } = await connection.persistently(page, left.signal)
@@ -90,21 +83,8 @@ export function useConversationLog(conversationId: string): OpenConversation {
     } while (before !== null)
   }, [connection, conversationId, first])
 
-  const deliver = useCallback(
-    async (pending: Pending) => {
-      const { clientMessageId, body, replyToId } = pending
-      change({ type: 'SENDING', pending: { ...pending, refusal: null } })
-      const input = { conversationId, body, clientMessageId, replyToId }
-      try {
-        const send = () => connection.run(SendMessageDocument, { input })
-        const { sendMessage } = await connection.persistently(send, leaving.current.signal)
-        change({ type: 'SENT', clientMessageId, message: sendMessage.message })
-      } catch (error) {
-        change({ type: 'REFUSED', clientMessageId, refusal: failureOf(error).message })
-      }
-    },
-    [connection, conversationId]
-  )
+  const outbox = connection.outboxOf(conversationId)
+  useEffect(() => outbox.watch(change), [outbox])
 
   return {
     log,
@@ -113,10 +93,10 @@ export function useConversationLog(conversationId: string): OpenConversation {
     reread,
     send: (body, replyToId) => {
       const after = messages.at(-1)?.sequence ?? 0
-      void deliver({ clientMessageId: newId(), body, replyToId, refusal: null, after })
+      outbox.post({ clientMessageId: newId(), body, replyToId, refusal: null, after })
     },
-    retry: (pending) => void deliver(pending),
-    drop: ({ clientMessageId }) => change({ type: 'DROPPED', clientMessageId })
+    retry: (pending) => outbox.post(pending),
+    drop: (pending) => outbox.drop(pending)
   }
 }
 

@@ -5,7 +5,8 @@ import {
   InboxEventsDocument,
   type ListedConversationFragment
 } from '../../../documents/generated.js'
-import { type Failure, failureOf } from '../connection.js'
+import { pause } from '../connection.js'
+import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
 
 export interface Inbox {
@@ -29,6 +30,7 @@ export function useInbox(): Inbox {
 }
 
 const PAGE = 30
+const AGAIN_AFTER_MS = 5_000
 
 /** The viewer's conversations, each looked at again when something happens in it; once for the whole console. */
 export function useLiveInbox(): Inbox {
@@ -39,15 +41,22 @@ export function useLiveInbox(): Inbox {
   const [failure, setFailure] = useState<Failure | null>(null)
   /** Where each conversation goes on after a lost connection. */
   const cursors = useRef(new Map<string, string>())
+  /** Every page was read: a conversation without a cursor is one that was joined since. */
+  const isComplete = useRef(false)
 
   const load = useCallback(
     async (after: string | null) => {
       const { conversations } = await connection.query(InboxDocument, { first: PAGE, after })
       const { nodes, pageInfo } = conversations
+      if (after === null) cursors.current.clear()
       for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
-      setListed((before) => new Map([...before, ...nodes.map((node) => [node.id, node] as const)]))
+      setListed(
+        (before) => new Map([...(after === null ? [] : before), ...nodes.map((node) => [node.id, node] as const)])
+      )
+      isComplete.current = !pageInfo.hasNextPage
       setNext(pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null)
       setLoaded(true)
+      setFailure(null)
     },
     [connection]
   )
@@ -66,22 +75,29 @@ export function useLiveInbox(): Inbox {
 
   useEffect(() => {
     const left = new AbortController()
+    const resume = () => [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
     const follow = async () => {
       await connection.persistently(() => load(null), left.signal)
-      await connection.follow(
+      // Of conversations on pages that were not read, the server would give the whole history.
+      const end = await connection.follow(
         InboxEventsDocument,
-        () => {
-          const resume = [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
-          return { resume, fromJoining: true }
-        },
+        () => ({ resume: resume(), fromJoining: isComplete.current }),
         ({ inboxEvents: { cursor, message } }) => {
           cursors.current.set(message.conversation.id, cursor)
           void refresh(message.conversation.id).catch(() => {})
         },
         left.signal
       )
+      setFailure(end)
     }
-    void follow().catch((error: unknown) => left.signal.aborted || setFailure(failureOf(error)))
+    const keepFollowing = async () => {
+      while (!left.signal.aborted) {
+        await follow()
+        // A cursor may be of no use any more, as after a restoration: a fresh list has others.
+        await pause(AGAIN_AFTER_MS, left.signal)
+      }
+    }
+    void keepFollowing().catch((error: unknown) => left.signal.aborted || setFailure(failureOf(error)))
     return () => left.abort()
   }, [connection, load, refresh])
 

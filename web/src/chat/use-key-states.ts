@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'react'
+import { useEffect, useEffectEvent, useRef } from 'react'
 import { KeyStatesDocument, type KeyStatesQuery } from '../../../documents/generated.js'
 import { useConnection, useLoaded } from '../use-connection.js'
 
@@ -9,21 +9,32 @@ export type KeyStates = NonNullable<KeyStatesQuery['conversation']>
 /**
  * Where the keys of a conversation stand. There is no subscription to that, so it is looked at again and again.
  *
+ * @param hasUnreadable something is shown that cannot be opened at present: it is looked at again until it can
  * @param onChange a version is in another state than before: messages may have become unreadable, or readable again
  */
-export function useKeyStates(conversationId: string, onChange: () => void): KeyStates | null {
+export function useKeyStates(
+  conversationId: string,
+  hasUnreadable: boolean,
+  onChange: () => Promise<void>
+): KeyStates | null {
   const connection = useConnection()
   const { data } = useLoaded(
-    async () => (await connection.query(KeyStatesDocument, { id: conversationId })).conversation ?? null,
+    async () => {
+      const { conversation } = await connection.query(KeyStatesDocument, { id: conversationId })
+      // The cache gives the same object where nothing has changed; every look counts.
+      return conversation ? { ...conversation } : null
+    },
     [connection, conversationId],
     LOOK_EVERY_MS
   )
   const before = useRef<string | null>(null)
-  useEffect(() => {
-    if (!data) return
-    const states = data.keys.map(({ version, state }) => `${version} ${state}`).join()
-    if (before.current !== null && before.current !== states) onChange()
+  const look = useEffectEvent(async (states: string) => {
+    if (hasUnreadable || (before.current !== null && before.current !== states)) await onChange()
+    // After it has succeeded: otherwise the next look tries it again.
     before.current = states
-  }, [data, onChange])
+  })
+  useEffect(() => {
+    if (data) void look(data.keys.map(({ version, state }) => `${version} ${state}`).join()).catch(() => {})
+  }, [data])
   return data
 }

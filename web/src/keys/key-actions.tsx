@@ -28,14 +28,14 @@ export function KeyActions({ conversationId, version: { version, state, messageC
   const [grace, setGrace] = useState<Grace>(GRACES[0])
   const key = { conversationId, version }
   const lost = messageCount === 1 ? '1 message lies' : `${messageCount} messages lie`
-  const canCompromise = ['ACTIVE', 'DEACTIVATED', 'PENDING_DESTRUCTION'].includes(state)
+  const canCompromise = state === 'ACTIVE' || state === 'DEACTIVATED'
   return (
     <div className="key-actions">
       {canCompromise && (
         <Confirmed
           label="Mark as compromised"
           question={`Version ${version} was or may be known to somebody else?`}
-          consequence={`${lost} under it. A new version is made active at once; the messages are encrypted anew under it, and then this version is destroyed. Nothing is lost.`}
+          consequence={`${lost} under it. A new version is made active at once; the messages are encrypted anew under it, and this version is destroyed when all of them have been. Until then they stay readable.`}
           run={() => connection.run(MarkKeyCompromisedDocument, key)}
           onDone={onChange}
         />

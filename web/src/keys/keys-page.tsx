@@ -59,7 +59,7 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
         <PolicyEditor
           conversationId={conversationId}
           policy={policy.data}
-          activatedAt={versions.find(({ state }) => state === 'ACTIVE')?.activatedAt ?? null}
+          keys={versions}
           onChange={async () => {
             await policy.reload()
             await keys.reload()

@@ -1,31 +1,38 @@
 import { type FormEvent, useId, useState } from 'react'
-import { type KeyPolicyFieldsFragment, SetKeyPolicyDocument } from '../../../documents/generated.js'
+import {
+  type KeyFieldsFragment,
+  type KeyPolicyFieldsFragment,
+  SetKeyPolicyDocument
+} from '../../../documents/generated.js'
 import { Problem } from '../parts/problem.js'
 import { onDay } from '../parts/time.js'
 import { useAction, useConnection } from '../use-connection.js'
-import { monthsFrom, previewOf, roughMs, YEAR_MS } from './policy-preview.js'
+import { policyChanges } from './policy-changes.js'
+import { type Deactivated, expiring, monthsFrom, previewOf, roughMs, YEAR_MS } from './policy-preview.js'
 
 interface Props {
   conversationId: string
   policy: KeyPolicyFieldsFragment
-  activatedAt: string | null
+  keys: readonly KeyFieldsFragment[]
   onChange: () => Promise<void>
 }
 
 const DURATION = 'A duration as ISO 8601 has it: P30D, P1Y, PT12H. Empty: never.'
 
-export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: Props) {
+export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) {
   const connection = useConnection()
   const [draft, setDraft] = useState(policy)
   const [run, failure, isRunning] = useAction()
   const id = useId()
   const wrong = [draft.rotateAfter, draft.destroyAfter].some((text) => text !== null && roughMs(text) === null)
+  const now = Date.now()
+  const changes = policyChanges(policy, draft)
+  const expiries = expiring(deactivated(keys), changes.destroyAfter, now)
   const submit = (event: FormEvent) => {
     event.preventDefault()
     void run(async () => {
-      const { rotateAfter, rotateAfterMessages, destroyAfter, rotateOnMemberRemoval } = draft
-      const wanted = { rotateAfter, rotateAfterMessages, destroyAfter, rotateOnMemberRemoval }
-      await connection.run(SetKeyPolicyDocument, { conversationId, policy: wanted })
+      const { setKeyPolicy } = await connection.run(SetKeyPolicyDocument, { conversationId, policy: changes })
+      setDraft(setKeyPolicy.keyPolicy)
       await onChange()
     })
   }
@@ -71,9 +78,15 @@ export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: 
         <p className="hint" id={`${id}hint`}>
           {DURATION}
         </p>
-        <Year policy={draft} activatedAt={activatedAt} />
+        <Year policy={draft} keys={keys} expiries={expiries.map(({ at }) => at)} now={now} />
+        {changes.destroyAfter && expiries.length > 0 && (
+          <label className="check lost" key={changes.destroyAfter}>
+            <input type="checkbox" required />
+            {lossText(expiries)}
+          </label>
+        )}
         <Problem failure={failure} />
-        <button type="submit" disabled={isRunning || wrong}>
+        <button type="submit" disabled={isRunning || wrong || Object.keys(changes).length === 0}>
           {isRunning ? 'Saving…' : 'Save policy'}
         </button>
       </form>
@@ -81,14 +94,37 @@ export function PolicyEditor({ conversationId, policy, activatedAt, onChange }: 
   )
 }
 
+function deactivated(keys: readonly KeyFieldsFragment[]): Deactivated[] {
+  return keys.flatMap(({ state, deactivatedAt, destroysAt, messageCount }) => {
+    if (state !== 'DEACTIVATED' || !deactivatedAt) return []
+    const end = destroysAt ? Date.parse(destroysAt) : null
+    return [{ deactivatedAt: Date.parse(deactivatedAt), destroysAt: end, messageCount }]
+  })
+}
+
+function lossText(expiries: readonly { at: number; messageCount: number }[]): string {
+  const messages = expiries.reduce((sum, { messageCount }) => sum + messageCount, 0)
+  const versions = expiries.length === 1 ? '1 version expires' : `${expiries.length} versions expire`
+  const lost = messages === 1 ? 'the 1 message' : `the ${messages} messages`
+  return `${versions}, the first on ${onDay(expiries[0]?.at ?? 0)}. With them ${lost} under them cannot be read any more.`
+}
+
 const monthName = new Intl.DateTimeFormat(undefined, { month: 'short' })
 
 /** Beyond this they are counted, and drawn without a label of their own. */
 const NAMED = 6
 
-function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activatedAt: string | null }) {
-  const now = Date.now()
-  const { rotations, destructions } = previewOf(policy, activatedAt ? new Date(activatedAt).getTime() : now, now)
+interface YearProps {
+  policy: KeyPolicyFieldsFragment
+  keys: readonly KeyFieldsFragment[]
+  /** Of versions that there are. */
+  expiries: readonly number[]
+  now: number
+}
+
+function Year({ policy, keys, expiries, now }: YearProps) {
+  const activatedAt = keys.find(({ state }) => state === 'ACTIVE')?.activatedAt
+  const { rotations, destructions } = previewOf(policy, activatedAt ? Date.parse(activatedAt) : now, expiries, now)
   const left = (at: number) => `${((at - now) / YEAR_MS) * 100}%`
   return (
     <fieldset className="year">
@@ -96,17 +132,17 @@ function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activa
       <div
         className="year-axis"
         role="img"
-        aria-label={`${rotations.length} rotations, ${destructions.length} destructions`}
+        aria-label={`${rotations.count} rotations, ${destructions.count} destructions`}
       >
         {monthsFrom(now).map((at) => (
           <span key={at} className="month" style={{ left: left(at) }}>
             {monthName.format(at)}
           </span>
         ))}
-        {rotations.map((at) => (
+        {rotations.drawn.map((at) => (
           <span key={at} className="rotation" style={{ left: left(at) }} title={`Rotates ${onDay(at)}`} />
         ))}
-        {destructions.map((at) => (
+        {destructions.drawn.map((at) => (
           <span key={at} className="destruction" style={{ left: left(at) }} title={`Is destroyed ${onDay(at)}`} />
         ))}
       </div>
@@ -116,14 +152,14 @@ function Year({ policy, activatedAt }: { policy: KeyPolicyFieldsFragment; activa
       </p>
       <p>
         In the next year, in a conversation that is used all the time:{' '}
-        <strong>{rotations.length === 0 ? 'no rotation by time' : `${rotations.length} rotations`}</strong>
-        {rotations.length > 0 && rotations.length <= NAMED && ` (${rotations.map(onDay).join(', ')})`}
+        <strong>{rotations.count === 0 ? 'no rotation by time' : `${rotations.count} rotations`}</strong>
+        {rotations.count > 0 && rotations.count <= NAMED && ` (${rotations.drawn.map(onDay).join(', ')})`}
         {policy.rotateAfterMessages !== null && `, and one after every ${policy.rotateAfterMessages} messages`}
         {'; '}
         <strong>
-          {policy.destroyAfter === null ? 'no version is destroyed' : `${destructions.length} versions are destroyed`}
+          {destructions.count === 0 ? 'no version is destroyed' : `${destructions.count} versions are destroyed`}
         </strong>
-        {policy.destroyAfter !== null && ', and with each of them what was sent under it'}.
+        {destructions.count > 0 && ', and with each of them what was sent under it'}.
       </p>
     </fieldset>
   )

@@ -1,4 +1,4 @@
-import type { Failure } from '../connection.js'
+import type { Failure } from '../failure.js'
 
 export function Problem({ failure }: { failure: Failure | null }) {
   if (!failure) return null

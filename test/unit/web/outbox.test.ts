@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest'
+import {
+  changeLog,
+  emptyLog,
+  type LogAction,
+  type Message,
+  type Pending,
+  shownPending
+} from '../../../web/src/chat/conversation-log.js'
+import { Outbox } from '../../../web/src/chat/outbox.js'
+
+describe('an outbox', () => {
+  it('sends the next message after the answer to the one before', async () => {
+    const { outbox, sent, answer } = opened()
+    outbox.post(pending('one'))
+    outbox.post(pending('two'))
+    await settled()
+    expect(sent).toEqual(['one'])
+    answer('one')
+    await settled()
+    expect(sent).toEqual(['one', 'two'])
+  })
+
+  it('goes on after a refusal, and keeps what was refused until it is sent again', async () => {
+    const { outbox, sent, answer, refuse } = opened()
+    outbox.post(pending('one'))
+    outbox.post(pending('two'))
+    await settled()
+    refuse('one')
+    await settled()
+    answer('two')
+    await settled()
+    const [kept] = logOf(outbox).pending
+    expect(kept).toMatchObject({ body: 'one', refusal: 'The server cannot be reached.' })
+    outbox.post(kept as Pending)
+    await settled()
+    expect(sent).toEqual(['one', 'two', 'one'])
+  })
+
+  it('tells a view that was opened meanwhile what is on its way, and then that it was stored', async () => {
+    const { outbox, answer } = opened()
+    outbox.post(pending('one'))
+    await settled()
+    const actions: LogAction[] = []
+    const end = outbox.watch((action) => actions.push(action))
+    answer('one')
+    await settled()
+    expect(actions.map(({ type }) => type)).toEqual(['SENDING', 'SENT'])
+    expect(actions.reduce(changeLog, emptyLog)).toMatchObject({ pending: [], messages: [{ body: 'one' }] })
+    end()
+    expect(logOf(outbox).pending).toEqual([])
+  })
+
+  it('does not send what was discarded while it waited, and gives up what was on its way', async () => {
+    const { outbox, sent, signals, refuse } = opened()
+    const [one, two] = [pending('one'), pending('two')]
+    outbox.post(one)
+    outbox.post(two)
+    await settled()
+    outbox.drop(two)
+    outbox.drop(one)
+    expect(signals[0]?.aborted).toBe(true)
+    refuse('one')
+    await settled()
+    expect(sent).toEqual(['one'])
+    expect(logOf(outbox).pending).toEqual([])
+  })
+})
+
+describe('what is shown as on its way', () => {
+  it('is not what an event has brought already, each once', () => {
+    const log = {
+      ...emptyLog,
+      messages: [message('same', 5, 'alice'), message('same', 6, 'bob')],
+      pending: [
+        { ...pending('same'), after: 4 },
+        { ...pending('same'), clientMessageId: 'again', after: 4 }
+      ]
+    }
+    expect(shownPending(log, 'alice').map(({ clientMessageId }) => clientMessageId)).toEqual(['again'])
+  })
+
+  it('is what has the text of an older message', () => {
+    const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [{ ...pending('yes'), after: 5 }] }
+    expect(shownPending(log, 'alice')).toHaveLength(1)
+  })
+})
+
+describe('the log of a conversation', () => {
+  it('has a message once, in its newest state, in the order of sequences', () => {
+    const first = changeLog(emptyLog, { type: 'OPENED', messages: [message('b', 2), message('c', 3)], before: 'x' })
+    const older = changeLog(first, { type: 'OLDER', messages: [message('a', 1)], before: null })
+    const edited = changeLog(older, { type: 'CHANGED', message: { ...message('b', 2), body: 'B' } })
+    expect(edited.messages.map(({ body }) => body)).toEqual(['a', 'B', 'c'])
+  })
+
+  it('leaves an event of a page that was not looked at to that page', () => {
+    const log = changeLog(emptyLog, { type: 'OPENED', messages: [message('b', 2)], before: 'x' })
+    expect(changeLog(log, { type: 'CHANGED', message: message('a', 1) })).toBe(log)
+  })
+})
+
+function opened() {
+  const sent: string[] = []
+  const signals: AbortSignal[] = []
+  const answers = new Map<string, PromiseWithResolvers<Message>>()
+  const outbox = new Outbox(async ({ body }, signal) => {
+    sent.push(body)
+    signals.push(signal)
+    const answer = Promise.withResolvers<Message>()
+    answers.set(body, answer)
+    return await answer.promise
+  })
+  return {
+    outbox,
+    sent,
+    signals,
+    answer: (body: string) => answers.get(body)?.resolve(message(body, 1)),
+    refuse: (body: string) => answers.get(body)?.reject(new TypeError('Failed to fetch'))
+  }
+}
+
+/** As a view that is opened now has it. */
+function logOf(outbox: Outbox) {
+  let log = emptyLog
+  outbox.watch((action) => {
+    log = changeLog(log, action)
+  })()
+  return log
+}
+
+function pending(body: string): Pending {
+  return { clientMessageId: `id of ${body}`, body, replyToId: null, refusal: null, after: 0 }
+}
+
+function message(body: string, sequence: number, sender = 'alice'): Message {
+  return { id: `${sequence}`, body, sequence, sender: { id: sender, name: sender } } as Message
+}
+
+/** Every promise that was settled has been acted upon. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}

@@ -47,6 +47,9 @@ export class Migration0010Transfer extends Migration {
         drop constraint key_operations_kind_check,
         add constraint key_operations_kind_check
           check (kind in ('ROTATE_DUE', 'DESTROY_DUE', 'REWRAP', 'REENCRYPT', 'REFILL_POOL', 'PURGE', 'EXPORT'))`)
+    // Whose attempt may write, of an operation that is done in one go.
+    this.addSql('alter table key_operations add column lease_holder uuid')
+    this.addSql('grant update (lease_holder) on key_operations to conclave_worker')
     // Of several attempts, when a worker was lost, one is the file.
     this.addSql(`
       create table exports (

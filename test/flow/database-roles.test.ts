@@ -45,7 +45,7 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
     export_parts: 'DELETE, INSERT, SELECT',
     exports: 'DELETE, SELECT, UPDATE (attempt)',
     key_operations:
-      'INSERT, SELECT, UPDATE (done, error, failed, finished_at, next_step_at, position, started_at, state, total)',
+      'INSERT, SELECT, UPDATE (done, error, failed, finished_at, lease_holder, next_step_at, position, started_at, state, total)',
     members: 'DELETE, SELECT',
     messages: 'DELETE, SELECT, UPDATE (data_key_id, envelope)',
     send_paces: 'SELECT',

@@ -9,9 +9,11 @@ import {
 } from '../../../documents/generated.js'
 import { dropExports } from '../../../jobs/drop-exports.js'
 import { runOperation } from '../../../jobs/key-operations.js'
+import { findKeyOperation } from '../../../src/key-life/key-operations.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey } from '../../../src/transfer/recipient-key.js'
+import { writeOrderedExport } from '../../../src/transfer/write-ordered-export.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import type { GraphQLClient } from '../../support/graphql-client.js'
@@ -141,6 +143,33 @@ describe('an export that its owner asks for', () => {
     lost.mockRestore()
     await run(id)
     expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
+  })
+
+  it('is whole where a worker goes on that was taken for lost', async () => {
+    const id = await order()
+    const { database } = conclave.workerServices
+    const write = database.run.bind(database)
+    const stalled: (() => void)[] = []
+    const slow = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
+      const rows = await write(statement, values)
+      const isHead = statement.name === 'write-export-part' && values[2] === 1
+      if (isHead) await new Promise<void>((resolve) => stalled.push(resolve))
+      return rows as never
+    })
+    const operation = await findKeyOperation(conclave.workerServices, id)
+    if (!operation) throw new Error('it was ordered')
+    const first = writeOrderedExport(conclave.workerServices, operation, new AbortController().signal)
+    await vi.waitFor(() => expect(stalled).toHaveLength(1))
+    conclave.clock.advance(61_000)
+    const second = run(id)
+    await vi.waitFor(() => expect(stalled).toHaveLength(2))
+    stalled[0]?.()
+    expect(await first).not.toHaveProperty('outcome')
+    stalled[1]?.()
+    await second
+    slow.mockRestore()
+    expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
+    expect(await conclave.database.query('select distinct attempt from export_parts')).toHaveLength(1)
   })
 
   it('run by several workers at once is written once', async () => {

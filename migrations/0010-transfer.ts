@@ -12,7 +12,9 @@ export class Migration0010Transfer extends Migration {
         master_key text not null,
         created_at timestamptz not null
       )`)
-    this.addSql('grant select, insert on export_signing_keys to conclave_api, conclave_worker')
+    // Workers sign. What takes requests names the keys, and can neither open one nor put in one that it knows.
+    this.addSql('grant select, insert on export_signing_keys to conclave_worker')
+    this.addSql('grant select (key_id, public_key, created_at) on export_signing_keys to conclave_api')
 
     this.addSql(`
       create table imports (

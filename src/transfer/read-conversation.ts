@@ -1,7 +1,7 @@
-import { openTitles } from '../conversation/title.js'
+import { decryptTitle } from '../conversation/title.js'
 import type { Statement } from '../database/database.js'
 import type { Conversation, MemberRole } from '../database/entities.js'
-import { ConclaveError, NotFound } from '../errors.js'
+import { NotFound } from '../errors.js'
 import type { Services } from '../services.js'
 import { NamedUsers } from './named-users.js'
 import { readMessages } from './read-messages.js'
@@ -72,16 +72,17 @@ export async function* readConversation(
   }
 }
 
+/** @throws KeyUnavailable where the title may be opened another day */
 async function describeConversation(
-  services: ReadServices,
+  { keyring, log }: ReadServices,
   conversation: ExportedConversation
 ): Promise<ConversationRecord> {
   const { id, historyVisibility, createdAt, titleDataKeyId } = conversation
-  if (titleDataKeyId) await services.keyring.openForWork(id, [titleDataKeyId])
-  const [title = null] = await openTitles(services, [conversation])
+  const keys = await keyring.openForWork(id, titleDataKeyId ? [titleDataKeyId] : [])
+  const dataKey = titleDataKeyId ? keys.get(titleDataKeyId) : undefined
   // A title that is gone for good is no reason to keep the messages back.
-  const text = title instanceof ConclaveError ? null : title
-  return { type: 'conversation', id, title: text, historyVisibility, createdAt: createdAt.toISOString() }
+  const title = dataKey ? decryptTitle(log, conversation, dataKey) : null
+  return { type: 'conversation', id, title, historyVisibility, createdAt: createdAt.toISOString() }
 }
 
 async function* readMembers(

@@ -67,10 +67,10 @@ async function* readOne(
     read: () => ({ type: 'conversation', id, title, ...instants({ createdAt }) })
   }
   let bodies: OaepBodies | null = null
-  let first: string | null = null
+  const senders = new Set<string>()
   for await (const row of messagesOf(client, statements, id)) {
-    first ??= row.senderId
     const { senderId, at, body, editedAt, deletedAt } = row
+    if (senderId !== null) senders.add(senderId)
     yield {
       content: ['message', id, row.id, senderId, at, body, editedAt, deletedAt],
       read: async (number) => {
@@ -79,7 +79,8 @@ async function* readOne(
       }
     }
   }
-  yield* membersOf((await client.query<MemberRow>(statements.members, [id])).rows, id, owner, first)
+  const members = (await client.query<MemberRow>(statements.members, [id])).rows
+  yield* membersOf(members, id, owner, senders)
 }
 
 async function* conversationsOf(client: Client, { conversations }: TableStatements): AsyncGenerator<ConversationRow> {
@@ -120,14 +121,19 @@ async function readMessage(
   return { type: 'message', conversationId, id, senderId, body, ...instants({ createdAt, editedAt, deletedAt }) }
 }
 
-/** Where nobody is named as its owner, whoever has written first is, or else the first of its members. */
+/**
+ * Where nobody is named as its owner, whoever of the members has written first is, or else the first of them.
+ *
+ * @param senders in the order in which they have written first; some may have left
+ */
 function* membersOf(
   rows: MemberRow[],
   conversationId: string,
   owner: string | null,
-  first: string | null
+  senders: ReadonlySet<string>
 ): Generator<Row> {
-  const owning = owner ?? first ?? rows[0]?.userId
+  const members = new Set(rows.map(({ userId }) => userId))
+  const owning = owner ?? [...senders].find((sender) => members.has(sender)) ?? rows[0]?.userId
   const all = rows.some(({ userId }) => userId === owning) || !owning ? rows : [...rows, { userId: owning, name: null }]
   for (const { userId, name } of all) {
     if (name !== null && isName(name)) {

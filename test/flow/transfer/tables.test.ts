@@ -125,6 +125,20 @@ describe.runIf(python)(
       await expectAll()
     })
 
+    it('makes nobody an owner who has left', async () => {
+      const [left] = rows.messages.filter(({ conversation_id }) => conversation_id === 1)
+      const [stays] = rows.users.filter(({ id }) => id !== left?.sender_id)
+      await theirs.query('create table participant (conversation_id integer, user_id integer)')
+      try {
+        await theirs.query('insert into participant select id, $1 from "chat ""conversation"""', [stays?.id])
+        await run({ ...MAPPING, members: { table: 'participant' } })
+        const members = await conclave.database.query('select distinct user_id, role from members')
+        expect(members).toEqual([{ user_id: stays?.username, role: 'OWNER' }])
+      } finally {
+        await theirs.query('drop table participant')
+      }
+    })
+
     it('again changes nothing', async () => {
       await run(MAPPING)
       expect(await run(MAPPING)).toMatchObject({ messages: 0, finished: true })

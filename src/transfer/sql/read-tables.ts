@@ -44,9 +44,11 @@ export const READ_ONLY = '-c timezone=UTC -c default_transaction_read_only=on'
  * times. Bodies are opened when they are asked for: what an earlier run has imported costs nothing but reading.
  *
  * @param client connected with {@link READ_ONLY}
+ * @throws TransferError
  */
 export async function* readTables(client: Client, mapping: TableMapping): AsyncGenerator<SourceLine> {
   const statements = tableStatements(mapping)
+  await requireDated(client, statements)
   let number = 0
   for await (const conversation of conversationsOf(client, statements)) {
     for await (const { content, read } of readOne(client, statements, conversation)) {
@@ -54,6 +56,16 @@ export async function* readTables(client: Client, mapping: TableMapping): AsyncG
       yield { number: own, content: JSON.stringify(content), read: async () => asRecord(own, await read(own)) }
     }
   }
+}
+
+/** @throws TransferError FORMAT */
+async function requireDated(client: Client, { undated }: TableStatements): Promise<void> {
+  const [row] = (await client.query<{ id: string; conversationId: string | null }>(undated)).rows
+  if (!row) return
+  throw new TransferError(
+    'FORMAT',
+    `Message ${row.id} of conversation ${row.conversationId} has no time at which it was written. Give one to it, and to all that have none.`
+  )
 }
 
 async function* readOne(

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { importTables } from '../../../src/transfer/files/import-tables.js'
 import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
+import { tableStatements } from '../../../src/transfer/sql/table-statements.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { readBack } from '../../support/chat.js'
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js'
@@ -118,6 +119,20 @@ describe.runIf(python)(
       )
       expect(problem.message).toContain('not an RSA key in PEM')
       expect(problem.message).not.toContain('top secret')
+    })
+
+    it('says which message has no time, and imports nothing', async () => {
+      await theirs.query('update chat_message set created_at = null where id = 7')
+      await expect(run(MAPPING)).rejects.toMatchObject({
+        code: 'FORMAT',
+        message: expect.stringMatching(/^Message 7 of conversation 7 has no time/)
+      })
+      expect(await conclave.database.query('select from conversations')).toEqual([])
+    })
+
+    it('finds the messages of a conversation by an index on its column', () => {
+      const { messages, members } = tableStatements(parseMapping(null))
+      for (const statement of [messages, members]) expect(statement).toContain('m."conversation_id" = $1')
     })
 
     it('brings every message across, in its order, from its sender and at its time', async () => {

@@ -86,13 +86,23 @@ async function* readOne(
     yield {
       content: ['message', id, row.id, senderId, at, body, editedAt, deletedAt],
       read: async (number) => {
-        bodies ??= new OaepBodies(privateKey ?? '')
+        bodies ??= bodiesOf(id, privateKey, number)
         return await readMessage(id, row, bodies, number)
       }
     }
   }
   const members = (await client.query<MemberRow>(statements.members, [id])).rows
   yield* membersOf(members, id, owner, senders)
+}
+
+/** @throws TransferError KEY, with the conversation whose key it is */
+function bodiesOf(conversationId: string, privateKey: string | null, line: number): OaepBodies {
+  try {
+    return new OaepBodies(privateKey ?? '')
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error
+    throw new TransferError(error.code, `Conversation ${conversationId}: ${error.message}`, line)
+  }
 }
 
 async function* conversationsOf(client: Client, { conversations }: TableStatements): AsyncGenerator<ConversationRow> {

@@ -117,7 +117,10 @@ describe.runIf(python)(
         () => new Error(),
         (error) => error
       )
-      expect(problem.message).toContain('not an RSA key in PEM')
+      expect(problem).toMatchObject({
+        message: expect.stringMatching(/^Conversation 1: .*not an RSA key in PEM/),
+        line: expect.any(Number)
+      })
       expect(problem.message).not.toContain('top secret')
     })
 

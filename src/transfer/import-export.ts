@@ -62,7 +62,10 @@ export async function importExport(
     )
   }
   requireConversation(manifest.subject)
-  const source = { name: `export:${manifest.exportId}`, lines: exportLines(readVerified(open, key, verified)) }
+  const source = {
+    name: `export:${manifest.exportId}`,
+    lines: exportLines(readVerified(open, key, verified), manifest.after)
+  }
   return { manifest, ...(await importRecords(services, source, order)) }
 }
 

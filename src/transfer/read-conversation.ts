@@ -5,7 +5,7 @@ import { NotFound } from '../errors.js'
 import type { Services } from '../services.js'
 import { NamedUsers } from './named-users.js'
 import { readMessages } from './read-messages.js'
-import type { ConversationRecord, ExportRecord, MemberRecord } from './records.js'
+import type { ConversationRecord, ExportRecord, MemberRecord, MessageRecord } from './records.js'
 
 const MEMBERS_PAGE = 1000
 
@@ -26,6 +26,10 @@ const NEXT_MEMBERS: Statement = {
     select user_id as "userId", role, joined_at as "joinedAt", visible_after as "visibleAfter",
            last_read_sequence as "lastReadSequence"
       from members where conversation_id = $1 and user_id > $2 order by user_id limit $3`
+}
+
+const LEFT_OUT: Statement = {
+  text: 'select id from messages where conversation_id = $1 and sequence <= $2 and id = any($3::uuid[])'
 }
 
 interface MemberRow {
@@ -64,12 +68,27 @@ export async function* readConversation(
   yield await describeConversation(services, conversation)
   for await (const page of readMessages(services, { conversationId, after, to, senderId: null })) {
     yield* await users.tell(page.map(({ senderId }) => senderId))
-    yield* page
+    yield* after === 0 ? page : await repliesWithin(services, page, conversationId, after)
   }
   for await (const page of readMembers(services, conversationId)) {
     yield* await users.tell(page.map(({ userId }) => userId))
     yield* page
   }
+}
+
+/** Without the replies to what is left out: who reads the file knows nothing of it. */
+async function repliesWithin(
+  { database }: Pick<Services, 'database'>,
+  page: MessageRecord[],
+  conversationId: string,
+  after: number
+): Promise<MessageRecord[]> {
+  const repliedTo = page.flatMap(({ replyToId }) => replyToId ?? [])
+  const rows = await database.run<{ id: string }>(LEFT_OUT, [conversationId, after, repliedTo])
+  const leftOut = new Set(rows.map(({ id }) => id))
+  return page.map((record) =>
+    record.replyToId !== null && leftOut.has(record.replyToId) ? { ...record, replyToId: null } : record
+  )
 }
 
 /** @throws KeyUnavailable where the title may be opened another day */

@@ -5,12 +5,14 @@ import {
   ConversationExportProgressDocument,
   DeleteConversationDocument,
   ExportConversationDocument,
+  SendMessageDocument,
   SetMemberRoleDocument
 } from '../../../documents/generated.js'
 import { dropExports } from '../../../jobs/drop-exports.js'
 import { runOperation } from '../../../jobs/key-operations.js'
 import { findKeyOperation } from '../../../src/key-life/key-operations.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
+import { importExport, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey } from '../../../src/transfer/recipient-key.js'
 import { writeOrderedExport } from '../../../src/transfer/write-ordered-export.js'
@@ -102,6 +104,31 @@ describe('an export that its owner asks for', () => {
     const bodies = await bodiesIn(await (await fetched(id, 'bob')).text())
     expect(bodies).not.toContain('before')
     expect(bodies).toContain('after')
+  })
+
+  it('of a part says so, and is imported as a conversation that begins there', async () => {
+    const own = await createConversation(alice, [], { historyVisibility: 'SINCE_JOINED' })
+    const before = await send(alice, own, 'before')
+    await alice.run(AddMembersDocument, { conversationId: own, userIds: ['bob'] })
+    await alice.run(SetMemberRoleDocument, { conversationId: own, userId: 'bob', role: 'OWNER' })
+    await alice.run(SendMessageDocument, { input: { conversationId: own, body: 'a reply', replyToId: before.id } })
+    const id = await order(await conclave.as('bob'), own)
+    await run(id)
+    const file = await (await fetched(id, 'bob')).text()
+    const key = await readPrivateKey(recipient.privatePem)
+    const { manifest, signedBy } = await verifyExport(() => fileOf(file), key)
+    expect(manifest.after).toBeGreaterThan(0)
+    const other = await bootConclave()
+    try {
+      const by = { actor: 'operator:test' }
+      await importExport(other.services, () => fileOf(file), key, new Set([signedBy]), by)
+      const read = await readBack(await other.as('bob'), own)
+      expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
+      expect(read.at(-1)?.body).toBe('a reply')
+      expect(await other.database.query('select from messages where reply_to_id is not null')).toEqual([])
+    } finally {
+      await other.close()
+    }
   })
 
   it('is gone for one who is no owner any more, and when its time is over', async () => {

@@ -154,6 +154,7 @@ async function sealed({ publicPem }: Recipient, messages: number): Promise<strin
     exportId: crypto.randomUUID(),
     subject: { conversationId: CONVERSATION },
     createdAt: new Date('2026-01-01T00:00:00Z'),
+    after: 0,
     recipient: await readRecipientKey(publicPem),
     signer
   }

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { importTables } from '../../../src/transfer/files/import-tables.js'
 import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
@@ -133,9 +134,20 @@ describe.runIf(python)(
       expect(await conclave.database.query('select from conversations')).toEqual([])
     })
 
-    it('finds the messages of a conversation by an index on its column', () => {
-      const { messages, members } = tableStatements(parseMapping(null))
-      for (const statement of [messages, members]) expect(statement).toContain('m."conversation_id" = $1')
+    it('finds the messages of a conversation by an index on its column', async () => {
+      await theirs.query('create index messages_by_conversation on chat_message (conversation_id)')
+      const client = new pg.Client({ connectionString: theirs.url, options: '-c enable_seqscan=off' })
+      await client.connect()
+      try {
+        const { messages, members } = tableStatements(parseMapping(null))
+        for (const statement of [messages, members]) {
+          const { rows } = await client.query(`explain (generic_plan) ${statement}`)
+          expect(inJson(rows)).toContain('Index Cond: (conversation_id = $1)')
+        }
+      } finally {
+        await client.end()
+        await theirs.query('drop index messages_by_conversation')
+      }
     })
 
     it('brings every message across, in its order, from its sender and at its time', async () => {

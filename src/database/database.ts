@@ -43,27 +43,21 @@ export class Database {
 
   /** @param poolMax connections at most */
   static async open(login: DatabaseLogin, poolMax: number, log: Logger): Promise<Database> {
+    const silent = new SilentDatabase(login, WAITING, log)
+    const options = { ...login, ...WAITING, onConnect: (client: pg.ClientBase) => prepare(client, silent) }
     const orm = await MikroORM.init({
       clientUrl: login.connectionString,
       // The ORM takes no parameters of a URL, such as sslmode: the driver does.
-      driverOptions: { ...login, ...WAITING },
+      driverOptions: options,
       entities,
       pool: { min: 0, max: poolMax },
       forceUtcTimezone: true,
       logger: (message) => log.debug(message)
     })
     compileEntities(orm)
-    const lookUps = new pg.Pool({
-      ...login,
-      ...WAITING,
-      max: LOOK_UP_CONNECTIONS
-    })
+    const lookUps = new pg.Pool({ ...options, max: LOOK_UP_CONNECTIONS })
     const pool: pg.Pool = await orm.em.getDriver().getConnection().getNativeClient()
-    const silent = new SilentDatabase(login, WAITING, log)
-    for (const each of [pool, lookUps]) {
-      hearOfLostConnections(each, log)
-      silent.watch(each)
-    }
+    for (const each of [pool, lookUps]) each.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
     return new Database(orm, pool, lookUps, silent)
   }
 
@@ -148,12 +142,13 @@ function spanName({ name = 'unnamed' }: Statement): string {
 }
 
 /**
- * A pool listens to its connections while nobody has them. One that is lost between two statements of a transaction
- * would end the process, if nobody else did.
+ * Of every connection, also the first, which a pool may have opened before anybody listens to the pool. A pool hears of
+ * errors while nobody has the connection; one that is lost between two statements of a transaction would end the
+ * process, if nobody else did.
  */
-function hearOfLostConnections(pool: pg.Pool, log: Logger): void {
-  pool.on('error', (error) => log.warn({ reason: error }, 'connection lost'))
-  pool.on('connect', (client) => client.on('error', () => {}))
+function prepare(client: pg.ClientBase, silent: SilentDatabase): void {
+  client.on('error', () => {})
+  silent.watch(client)
 }
 
 /**

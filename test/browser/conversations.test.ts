@@ -16,6 +16,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 /** Two people in two windows, on a server of its own. The tests follow each other, as what they do does. */
 
 const LONG_LOG = 160
+const PATIENCE = { timeout: 20_000, interval: 250 }
 
 describe.skipIf(!hasBrowser)('two people in two windows', () => {
   let database: TestDatabase
@@ -55,8 +56,11 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
 
   it('see each other type, read, answer, edit and delete', async () => {
     await alice.page.getByText('Read by Bob').waitFor()
-    await bob.page.getByLabel('Message', { exact: true }).pressSequentially('Go')
-    await alice.page.getByText('Bob is typing…').waitFor()
+    // Who types is told from time to time, and to those who listen by then.
+    await vi.waitFor(async () => {
+      await bob.page.getByLabel('Message', { exact: true }).pressSequentially('o')
+      expect(await alice.page.getByText('Bob is typing…').count()).toBe(1)
+    }, PATIENCE)
     await say(bob, 'Good. And the wound?')
     await message(alice, 'Good. And the wound?').waitFor()
     await alice.page.getByText('Bob is typing…').waitFor({ state: 'detached' })

@@ -22,6 +22,11 @@ const DISTRIBUTED: Record<string, string> = {
 }
 const REFERENCE = ['users', 'key_transitions']
 const LOCAL = [
+  'export_parts',
+  'export_signing_keys',
+  'exports',
+  'imported_conversations',
+  'imports',
   'key_event_heads',
   'key_events',
   'key_operations',

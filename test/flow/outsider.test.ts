@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   ActivityDocument,
@@ -8,6 +9,7 @@ import {
   DeleteConversationDocument,
   DeleteMessageDocument,
   EditMessageDocument,
+  ExportConversationDocument,
   KeyEventsDocument,
   KeysDocument,
   LeaveConversationDocument,
@@ -25,7 +27,8 @@ import {
   SendMessageDocument,
   SetKeyPolicyDocument,
   SetMemberRoleDocument,
-  SetTypingDocument
+  SetTypingDocument,
+  StoredMessageDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
@@ -37,6 +40,9 @@ interface Target {
   messageId: string
 }
 
+const PUBLIC_KEY = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString()
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 
 let conclave: TestConclave
@@ -79,6 +85,7 @@ const ATTEMPTS: Record<string, Attempt> = {
     by.execute(SendMessageDocument, { input: { conversationId, body: 'hello?', clientMessageId: 'x' } }),
   editMessage: (by, { messageId }) => by.execute(EditMessageDocument, { messageId, body: 'forged' }),
   deleteMessage: (by, { messageId }) => by.execute(DeleteMessageDocument, { messageId }),
+  storedMessage: (by, { messageId }) => by.execute(StoredMessageDocument, { id: messageId }),
   markRead: (by, { conversationId }) => by.execute(MarkReadDocument, { conversationId, sequence: 1 }),
   rotateKey: (by, { conversationId }) => by.execute(RotateKeyDocument, { conversationId }),
   setKeyPolicy: (by, { conversationId }) =>
@@ -93,6 +100,8 @@ const ATTEMPTS: Record<string, Attempt> = {
     by.execute(CancelKeyDestructionDocument, { conversationId, version: 1 }),
   reencryptConversation: (by, { conversationId }) =>
     by.execute(ReencryptConversationDocument, { conversationId, fromVersion: 1 }),
+  exportConversation: (by, { conversationId }) =>
+    by.execute(ExportConversationDocument, { conversationId, publicKeyPem: PUBLIC_KEY }),
   setTyping: (by, { conversationId }) => by.execute(SetTypingDocument, { conversationId, typing: true }),
   activity: async (by, { conversationId }) => {
     const events = by.subscribe(ActivityDocument, { conversationId })
@@ -117,7 +126,8 @@ describe('somebody who is not in a conversation', () => {
     const onNoConversation = [
       ...['viewer', 'conversations', 'createConversation', 'devToken', 'rotateDueKeys', 'cancelKeyOperation'],
       ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress'],
-      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents']
+      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents'],
+      ...['conversationExport', 'conversationExportProgress']
     ]
     expect(fields.filter((name) => !attempted.includes(name))).toEqual(expect.arrayContaining(onNoConversation))
     expect(fields.filter((name) => ![...attempted, ...onNoConversation].includes(name))).toEqual([])

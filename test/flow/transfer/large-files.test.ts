@@ -7,10 +7,10 @@ import { bootConclave, programEnvironment, type TestConclave } from '../../suppo
 import { InstalledProgram, type RunningProgram } from '../../support/program.js'
 import { ecRecipient } from '../../support/transfer/recipients.js'
 
-const MESSAGES = Number(process.env.LARGE_FILE_MESSAGES ?? 200_000)
+const MESSAGES = Number(process.env.LARGE_FILE_MESSAGES ?? 100_000)
 const BODY = 'x'.repeat(2000)
-/** Of JavaScript's objects: the file alone has nearly twice as much. With less, collecting garbage takes most of the time. */
-const HEAP = ['--max-old-space-size=256']
+/** Of JavaScript's objects: the file alone has a third more. With less, collecting garbage takes most of the time. */
+const HEAP = ['--max-old-space-size=160']
 const KILLS = 6
 
 const recipient = ecRecipient()

@@ -12,7 +12,9 @@ export class Migration0010Transfer extends Migration {
         master_key text not null,
         created_at timestamptz not null
       )`)
-    this.addSql('grant select, insert on export_signing_keys to conclave_api, conclave_worker')
+    // Workers sign. What takes requests names the keys, and can neither open one nor put in one that it knows.
+    this.addSql('grant select, insert on export_signing_keys to conclave_worker')
+    this.addSql('grant select (key_id, public_key, created_at) on export_signing_keys to conclave_api')
 
     this.addSql(`
       create table imports (
@@ -47,6 +49,9 @@ export class Migration0010Transfer extends Migration {
         drop constraint key_operations_kind_check,
         add constraint key_operations_kind_check
           check (kind in ('ROTATE_DUE', 'DESTROY_DUE', 'REWRAP', 'REENCRYPT', 'REFILL_POOL', 'PURGE', 'EXPORT'))`)
+    // Whose attempt may write, of an operation that is done in one go.
+    this.addSql('alter table key_operations add column lease_holder uuid')
+    this.addSql('grant update (lease_holder) on key_operations to conclave_worker')
     // Of several attempts, when a worker was lost, one is the file.
     this.addSql(`
       create table exports (

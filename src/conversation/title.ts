@@ -79,17 +79,24 @@ function hasTitle(conversation: Titled): conversation is TitledConversation {
 
 function openOne(
   log: Logger,
-  { id: conversationId, title, titleDataKeyId: dataKeyId, titleRevision: revision }: TitledConversation,
+  conversation: TitledConversation,
   key: OpenedDataKey | undefined
 ): string | ConclaveError {
   if (key?.state === 'DESTROYED') return new KeyDestroyed()
   if (key?.state !== 'OPEN') return new KeyUnavailable()
+  return decryptTitle(log, conversation, key.dataKey) ?? new KeyUnavailable()
+}
+
+/** @returns null where there is none, or it is not what was encrypted under this key */
+export function decryptTitle(log: Logger, conversation: Titled, dataKey: DataKey): string | null {
+  if (!hasTitle(conversation)) return null
+  const { id: conversationId, title, titleDataKeyId: dataKeyId, titleRevision: revision } = conversation
   try {
     const context = titleAssociatedData({ conversationId, dataKeyId, revision })
-    return decryptText(key.dataKey, title, context)
+    return decryptText(dataKey, title, context)
   } catch (error) {
     if (!(error instanceof DecryptionError)) throw error
     log.error({ conversationId, dataKeyId }, 'title fails authentication')
-    return new KeyUnavailable()
+    return null
   }
 }

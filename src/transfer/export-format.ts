@@ -11,7 +11,7 @@ const MAX_RECORD_BYTES = 6 * 16 * 1024 * 1024 + 16_384
 /** The longest line of a file: such a record in base64url behind a chunk that was nearly full. */
 export const MAX_LINE_BYTES = Math.ceil(((MAX_RECORD_BYTES + CHUNK_BYTES) * 4) / 3) + 4096
 
-/** Whose messages an export has: all of a conversation, or all that one user wrote. */
+/** Whose messages an export has: those of a conversation, or all that one user wrote. */
 export type ExportSubject = { conversationId: string } | { userId: string }
 
 /** Plaintext of the first line. */
@@ -43,6 +43,8 @@ export interface Manifest {
   exportId: string
   subject: ExportSubject
   createdAt: string
+  /** Messages of the conversation up to this sequence are left out; 0 for none of them. */
+  after: number
   /** Thumbprint of the key that the export was made for. */
   recipient: string
   /** Lines before the manifest, and how many of each type. */

@@ -38,7 +38,7 @@ export async function* exportConversation(
   after = 0
 ): AsyncGenerator<string> {
   const conversation: ExportedConversation = await requireExported(services, conversationId)
-  yield* exportRecords(services, { conversationId }, readConversation(services, conversation, after), order)
+  yield* exportRecords(services, { conversationId }, readConversation(services, conversation, after), order, after)
 }
 
 /** Exports everything that one user wrote, for that user. @throws BadUserInput, KeyUnavailable */
@@ -55,7 +55,8 @@ async function* exportRecords(
   services: ExportServices,
   subject: ExportSubject,
   records: AsyncIterable<ExportRecord>,
-  { actor, recipient, report }: ExportOrder
+  { actor, recipient, report }: ExportOrder,
+  after = 0
 ): AsyncGenerator<string> {
   const exportId = uuidv7()
   const signer = await exportSigner(services)
@@ -63,7 +64,7 @@ async function* exportRecords(
   const note = (action: KeyAction, detail: string) => recordExport(services, subject, { actor, action, detail })
   let written = 0
   await note('export.started', described)
-  const sealed = { exportId, subject, createdAt: services.clock.now(), recipient, signer }
+  const sealed = { exportId, subject, createdAt: services.clock.now(), after, recipient, signer }
   yield* sealExport(sealed, records, (count, messages) => {
     written = count
     report?.(count, messages)

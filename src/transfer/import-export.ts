@@ -1,7 +1,7 @@
 import type { ExportSubject, Manifest } from './export-format.js'
 import { type ImportOrder, type ImportOutcome, type ImportServices, importRecords } from './import-records.js'
 import { exportLines } from './import-source.js'
-import { type OpenedExport, openExport } from './open-export.js'
+import { type OpenedExport, type OpenedLine, openExport } from './open-export.js'
 import type { RecipientKey } from './recipient-key.js'
 import { TransferError } from './transfer-error.js'
 
@@ -18,6 +18,28 @@ export async function verifyExport(open: OpenFile, key: RecipientKey): Promise<O
 }
 
 /**
+ * The lines of an export that was verified, read once more.
+ *
+ * @throws TransferError MANIFEST at its end where it is no longer the one that was verified
+ */
+export async function* readVerified(
+  open: OpenFile,
+  key: RecipientKey,
+  verified: OpenedExport
+): AsyncGenerator<OpenedLine> {
+  const again = yield* openExport(open(), key)
+  const isSame =
+    again.manifest.exportId === verified.manifest.exportId &&
+    again.manifest.sha256 === verified.manifest.sha256 &&
+    again.signedBy === verified.signedBy
+  if (isSame) return
+  throw new TransferError(
+    'MANIFEST',
+    'The file was exchanged between its two readings: do not rely on what was read from it.'
+  )
+}
+
+/**
  * Imports a conversation from an export, once it was read to its end and found to be whole and signed: before that
  * nothing is stored.
  *
@@ -31,7 +53,8 @@ export async function importExport(
   trusted: ReadonlySet<string>,
   order: ImportOrder
 ): Promise<ImportOutcome & { manifest: Manifest }> {
-  const { manifest, signedBy } = await verifyExport(open, key)
+  const verified = await verifyExport(open, key)
+  const { manifest, signedBy } = verified
   if (!trusted.has(signedBy)) {
     throw new TransferError(
       'MANIFEST',
@@ -39,7 +62,10 @@ export async function importExport(
     )
   }
   requireConversation(manifest.subject)
-  const source = { name: `export:${manifest.exportId}`, lines: exportLines(openExport(open(), key)) }
+  const source = {
+    name: `export:${manifest.exportId}`,
+    lines: exportLines(readVerified(open, key, verified), manifest.after)
+  }
   return { manifest, ...(await importRecords(services, source, order)) }
 }
 

@@ -28,10 +28,23 @@ export async function* jsonLines(file: AsyncIterable<Buffer>): AsyncGenerator<So
   }
 }
 
-/** The lines of an opened export. */
-export async function* exportLines(opened: AsyncIterable<OpenedLine>): AsyncGenerator<SourceLine> {
+/** The lines of an opened export. @param after as its manifest has it: sequences are counted from there */
+export async function* exportLines(opened: AsyncIterable<OpenedLine>, after: number): AsyncGenerator<SourceLine> {
   for await (const { number, text, value } of opened) {
-    yield { number, content: text, read: () => requireRecord(number, value) }
+    yield { number, content: text, read: () => countedFrom(after, requireRecord(number, value)) }
+  }
+}
+
+/** A conversation begins with the sequence 1, also where what was before is not in the export. */
+function countedFrom(after: number, record: ImportRecord): ImportRecord {
+  if (record.type === 'message' && record.sequence !== undefined)
+    return { ...record, sequence: record.sequence - after }
+  if (record.type !== 'member') return record
+  const { visibleAfter, lastReadSequence } = record
+  return {
+    ...record,
+    visibleAfter: Math.max(0, visibleAfter - after),
+    lastReadSequence: Math.max(0, lastReadSequence - after)
   }
 }
 

@@ -19,6 +19,7 @@ const manifest = z.object({
   exportId: z.string(),
   subject: z.union([z.strictObject({ conversationId: z.string() }), z.strictObject({ userId: z.string() })]),
   createdAt: z.string(),
+  after: count,
   recipient: z.string(),
   lines: count,
   counts: z.strictObject({ conversation: count, user: count, message: count, member: count }),
@@ -51,7 +52,7 @@ export async function verifyManifest(jws: string): Promise<{ manifest: Manifest;
 
 /** @throws TransferError MANIFEST where what was read is not what was signed */
 export function requireSame(
-  read: Omit<Manifest, 'format' | 'version' | 'createdAt' | 'subject'>,
+  read: Omit<Manifest, 'format' | 'version' | 'createdAt' | 'subject' | 'after'>,
   signed: Manifest
 ): void {
   const hashes = [read.sha256, signed.sha256].map((hash) => Buffer.from(hash, 'base64url'))

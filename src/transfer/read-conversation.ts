@@ -1,11 +1,11 @@
-import { openTitles } from '../conversation/title.js'
+import { decryptTitle } from '../conversation/title.js'
 import type { Statement } from '../database/database.js'
 import type { Conversation, MemberRole } from '../database/entities.js'
-import { ConclaveError, NotFound } from '../errors.js'
+import { NotFound } from '../errors.js'
 import type { Services } from '../services.js'
 import { NamedUsers } from './named-users.js'
 import { readMessages } from './read-messages.js'
-import type { ConversationRecord, ExportRecord, MemberRecord } from './records.js'
+import type { ConversationRecord, ExportRecord, MemberRecord, MessageRecord } from './records.js'
 
 const MEMBERS_PAGE = 1000
 
@@ -26,6 +26,10 @@ const NEXT_MEMBERS: Statement = {
     select user_id as "userId", role, joined_at as "joinedAt", visible_after as "visibleAfter",
            last_read_sequence as "lastReadSequence"
       from members where conversation_id = $1 and user_id > $2 order by user_id limit $3`
+}
+
+const LEFT_OUT: Statement = {
+  text: 'select id from messages where conversation_id = $1 and sequence <= $2 and id = any($3::uuid[])'
 }
 
 interface MemberRow {
@@ -64,7 +68,7 @@ export async function* readConversation(
   yield await describeConversation(services, conversation)
   for await (const page of readMessages(services, { conversationId, after, to, senderId: null })) {
     yield* await users.tell(page.map(({ senderId }) => senderId))
-    yield* page
+    yield* after === 0 ? page : await repliesWithin(services, page, conversationId, after)
   }
   for await (const page of readMembers(services, conversationId)) {
     yield* await users.tell(page.map(({ userId }) => userId))
@@ -72,16 +76,32 @@ export async function* readConversation(
   }
 }
 
+/** Without the replies to what is left out: who reads the file knows nothing of it. */
+async function repliesWithin(
+  { database }: Pick<Services, 'database'>,
+  page: MessageRecord[],
+  conversationId: string,
+  after: number
+): Promise<MessageRecord[]> {
+  const repliedTo = page.flatMap(({ replyToId }) => replyToId ?? [])
+  const rows = await database.run<{ id: string }>(LEFT_OUT, [conversationId, after, repliedTo])
+  const leftOut = new Set(rows.map(({ id }) => id))
+  return page.map((record) =>
+    record.replyToId !== null && leftOut.has(record.replyToId) ? { ...record, replyToId: null } : record
+  )
+}
+
+/** @throws KeyUnavailable where the title may be opened another day */
 async function describeConversation(
-  services: ReadServices,
+  { keyring, log }: ReadServices,
   conversation: ExportedConversation
 ): Promise<ConversationRecord> {
   const { id, historyVisibility, createdAt, titleDataKeyId } = conversation
-  if (titleDataKeyId) await services.keyring.openForWork(id, [titleDataKeyId])
-  const [title = null] = await openTitles(services, [conversation])
+  const keys = await keyring.openForWork(id, titleDataKeyId ? [titleDataKeyId] : [])
+  const dataKey = titleDataKeyId ? keys.get(titleDataKeyId) : undefined
   // A title that is gone for good is no reason to keep the messages back.
-  const text = title instanceof ConclaveError ? null : title
-  return { type: 'conversation', id, title: text, historyVisibility, createdAt: createdAt.toISOString() }
+  const title = dataKey ? decryptTitle(log, conversation, dataKey) : null
+  return { type: 'conversation', id, title, historyVisibility, createdAt: createdAt.toISOString() }
 }
 
 async function* readMembers(

@@ -1,4 +1,5 @@
 import type { Statement } from '../database/database.js'
+import { NotFound } from '../errors.js'
 import { MESSAGE_COLUMNS, MESSAGE_KEYS, type Message } from '../message/message.js'
 import type { Services } from '../services.js'
 import type { MessageRecord } from './records.js'
@@ -32,14 +33,17 @@ type ReadServices = Pick<Services, 'database' | 'keyring' | 'messageOpener'>
 /**
  * Messages of a conversation in their order, opened, a page at a time. Each is as it is when its page is read.
  *
- * @throws KeyUnavailable where a master key is out of reach: an export with holes that another day has not is none
+ * @throws KeyUnavailable where a master key is out of reach: an export with holes that another day has not is none;
+ * NotFound where messages by all senders are wanted and some of them are gone
  */
 export async function* readMessages(services: ReadServices, range: MessageRange): AsyncGenerator<MessageRecord[]> {
   const { database, keyring, messageOpener } = services
   const { conversationId, to, senderId } = range
   for (let { after } = range; after < to; after += PAGE) {
-    const values = [conversationId, after, Math.min(after + PAGE, to), senderId]
-    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, values)
+    const end = Math.min(after + PAGE, to)
+    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, [conversationId, after, end, senderId])
+    // It was purged meanwhile: what is left of it is not the conversation.
+    if (senderId === null && rows.length !== end - after) throw new NotFound('conversation')
     if (rows.length === 0) continue
     await keyring.openForWork(
       conversationId,

@@ -10,6 +10,8 @@ export interface SealedExport {
   exportId: string
   subject: ExportSubject
   createdAt: Date
+  /** As the manifest has it. */
+  after: number
   recipient: RecipientKey
   signer: ManifestSigner
 }
@@ -24,7 +26,7 @@ export type ReportRecords = (records: number, messages: number) => void
  * @returns the lines of the file, each with its line feed: one chunk is in memory at a time
  */
 export async function* sealExport(
-  { exportId, subject, createdAt, recipient, signer }: SealedExport,
+  { exportId, subject, createdAt, after, recipient, signer }: SealedExport,
   records: AsyncIterable<ExportRecord>,
   report: ReportRecords = () => {}
 ): AsyncGenerator<string> {
@@ -40,7 +42,7 @@ export async function* sealExport(
     yield await chunks.seal(false)
   }
   const described = { format: FORMAT, version: VERSION, exportId, subject, createdAt: createdAt.toISOString() } as const
-  const jws = await signManifest(signer, { ...described, recipient: recipient.thumbprint, ...tally.result() })
+  const jws = await signManifest(signer, { ...described, after, recipient: recipient.thumbprint, ...tally.result() })
   chunks.add(`${JSON.stringify({ type: 'manifest', jws })}\n`)
   report(tally.lines, tally.messages)
   yield await chunks.seal(true)

@@ -35,8 +35,16 @@ interface KeyState {
 
 const LOCK: Statement = {
   text: `
-    select last_sequence as "lastSequence", last_change::float8 as "lastChange", active_key_version as version
+    select last_sequence as "lastSequence", last_change::float8 as "lastChange", active_key_version as version,
+           exists (select from members m where m.conversation_id = $1) as "hasMembers"
       from conversations where id = $1 and deleted_at is null for no key update`
+}
+
+interface Locked {
+  lastSequence: number
+  lastChange: number
+  version: number
+  hasMembers: boolean
 }
 
 const STORE: Statement = {
@@ -128,10 +136,9 @@ async function storePart(
   try {
     const advanced = await services.database.transaction(async (em) => {
       await services.users.ensure(em, [...senders])
-      const [locked] = await runIn<{ lastSequence: number; lastChange: number; version: number }>(em, LOCK, [
-        conversationId
-      ])
+      const [locked] = await runIn<Locked>(em, LOCK, [conversationId])
       if (locked?.version !== state.version) return null
+      requireNoMembers(part, locked.hasMembers)
       requireInOrder(part, locked.lastSequence)
       await storeRows(services, em, conversationId, part, { ...locked, key, envelopes })
       return await position.advance(
@@ -155,6 +162,13 @@ function seal(conversationId: string, draft: MessageDraft, { id: dataKeyId, data
     body,
     messageAssociatedData({ conversationId, messageId, senderId, dataKeyId, revision })
   )
+}
+
+/** What a member does not see ends at the last message that there is when the member comes: none may follow. */
+function requireNoMembers([first]: readonly MessageDraft[], hasMembers: boolean): void {
+  if (!hasMembers) return
+  const problem = 'The members of the conversation stand before this message: they go behind the last one.'
+  throw new TransferError('LINE', problem, first?.line.number)
 }
 
 function requireInOrder(part: readonly MessageDraft[], lastSequence: number): void {

@@ -18,33 +18,49 @@ const FIND: Statement = {
       from exports where operation_id = $1`
 }
 
-// The next step of an operation is nobody else's before that moment.
+// The next step of an operation is nobody else's before that moment. Behind it another may take the lease from one that
+// was only slow: whatever an attempt writes, it writes as the holder of the lease.
 const CLAIM: Statement = {
   text: `
-    update key_operations set next_step_at = $3, done = 0, state = 'RUNNING', started_at = coalesce(started_at, $2)
+    update key_operations
+       set lease_holder = $4, next_step_at = $3, done = 0, state = 'RUNNING', started_at = coalesce(started_at, $2)
      where id = $1 and finished_at is null and paused_at is null and (next_step_at is null or next_step_at <= $2)
     returning id`
 }
 
-const CLEAR: Statement = { text: 'delete from export_parts where operation_id = $1' }
-
 const WRITE_PART: Statement = {
   name: 'write-export-part',
-  text: 'insert into export_parts (operation_id, attempt, place, line) values ($1, $2, $3, $4)'
+  text: `
+    insert into export_parts (operation_id, attempt, place, line)
+    select id, $2, $3, $4 from key_operations where id = $1 and lease_holder = $2
+    returning place`
 }
 
 const HOLD: Statement = {
   text: `
-    update key_operations set next_step_at = $3, done = $2
-     where id = $1 and finished_at is null and paused_at is null returning id`
+    update key_operations set next_step_at = $4, done = $3
+     where id = $1 and lease_holder = $2 and finished_at is null and paused_at is null returning id`
 }
 
 const RELEASE: Statement = {
-  text: 'update key_operations set next_step_at = null where id = $1 and finished_at is null'
+  text: `
+    update key_operations set next_step_at = null, lease_holder = null
+     where id = $1 and lease_holder = $2 and finished_at is null`
 }
 
 const FINISH: Statement = {
-  text: 'update exports set attempt = $2 where operation_id = $1 and attempt is null returning operation_id'
+  text: `
+    update exports e set attempt = $2 from key_operations o
+     where e.operation_id = $1 and e.attempt is null and o.id = e.operation_id and o.lease_holder = $2
+    returning e.operation_id`
+}
+
+// Beside a file that is there every other attempt; without one only the attempt that ends, which nobody goes on with.
+const CLEAR: Statement = {
+  text: `
+    delete from export_parts p using exports e
+     where p.operation_id = $1 and e.operation_id = p.operation_id
+       and p.attempt is distinct from e.attempt and (e.attempt is not null or p.attempt = $2)`
 }
 
 interface Order {
@@ -71,36 +87,38 @@ export async function writeOrderedExport(
   if (!order) return { ...nothing, outcome: 'FAILED', error: 'It was not fetched in time.' }
   if (order.written) return { ...nothing, outcome: 'SUCCEEDED' }
   // Somebody else is at it: the operation itself says until when.
-  if ((await database.run(CLAIM, [id, clock.now(), lease(clock.now())])).length === 0) return nothing
+  const attempt = randomUUID()
+  if ((await database.run(CLAIM, [id, clock.now(), lease(clock.now()), attempt])).length === 0) return nothing
   try {
-    return { ...nothing, ...(await write(services, operation, order, stop)) }
+    return { ...nothing, ...(await write(services, operation, order, attempt, stop)) }
   } catch (error) {
     if (error instanceof NotFound) return { ...nothing, outcome: 'FAILED', error: 'The conversation was deleted.' }
     if (!(error instanceof KeyUnavailable)) throw error
     return { ...nothing, postponed: true, error: 'A master key is out of reach at present; it begins anew later.' }
   } finally {
-    await database.run(RELEASE, [id])
+    await database.run(CLEAR, [id, attempt])
+    await database.run(RELEASE, [id, attempt])
   }
 }
 
+/** @returns no outcome where the lease was lost: whoever has it now, or has written the file, is found by the next step */
 async function write(
   services: Services,
   { id, actor }: KeyOperation,
   { conversationId, recipientKey, visibleAfter }: Order,
+  attempt: string,
   stop: AbortSignal
 ): Promise<Partial<Step>> {
   const { database } = services
-  const attempt = randomUUID()
-  const progress = new Progress(services, id)
-  await database.run(CLEAR, [id])
+  const progress = new Progress(services, id, attempt)
   const recipient = await readRecipientKey(recipientKey)
   const order = { actor, recipient, report: (_: number, messages: number) => progress.note(messages) }
   let place = 0
   for await (const line of exportConversation(services, conversationId, order, visibleAfter)) {
-    await database.run(WRITE_PART, [id, attempt, ++place, line])
+    if ((await database.run(WRITE_PART, [id, attempt, ++place, line])).length === 0) return {}
     if (stop.aborted || !(await progress.hold())) return { postponed: true }
   }
-  await database.run(FINISH, [id, attempt])
+  if ((await database.run(FINISH, [id, attempt])).length === 0) return {}
   // What was noted on the way is in the operation's row already.
   return { done: progress.messages - progress.told, outcome: 'SUCCEEDED' }
 }
@@ -109,25 +127,27 @@ async function write(
 class Progress {
   readonly #services: Services
   readonly #id: string
+  readonly #attempt: string
   #toldAt = performance.now()
   messages = 0
   told = 0
 
-  constructor(services: Services, id: string) {
+  constructor(services: Services, id: string, attempt: string) {
     this.#services = services
     this.#id = id
+    this.#attempt = attempt
   }
 
   note(messages: number): void {
     this.messages = messages
   }
 
-  /** @returns false where the operation was cancelled or paused, or has finished without this one */
+  /** @returns false where the operation was cancelled or paused, or another attempt has the lease */
   async hold(): Promise<boolean> {
     if (performance.now() - this.#toldAt < REPORT_MS) return true
     this.#toldAt = performance.now()
     const { database, clock, signals } = this.#services
-    const held = await database.run(HOLD, [this.#id, this.messages, lease(clock.now())])
+    const held = await database.run(HOLD, [this.#id, this.#attempt, this.messages, lease(clock.now())])
     this.told = this.messages
     signals.publish(`operation:${this.#id}`)
     return held.length > 0

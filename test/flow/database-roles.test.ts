@@ -11,7 +11,6 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const BOTH = {
   conversation_keys:
     'INSERT, SELECT, UPDATE (compromised_at, deactivated_at, destroyed_at, destroys_at, kept_at, master_key, master_key_version, rotates_at, state, state_before_destruction, wrapped_private_key)',
-  export_signing_keys: 'INSERT, SELECT',
   key_event_heads: 'SELECT',
   key_events: 'SELECT',
   key_policy_defaults: 'INSERT, SELECT',
@@ -27,6 +26,7 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
       'INSERT, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, deleted_at, key_defaults_id, key_message_limit, key_messages, key_policy, key_rotates_at, key_used, last_activity_at, last_change, last_sequence, title, title_data_key_id, title_revision)',
     data_keys: 'INSERT, SELECT, UPDATE (message_count, wrapped_key)',
     export_parts: 'SELECT',
+    export_signing_keys: 'SELECT (created_at, key_id, public_key)',
     exports: 'INSERT, SELECT',
     imported_conversations: 'INSERT, SELECT',
     imports: 'INSERT, SELECT, UPDATE (finished_at, hash, lines, messages)',
@@ -43,9 +43,10 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
       'DELETE, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, key_defaults_id, key_message_limit, key_messages, key_rotates_at, key_used, title, title_data_key_id, title_revision)',
     data_keys: 'DELETE, INSERT, SELECT, UPDATE (earlier_versions, key_version, message_count, wrapped_key)',
     export_parts: 'DELETE, INSERT, SELECT',
+    export_signing_keys: 'INSERT, SELECT',
     exports: 'DELETE, SELECT, UPDATE (attempt)',
     key_operations:
-      'INSERT, SELECT, UPDATE (done, error, failed, finished_at, next_step_at, position, started_at, state, total)',
+      'INSERT, SELECT, UPDATE (done, error, failed, finished_at, lease_holder, next_step_at, position, started_at, state, total)',
     members: 'DELETE, SELECT',
     messages: 'DELETE, SELECT, UPDATE (data_key_id, envelope)',
     send_paces: 'SELECT',
@@ -118,6 +119,8 @@ const REFUSED: Record<DatabaseRole, string[]> = {
     'delete from data_keys',
     'update data_keys set key_version = 1',
     'update key_operations set done = total',
+    'select wrapped_private_key from export_signing_keys',
+    `insert into export_signing_keys (key_id, public_key, created_at) values (gen_random_uuid(), '', now())`,
     'delete from bullmq.job',
     'update bullmq.job set data = null',
     'select from bullmq.scheduler',

@@ -1,6 +1,6 @@
 import { CHUNK_BYTES } from '../export-format.js'
-import { verifyExport } from '../import-export.js'
-import { type OpenedExport, openExport } from '../open-export.js'
+import { readVerified, verifyExport } from '../import-export.js'
+import type { OpenedExport } from '../open-export.js'
 import { TransferError } from '../transfer-error.js'
 import { openerOf, privateKeyFrom } from './given-files.js'
 import { thumbprintsIn } from './import-file.js'
@@ -24,7 +24,7 @@ export async function openFile(
   if (signedBy !== null && !(await thumbprintsIn(signedBy)).has(opened.signedBy)) {
     throw new TransferError('MANIFEST', `The export was signed by ${opened.signedBy}, and by no key in ${signedBy}.`)
   }
-  return { ...opened, lines: texts(openExport(open(), key)) }
+  return { ...opened, lines: texts(readVerified(open, key, opened)) }
 }
 
 /** In pieces of many lines: each is a call to the system. */

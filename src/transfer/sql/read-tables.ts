@@ -44,9 +44,11 @@ export const READ_ONLY = '-c timezone=UTC -c default_transaction_read_only=on'
  * times. Bodies are opened when they are asked for: what an earlier run has imported costs nothing but reading.
  *
  * @param client connected with {@link READ_ONLY}
+ * @throws TransferError
  */
 export async function* readTables(client: Client, mapping: TableMapping): AsyncGenerator<SourceLine> {
   const statements = tableStatements(mapping)
+  await requireDated(client, statements)
   let number = 0
   for await (const conversation of conversationsOf(client, statements)) {
     for await (const { content, read } of readOne(client, statements, conversation)) {
@@ -54,6 +56,16 @@ export async function* readTables(client: Client, mapping: TableMapping): AsyncG
       yield { number: own, content: JSON.stringify(content), read: async () => asRecord(own, await read(own)) }
     }
   }
+}
+
+/** @throws TransferError FORMAT */
+async function requireDated(client: Client, { undated }: TableStatements): Promise<void> {
+  const [row] = (await client.query<{ id: string; conversationId: string | null }>(undated)).rows
+  if (!row) return
+  throw new TransferError(
+    'FORMAT',
+    `Message ${row.id} of conversation ${row.conversationId} has no time at which it was written. Give one to it, and to all that have none.`
+  )
 }
 
 async function* readOne(
@@ -67,19 +79,30 @@ async function* readOne(
     read: () => ({ type: 'conversation', id, title, ...instants({ createdAt }) })
   }
   let bodies: OaepBodies | null = null
-  let first: string | null = null
+  const senders = new Set<string>()
   for await (const row of messagesOf(client, statements, id)) {
-    first ??= row.senderId
     const { senderId, at, body, editedAt, deletedAt } = row
+    if (senderId !== null) senders.add(senderId)
     yield {
       content: ['message', id, row.id, senderId, at, body, editedAt, deletedAt],
       read: async (number) => {
-        bodies ??= new OaepBodies(privateKey ?? '')
+        bodies ??= bodiesOf(id, privateKey, number)
         return await readMessage(id, row, bodies, number)
       }
     }
   }
-  yield* membersOf((await client.query<MemberRow>(statements.members, [id])).rows, id, owner, first)
+  const members = (await client.query<MemberRow>(statements.members, [id])).rows
+  yield* membersOf(members, id, owner, senders)
+}
+
+/** @throws TransferError KEY, with the conversation whose key it is */
+function bodiesOf(conversationId: string, privateKey: string | null, line: number): OaepBodies {
+  try {
+    return new OaepBodies(privateKey ?? '')
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error
+    throw new TransferError(error.code, `Conversation ${conversationId}: ${error.message}`, line)
+  }
 }
 
 async function* conversationsOf(client: Client, { conversations }: TableStatements): AsyncGenerator<ConversationRow> {
@@ -120,14 +143,19 @@ async function readMessage(
   return { type: 'message', conversationId, id, senderId, body, ...instants({ createdAt, editedAt, deletedAt }) }
 }
 
-/** Where nobody is named as its owner, whoever has written first is, or else the first of its members. */
+/**
+ * Where nobody is named as its owner, whoever of the members has written first is, or else the first of them.
+ *
+ * @param senders in the order in which they have written first; some may have left
+ */
 function* membersOf(
   rows: MemberRow[],
   conversationId: string,
   owner: string | null,
-  first: string | null
+  senders: ReadonlySet<string>
 ): Generator<Row> {
-  const owning = owner ?? first ?? rows[0]?.userId
+  const members = new Set(rows.map(({ userId }) => userId))
+  const owning = owner ?? [...senders].find((sender) => members.has(sender)) ?? rows[0]?.userId
   const all = rows.some(({ userId }) => userId === owning) || !owning ? rows : [...rows, { userId: owning, name: null }]
   for (const { userId, name } of all) {
     if (name !== null && isName(name)) {

@@ -4,14 +4,21 @@ import { quotedColumn, quotedTable, type TableMapping } from './table-mapping.js
 export interface TableStatements {
   /** $1 whether it begins, $2 the id behind which it goes on, $3 how many. */
   conversations: string
-  /** $1 the conversation, $2 and $3 the place behind which it goes on (null at first), $4 how many. */
+  /** $1 the conversation, compared as the column has it, so that its index serves; $2 and $3 the place behind which it goes on (null at first), $4 how many. */
   messages: string
   /** $1 the conversation. */
   members: string
+  /** A message that has no time, if there is one: it would have no place in the order. */
+  undated: string
 }
 
 export function tableStatements(mapping: TableMapping): TableStatements {
-  return { conversations: conversations(mapping), messages: messages(mapping), members: members(mapping) }
+  return {
+    conversations: conversations(mapping),
+    messages: messages(mapping),
+    members: members(mapping),
+    undated: undated(mapping)
+  }
 }
 
 const column = (alias: string, name: string | null, type: string) =>
@@ -51,9 +58,15 @@ function messages(mapping: TableMapping): string {
            ${column('m', createdAt, 'timestamptz')}::text as at, ${column('m', createdAt, 'timestamptz')} as "createdAt",
            ${column('m', editedAt, 'timestamptz')} as "editedAt", ${column('m', deletedAt, 'timestamptz')} as "deletedAt"
       from ${quotedTable(table)} m ${join}
-     where ${quotedColumn('m', conversation)}::text = $1 and ($2::timestamptz is null or (${place}) > ($2, $3))
+     where ${quotedColumn('m', conversation)} = $1 and ($2::timestamptz is null or (${place}) > ($2, $3))
      order by ${place}
      limit $4`
+}
+
+function undated({ messages: { table, id, conversation, createdAt } }: TableMapping): string {
+  return `
+    select ${column('m', id, 'text')} as id, ${column('m', conversation, 'text')} as "conversationId"
+      from ${quotedTable(table)} m where ${quotedColumn('m', createdAt)} is null limit 1`
 }
 
 function members(mapping: TableMapping): string {
@@ -62,6 +75,6 @@ function members(mapping: TableMapping): string {
   return `
     select ${id} as "userId", min(${name}) as name
       from ${quotedTable(source.table)} m ${join}
-     where ${quotedColumn('m', source.conversation)}::text = $1
+     where ${quotedColumn('m', source.conversation)} = $1
      group by 1 order by 1`
 }

@@ -75,6 +75,16 @@ describe('an import of JSON Lines', () => {
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual([1, 2, 3, 4, 5].map((n) => `message ${n}`))
   })
 
+  it('is refused where a message follows the members, who would see what they may not', async () => {
+    const late = { ...owner, userId: 'carol', role: 'MEMBER', visibleAfter: 2 }
+    const lines = [conversation, owner, late, message(1), message(2), message(3)].map(inJson)
+    await expect(run(lines)).rejects.toMatchObject({
+      line: 4,
+      message: expect.stringContaining('stand before this message')
+    })
+    expect(await conclave.database.query('select from messages')).toEqual([])
+  })
+
   it('never repeats what it refuses', async () => {
     const secret = 'the body of somebody'
     for (const bad of [`{"body": "${secret}"`, JSON.stringify({ ...message(1), [secret]: 1, body: 1 })]) {

@@ -5,13 +5,17 @@ import {
   ConversationExportProgressDocument,
   DeleteConversationDocument,
   ExportConversationDocument,
+  SendMessageDocument,
   SetMemberRoleDocument
 } from '../../../documents/generated.js'
 import { dropExports } from '../../../jobs/drop-exports.js'
 import { runOperation } from '../../../jobs/key-operations.js'
+import { findKeyOperation } from '../../../src/key-life/key-operations.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
+import { importExport, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey } from '../../../src/transfer/recipient-key.js'
+import { writeOrderedExport } from '../../../src/transfer/write-ordered-export.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import type { GraphQLClient } from '../../support/graphql-client.js'
@@ -102,6 +106,31 @@ describe('an export that its owner asks for', () => {
     expect(bodies).toContain('after')
   })
 
+  it('of a part says so, and is imported as a conversation that begins there', async () => {
+    const own = await createConversation(alice, [], { historyVisibility: 'SINCE_JOINED' })
+    const before = await send(alice, own, 'before')
+    await alice.run(AddMembersDocument, { conversationId: own, userIds: ['bob'] })
+    await alice.run(SetMemberRoleDocument, { conversationId: own, userId: 'bob', role: 'OWNER' })
+    await alice.run(SendMessageDocument, { input: { conversationId: own, body: 'a reply', replyToId: before.id } })
+    const id = await order(await conclave.as('bob'), own)
+    await run(id)
+    const file = await (await fetched(id, 'bob')).text()
+    const key = await readPrivateKey(recipient.privatePem)
+    const { manifest, signedBy } = await verifyExport(() => fileOf(file), key)
+    expect(manifest.after).toBeGreaterThan(0)
+    const other = await bootConclave()
+    try {
+      const by = { actor: 'operator:test' }
+      await importExport(other.services, () => fileOf(file), key, new Set([signedBy]), by)
+      const read = await readBack(await other.as('bob'), own)
+      expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
+      expect(read.at(-1)?.body).toBe('a reply')
+      expect(await other.database.query('select from messages where reply_to_id is not null')).toEqual([])
+    } finally {
+      await other.close()
+    }
+  })
+
   it('is gone for one who is no owner any more, and when its time is over', async () => {
     const id = await order()
     await run(id)
@@ -141,6 +170,33 @@ describe('an export that its owner asks for', () => {
     lost.mockRestore()
     await run(id)
     expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
+  })
+
+  it('is whole where a worker goes on that was taken for lost', async () => {
+    const id = await order()
+    const { database } = conclave.workerServices
+    const write = database.run.bind(database)
+    const stalled: (() => void)[] = []
+    const slow = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
+      const rows = await write(statement, values)
+      const isHead = statement.name === 'write-export-part' && values[2] === 1
+      if (isHead) await new Promise<void>((resolve) => stalled.push(resolve))
+      return rows as never
+    })
+    const operation = await findKeyOperation(conclave.workerServices, id)
+    if (!operation) throw new Error('it was ordered')
+    const first = writeOrderedExport(conclave.workerServices, operation, new AbortController().signal)
+    await vi.waitFor(() => expect(stalled).toHaveLength(1))
+    conclave.clock.advance(61_000)
+    const second = run(id)
+    await vi.waitFor(() => expect(stalled).toHaveLength(2))
+    stalled[0]?.()
+    expect(await first).not.toHaveProperty('outcome')
+    stalled[1]?.()
+    await second
+    slow.mockRestore()
+    expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
+    expect(await conclave.database.query('select distinct attempt from export_parts')).toHaveLength(1)
   })
 
   it('run by several workers at once is written once', async () => {

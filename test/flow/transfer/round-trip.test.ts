@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { verifyKeyEvents } from '../../../src/conversation-key/verify-key-events.js'
 import { exportConversation, exportUser } from '../../../src/transfer/export-records.js'
 import { importExport, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
+import { readConversation, requireExported } from '../../../src/transfer/read-conversation.js'
 import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipient-key.js'
 import type { MessageRecord } from '../../../src/transfer/records.js'
 import { listSigningKeys } from '../../../src/transfer/signing-key.js'
@@ -35,6 +36,31 @@ afterAll(async () => {
 describe('an export', () => {
   it('is refused of a conversation that there is not', async () => {
     await expect(exported(source, '0193a000-0000-7000-8000-000000000001')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('is given up where messages are purged while it is written', async () => {
+    const own = await createConversation(await source.as('alice'), [])
+    await send(await source.as('alice'), own, 'one')
+    const conversation = await requireExported(source.workerServices, own)
+    await source.database.query('delete from messages where conversation_id = $1', [own])
+    await expect(collected(readConversation(source.workerServices, conversation, 0))).rejects.toMatchObject({
+      code: 'NOT_FOUND'
+    })
+  })
+
+  it('has its title although the key goes out of reach behind it', async () => {
+    const { keyring } = source.workerServices
+    const open = keyring.open.bind(keyring)
+    const once = vi.spyOn(keyring, 'open')
+    once.mockImplementation(async (places) => places.map(() => ({ state: 'UNAVAILABLE', retry: true }) as const))
+    once.mockImplementationOnce(open)
+    try {
+      const records = readConversation(source.workerServices, await requireExported(source.workerServices, id), 0)
+      expect((await records.next()).value).toMatchObject({ title: 'Ward round, east' })
+      await expect(collected(records)).rejects.toMatchObject({ code: 'KEY_UNAVAILABLE' })
+    } finally {
+      once.mockRestore()
+    }
   })
 
   it('has every message, notice, edit and deletion, and every member', async () => {

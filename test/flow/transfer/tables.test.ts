@@ -2,9 +2,11 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { importTables } from '../../../src/transfer/files/import-tables.js'
 import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
+import { tableStatements } from '../../../src/transfer/sql/table-statements.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { readBack } from '../../support/chat.js'
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js'
@@ -116,13 +118,55 @@ describe.runIf(python)(
         () => new Error(),
         (error) => error
       )
-      expect(problem.message).toContain('not an RSA key in PEM')
+      expect(problem).toMatchObject({
+        message: expect.stringMatching(/^Conversation 1: .*not an RSA key in PEM/),
+        line: expect.any(Number)
+      })
       expect(problem.message).not.toContain('top secret')
+    })
+
+    it('says which message has no time, and imports nothing', async () => {
+      await theirs.query('update chat_message set created_at = null where id = 7')
+      await expect(run(MAPPING)).rejects.toMatchObject({
+        code: 'FORMAT',
+        message: expect.stringMatching(/^Message 7 of conversation 7 has no time/)
+      })
+      expect(await conclave.database.query('select from conversations')).toEqual([])
+    })
+
+    it('finds the messages of a conversation by an index on its column', async () => {
+      await theirs.query('create index messages_by_conversation on chat_message (conversation_id)')
+      const client = new pg.Client({ connectionString: theirs.url, options: '-c enable_seqscan=off' })
+      await client.connect()
+      try {
+        const { messages, members } = tableStatements(parseMapping(null))
+        for (const statement of [messages, members]) {
+          const { rows } = await client.query(`explain (generic_plan) ${statement}`)
+          expect(inJson(rows)).toContain('Index Cond: (conversation_id = $1)')
+        }
+      } finally {
+        await client.end()
+        await theirs.query('drop index messages_by_conversation')
+      }
     })
 
     it('brings every message across, in its order, from its sender and at its time', async () => {
       expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
       await expectAll()
+    })
+
+    it('makes nobody an owner who has left', async () => {
+      const [left] = rows.messages.filter(({ conversation_id }) => conversation_id === 1)
+      const [stays] = rows.users.filter(({ id }) => id !== left?.sender_id)
+      await theirs.query('create table participant (conversation_id integer, user_id integer)')
+      try {
+        await theirs.query('insert into participant select id, $1 from "chat ""conversation"""', [stays?.id])
+        await run({ ...MAPPING, members: { table: 'participant' } })
+        const members = await conclave.database.query('select distinct user_id, role from members')
+        expect(members).toEqual([{ user_id: stays?.username, role: 'OWNER' }])
+      } finally {
+        await theirs.query('drop table participant')
+      }
     })
 
     it('again changes nothing', async () => {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { CompactEncrypt } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { readVerified, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipient-key.js'
 import type { ExportRecord } from '../../../src/transfer/records.js'
@@ -67,6 +68,16 @@ describe('an export that was changed', () => {
     expect(await refusal(await resealed((lines) => lines))).toBe('nothing refused')
     expect(await refusal(await resealed((lines) => lines, { export: 'another' }))).toMatch(/^FORMAT/)
     expect(await refusal(await resealed((lines) => lines, { last: 1 }))).toMatch(/^FORMAT/)
+  })
+
+  it('is refused where another one, signed as well, has taken its place for the second reading', async () => {
+    const key = await readPrivateKey(recipient.privatePem)
+    const verified = await verifyExport(() => fileOf(file), key)
+    await expect(drained(readVerified(() => fileOf(other), key, verified))).rejects.toMatchObject({
+      code: 'MANIFEST',
+      message: expect.stringContaining('exchanged between its two readings')
+    })
+    expect((await drained(readVerified(() => fileOf(file), key, verified))).yielded).toHaveLength(501)
   })
 
   it('is refused without a manifest, and with a signature that is another one', async () => {
@@ -143,6 +154,7 @@ async function sealed({ publicPem }: Recipient, messages: number): Promise<strin
     exportId: crypto.randomUUID(),
     subject: { conversationId: CONVERSATION },
     createdAt: new Date('2026-01-01T00:00:00Z'),
+    after: 0,
     recipient: await readRecipientKey(publicPem),
     signer
   }

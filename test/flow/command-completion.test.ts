@@ -70,8 +70,8 @@ async function inZsh(line: string): Promise<string[]> {
   const ask = `
     compdef() { :; }
     _describe() {
-      local each
-      for each in "\${(@P)2}"; do each="\${\${each//\\\\:/$'\\0'}%%:*}"; print -r -- "\${each//$'\\0'/:}"; done
+      local each gap=$'\\x01'
+      for each in "\${(@P)2}"; do each="\${\${each//\\\\:/$gap}%%:*}"; print -r -- "\${each//$gap/:}"; done
     }
     source $1
     words=("\${(@s: :)2}"); CURRENT=\${#words}

@@ -13,9 +13,10 @@ export const completion = () =>
     .addHelpText(
       'after',
       examples({
-        'eval "$(npx conclave completion bash)"': 'in ~/.bashrc',
-        'eval "$(npx conclave completion zsh)"': 'in ~/.zshrc, after compinit',
-        "alias conclave='npx conclave'": 'beside it, where conclave is not in PATH'
+        'conclave completion bash > ~/.conclave-completion.bash':
+          'and in ~/.bashrc: source ~/.conclave-completion.bash',
+        'conclave completion zsh > ~/.conclave-completion.zsh':
+          'and in ~/.zshrc, after compinit: source ~/.conclave-completion.zsh'
       })
     )
     .action((shell, _options, command) => {

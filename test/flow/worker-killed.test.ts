@@ -10,7 +10,8 @@ import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
 
 const CONVERSATIONS = 200
 const MESSAGES = 1500
-const KILLS = 30
+/** `npm run soak` runs the long form. */
+const KILLS = process.env.SOAK === 'long' ? 30 : 10
 
 let conclave: TestConclave
 let redis: TestRedis | null = null

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { milliseconds } from './duration-variable.js'
-import { isThisMachine } from './graphql/this-machine.js'
+import { isThisMachine } from './this-machine.js'
 import { wholeNumber } from './whole-number.js'
 
 /** Where metrics are read, and by whom. */

@@ -1,4 +1,8 @@
 import { Command } from '@commander-js/extra-typings'
+import type { Viewer } from '../identity/viewer.js'
+import type { KeyVersion } from '../key-life/destroy-key.js'
+import type { KeyOperation } from '../key-life/key-operations.js'
+import type { Services } from '../services.js'
 import { confirm } from './confirm.js'
 import { described, endangeredKey } from './endangered-key.js'
 import { examples } from './examples.js'
@@ -22,14 +26,15 @@ export const keysCompromise = () =>
     .addHelpText('after', examples({ 'conclave keys compromise 019abc12-… 2': 'after somebody has seen version 2' }))
     .action(async (conversationId, version, { as, yes, ...options }) => {
       const viewer = operator(as)
-      const { markKeyCompromised } = await import('../key-life/mark-compromised.js')
       const output = new Output(options)
       const target = { conversationId, version }
       await withServices(async (services) => {
         const key = await endangeredKey(services, target)
-        await confirm(lossOf(key), 'compromised', { yes })
+        // Interrupted before: what is to be confirmed was, and what is to be done is under way.
+        const open = key.state === 'COMPROMISED' ? await openOperationOn(services, target) : null
+        if (!open) await confirm(lossOf(key), 'compromised', { yes })
         const stop = untilInterrupted()
-        const { operation } = await markKeyCompromised(services, viewer, target)
+        const operation = open ?? (await mark(services, viewer, target))
         const finished = await followOperation(services, operation, { doing: 'Encrypting anew', output, stop })
         finishedWork(finished, output, ({ state, done, failed }) => {
           const end = state === 'SUCCEEDED' ? 'destroyed' : 'kept'
@@ -37,6 +42,16 @@ export const keysCompromise = () =>
         })
       })
     })
+
+async function openOperationOn(services: Services, target: KeyVersion): Promise<KeyOperation | null> {
+  const { findOpenOperationOn } = await import('../key-life/key-operations.js')
+  return await findOpenOperationOn(services, target)
+}
+
+async function mark(services: Services, viewer: Viewer, target: KeyVersion): Promise<KeyOperation> {
+  const { markKeyCompromised } = await import('../key-life/mark-compromised.js')
+  return (await markKeyCompromised(services, viewer, target)).operation
+}
 
 function lossOf(key: ShownKey): string {
   return [

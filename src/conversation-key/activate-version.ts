@@ -19,12 +19,18 @@ export interface Activation {
   actor: string
 }
 
-/** The columns of a conversation that follow from the key that is active now, and from its policy. */
+/** The columns of a conversation that follow from a key which is active from now on, and from its policy: it has no data key yet. */
 export function activeKeyColumns(version: number, policy: KeyPolicy, activatedAt: Date) {
   return {
     activeKeyVersion: version,
     keyRotatesAt: rotatesAt(policy, activatedAt),
-    keyMessageLimit: policy.rotateAfterMessages
+    keyMessageLimit: policy.rotateAfterMessages,
+    keyUsed: false,
+    keyMessages: 0,
+    dataKeyId: null,
+    dataKeyUses: 0,
+    dataKeyMessages: 0,
+    dataKeyExpiresAt: null
   }
 }
 
@@ -74,13 +80,7 @@ export async function activateNextVersion(
     {
       ...activeKeyColumns(key.version, policy, now),
       // Of a process with older defaults it is behind from now on, and the worker makes up for it.
-      keyDefaultsId,
-      keyUsed: false,
-      keyMessages: 0,
-      dataKeyId: null,
-      dataKeyUses: 0,
-      dataKeyMessages: 0,
-      dataKeyExpiresAt: null
+      keyDefaultsId
     }
   )
   return key

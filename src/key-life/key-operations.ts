@@ -93,6 +93,17 @@ export async function findOpenRewrap({ database }: { database: Database }): Prom
   return row ?? null
 }
 
+/** What is under way on a key version. */
+export async function findOpenOperationOn(
+  { database }: { database: Database },
+  { conversationId, version }: { conversationId: string; version: number }
+): Promise<KeyOperation | null> {
+  const text = `
+    select ${COLUMNS} from key_operations where conversation_id = $1 and key_version = $2 and finished_at is null`
+  const [row] = await database.run<KeyOperation>({ text }, [conversationId, version])
+  return row ?? null
+}
+
 /** Operations that are not finished, the oldest first: a worker goes on with each that nobody else is working on. */
 export async function findOpenOperations({
   database

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Logger } from '../log.js'
+import { isThisMachine } from '../this-machine.js'
 import type { MasterKey } from './master-key.js'
 
 /**
@@ -62,7 +63,7 @@ export function readVariables<Shape extends z.ZodRawShape>(
 export function leavesTheMachineInTheClear(url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
-  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+  return protocol === 'http:' && !isThisMachine(hostname)
 }
 
 /** A URL, or a sentence that does not repeat it: it may hold credentials. */

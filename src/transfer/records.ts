@@ -107,7 +107,7 @@ export type ImportedMessage = Extract<ImportRecord, { type: 'message' }>
 export type ImportedMember = Extract<ImportRecord, { type: 'member' }>
 export type ImportedConversation = Extract<ImportRecord, { type: 'conversation' }>
 
-/** @returns the record, or in words what is wrong with it: never a value of its own */
+/** @returns the record, or in words what is wrong with it: never a value of its own. A member that is not known is named */
 export function checkRecord(value: unknown): ImportRecord | { problem: string } {
   const parsed = importRecord.safeParse(value)
   if (parsed.success) return parsed.data

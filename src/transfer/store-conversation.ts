@@ -40,12 +40,6 @@ export async function storeConversation(
         ...activeKeyColumns(1, policy, now),
         keyPolicy: {},
         keyDefaultsId,
-        keyUsed: false,
-        keyMessages: 0,
-        dataKeyId: null,
-        dataKeyUses: 0,
-        dataKeyMessages: 0,
-        dataKeyExpiresAt: null,
         createdAt,
         lastActivityAt: createdAt,
         deletedAt: null

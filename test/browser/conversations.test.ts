@@ -109,7 +109,27 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     }
     const { conversation } = await (await client('alice')).run(MessagesDocument, { id, last: 50 })
     const bodies = conversation?.messages.edges.map(({ node }) => node.body) ?? []
-    expect(bodies.filter((body) => said.includes(body ?? '')).sort()).toEqual([...said].sort())
+    expect(bodies.filter((body) => said.includes(body ?? ''))).toEqual(said)
+  })
+
+  it('are given nothing twice where the answer to a message was lost, and it is sent again', async () => {
+    let isLost = false
+    await alice.page.route('**/graphql', async (route) => {
+      if (isLost || !route.request().postData()?.includes('sendMessage')) return await route.continue()
+      isLost = true
+      await route.fetch()
+      await route.abort()
+    })
+    await say(alice, 'Did you get that?')
+    await message(bob, 'Did you get that?').waitFor()
+    await message(alice, 'Sending…').first().waitFor({ state: 'detached' })
+    await say(alice, 'And this?')
+    await message(bob, 'And this?').waitFor()
+    await alice.page.unroute('**/graphql')
+    expect(isLost).toBe(true)
+    const { conversation } = await (await client('alice')).run(MessagesDocument, { id, last: 2 })
+    expect(conversation?.messages.edges.map(({ node }) => node.body)).toEqual(['Did you get that?', 'And this?'])
+    for (const { page } of [alice, bob]) await page.getByText('Live', { exact: true }).waitFor()
   })
 
   it('see a rotation as it happens', async () => {

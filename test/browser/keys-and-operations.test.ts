@@ -139,9 +139,14 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.goto(`${server.url}/${views().operations}`)
     await page.getByRole('button', { name: 'Verify every hash' }).click()
     await page.getByText(/^All \d+ events are as they were written\.$/).waitFor()
+    const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
+    await rows.filter({ hasText: 'key.activated' }).first().waitFor()
     await page.getByLabel('Conversation id').fill(history.conversationId)
     await page.getByLabel('Action').fill('destruction')
-    await page.getByRole('row').filter({ hasText: 'carol' }).first().waitFor()
+    await rows.filter({ hasText: 'key.activated' }).first().waitFor({ state: 'detached' })
+    const shown = (await rows.allInnerTexts()).slice(1)
+    expect(shown.filter((row) => row.includes('carol'))).not.toEqual([])
+    for (const row of shown) expect(row).toContain('destruction')
   })
 
   it('has loaded less than 200 KB of compressed script', () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MarkKeyCompromisedDocument } from '../../documents/generated.js'
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
@@ -84,6 +85,24 @@ describe('conclave keys', () => {
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['one', 'two', 'three'])
   })
 
+  it('compromise goes on, without a question, with what was begun and not finished', async () => {
+    const begun = await createConversation(alice, [], { title: 'Begun' })
+    await send(alice, begun, 'kept')
+    const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+    const target = { conversationId: begun, version: 1 }
+    await admin.run(MarkKeyCompromisedDocument, target)
+    const [operation] = await conclave.database.query<{ id: string }>(
+      'select id from key_operations where conversation_id = $1',
+      [begun]
+    )
+    const steps = jsonLines(await conclaveKeys('compromise', begun, '1', '--json'))
+    expect(new Set(steps.map((step) => step.operation))).toEqual(new Set([operation?.id]))
+    expect(steps.at(-1)).toMatchObject({ state: 'SUCCEEDED', done: 1 })
+    expect((await readBack(alice, begun)).map(({ body, keyVersion }) => [body, keyVersion])).toEqual([['kept', 2]])
+    const again = await conclaveKeys('compromise', begun, '1', '--yes')
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('is destroyed')])
+  })
+
   it('compromise --yes encrypts anew what the version protected, and destroys it', async () => {
     const steps = jsonLines(await conclaveKeys('compromise', id, '2', '--yes', '--as', 'lee', '--json'))
     expect(steps[0]).toMatchObject({ kind: 'REENCRYPT', state: 'QUEUED', total: 1, done: 0 })
@@ -113,20 +132,20 @@ describe('another master key', () => {
     const census = async () => jsonLines(await program.command(['keys', 'census', '--json'], moved()))
     expect(await census()).toMatchObject([
       { uri: 'local:b', current: true, reachable: true, wrappedKeyCount: 0 },
-      { uri: 'local:a', current: false, wrappedKeyCount: 5, safeToRetire: false }
+      { uri: 'local:a', current: false, wrappedKeyCount: 6, safeToRetire: false }
     ])
     const words = await program.command(['keys', 'census'], moved())
-    expect(words.stdout).toMatch(/^MASTER KEY +KEYS\nlocal:b +0 +current\nlocal:a +5\n$/)
+    expect(words.stdout).toMatch(/^MASTER KEY +KEYS\nlocal:b +0 +current\nlocal:a +6\n$/)
     const dry = await program.command(['keys', 'rewrap', '--dry-run'], moved())
-    expect([dry.code, dry.stdout]).toEqual([0, expect.stringContaining('5 keys would be moved, 0 set aside.')])
+    expect([dry.code, dry.stdout]).toEqual([0, expect.stringContaining('6 keys would be moved, 0 set aside.')])
     const interrupted = program.startCommand(['keys', 'rewrap', '--json'], { ...moved(), REWRAP_PER_SECOND: '1' })
     await interrupted.printed('"state":"RUNNING"')
     expect((await interrupted.interrupt()).code).toBe(130)
     const rewrap = await program.command(['keys', 'rewrap', '--as', 'kim'], moved())
-    expect([rewrap.code, rewrap.stdout]).toEqual([0, expect.stringContaining('SUCCEEDED: 5 keys moved, 0 set aside.')])
+    expect([rewrap.code, rewrap.stdout]).toEqual([0, expect.stringContaining('SUCCEEDED: 6 keys moved, 0 set aside.')])
     expect(rewrap.stdout).toContain('local:a holds no key any more')
     expect(await census()).toMatchObject([
-      { uri: 'local:b', wrappedKeyCount: 5 },
+      { uri: 'local:b', wrappedKeyCount: 6 },
       { uri: 'local:a', wrappedKeyCount: 0, safeToRetire: true }
     ])
     const again = jsonLines(await program.command(['keys', 'rewrap', '--json'], moved()))

@@ -87,13 +87,13 @@ describe('an import of JSON Lines', () => {
 
   it('never repeats what it refuses', async () => {
     const secret = 'the body of somebody'
-    for (const bad of [`{"body": "${secret}"`, JSON.stringify({ ...message(1), [secret]: 1, body: 1 })]) {
+    for (const bad of [`{"body": "${secret}"`, JSON.stringify({ ...message(1), colour: secret, body: [secret] })]) {
       const problem: Error = await run([inJson(conversation), bad]).then(
         () => new Error(),
         (error) => error
       )
       expect(problem.message).toBeTruthy()
-      if (!bad.includes(`"${secret}":`)) expect(problem.message).not.toContain(secret)
+      expect(problem.message).not.toContain(secret)
     }
   })
 

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { fingerprint, importPrivateKey, unwrapDataKey } from '../crypto/key-transport.js'
 import type { DataKey, PrivateKey } from '../crypto/keys.js'
@@ -11,6 +10,7 @@ import { isUnreachable, MasterKeyError } from '../master-key/master-key-error.js
 import type { MasterKeys } from '../master-key/master-keys.js'
 import type { Metrics } from '../metrics/metrics.js'
 import { RSA_UNWRAPS } from '../thread-pool.js'
+import { OpenedKeys } from './opened-keys.js'
 
 /** Which data key of which conversation. */
 export interface DataKeyPlace {
@@ -69,8 +69,8 @@ export class Keyring {
   readonly #masterKeys: MasterKeys
   readonly #metrics: Metrics['keyUse']
   readonly #log: Logger
-  readonly #dataKeys: LRUCache<string, Promise<OpenedDataKey>>
-  readonly #privateKeys: LRUCache<string, Promise<PrivateKey>>
+  readonly #dataKeys: OpenedKeys<Promise<OpenedDataKey>>
+  readonly #privateKeys: OpenedKeys<Promise<PrivateKey>>
   readonly #purging: NodeJS.Timeout
   readonly #unwrapping = pLimit(RSA_UNWRAPS)
   /** Counts what was forgotten: what was read from the database before must not be kept after. */
@@ -84,8 +84,8 @@ export class Keyring {
     this.#masterKeys = deps.masterKeys
     this.#metrics = deps.metrics.keyUse
     this.#log = deps.log
-    this.#dataKeys = new LRUCache({ max: cache.max, ttl: cache.ttlMs })
-    this.#privateKeys = new LRUCache({ max: PRIVATE_KEYS_MAX, ttl: cache.ttlMs })
+    this.#dataKeys = new OpenedKeys({ max: cache.max, ttl: cache.ttlMs })
+    this.#privateKeys = new OpenedKeys({ max: PRIVATE_KEYS_MAX, ttl: cache.ttlMs })
     // The caches let go of an expired entry only when it is asked for; keys must not stay until then.
     this.#purging = setInterval(() => this.#purge(), Math.min(cache.ttlMs, PURGE_EVERY_MS)).unref()
   }
@@ -147,10 +147,8 @@ export class Keyring {
   /** Forgets what was opened of one conversation. */
   forget(conversationId: string): void {
     this.#forgotten++
-    const prefix = cacheKey(conversationId, '')
-    for (const cache of [this.#dataKeys, this.#privateKeys]) {
-      for (const id of cache.keys()) if (id.startsWith(prefix)) cache.delete(id)
-    }
+    this.#dataKeys.deleteConversation(conversationId)
+    this.#privateKeys.deleteConversation(conversationId)
   }
 
   /** Forgets everything opened. */
@@ -183,7 +181,7 @@ export class Keyring {
   /** Only what was opened is worth keeping: the rest is looked at again the next time. */
   #keep(id: string, key: Promise<OpenedDataKey>): void {
     this.#dataKeys.set(id, key)
-    const forget = () => this.#dataKeys.peek(id) === key && this.#dataKeys.delete(id)
+    const forget = () => this.#dataKeys.deleteIfStill(id, key)
     key.then(({ state }) => state !== 'OPEN' && forget(), forget)
   }
 
@@ -242,7 +240,7 @@ export class Keyring {
 
   #keepPrivateKey(id: string, key: Promise<PrivateKey>, since: number): void {
     if (since === this.#forgotten) this.#privateKeys.set(id, key)
-    key.catch(() => this.#privateKeys.peek(id) === key && this.#privateKeys.delete(id))
+    key.catch(() => this.#privateKeys.deleteIfStill(id, key))
   }
 
   /** @returns in order, each private key or why it could not be opened */

@@ -10,6 +10,7 @@ import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
 import { arrivalBy, contextOf, type ResultSink } from './context.js'
+import { cutDeadPeer } from './dead-peers.js'
 import { formatError } from './format-error.js'
 import { isAllowedOrigin } from './http-hardening.js'
 import { executeOperation, noteRefusal } from './note-answer.js'
@@ -31,6 +32,8 @@ type Extra = {
 const INIT_WAIT_MS = 10_000
 /** A peer that does not answer a ping until the next one is taken for dead. */
 const PING_EVERY_MS = 12_000
+/** The library takes any pong for an answer to its ping. */
+const PINGS_OF_ITS_OWN = 0
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
@@ -93,8 +96,11 @@ export function serveWebSocket(
     onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
     onError: (_ctx, _id, _payload, errors) => errors.map(format)
   }
-  useServer(options, sockets, PING_EVERY_MS)
-  sockets.on('connection', (socket) => hearErrors(socket, log))
+  useServer(options, sockets, PINGS_OF_ITS_OWN)
+  sockets.on('connection', (socket) => {
+    hearErrors(socket, log)
+    cutDeadPeer(socket, PING_EVERY_MS)
+  })
   server.on('upgrade', (request, socket: Socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())

@@ -1,7 +1,9 @@
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
+  ConversationsDocument,
   DevTokenDocument,
+  EditMessageDocument,
   MessagesDocument,
   ScheduleKeyDestructionDocument,
   SendMessageDocument
@@ -171,6 +173,33 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     expect(Math.max(...jumps)).toBeLessThan(2)
     await scrollBy(log, -1_000_000)
     await alice.page.getByText('This is where the conversation begins.').waitFor()
+  })
+
+  it('have not read what comes below while they look further up', async () => {
+    const sender = await client('bob')
+    const entry = alice.page.getByRole('link', { name: /A long story/ })
+    const { conversations } = await sender.run(ConversationsDocument, { first: 50 })
+    const long = conversations.edges.find(({ node }) => node.title === 'A long story')?.node.id ?? ''
+    await sender.run(SendMessageDocument, { input: { conversationId: long, body: 'The moral of it' } })
+    await message(alice, 'The moral of it').waitFor({ state: 'attached' })
+    await entry.getByText('1 unread').waitFor()
+    await scrollBy(alice.page.getByRole('log'), 1_000_000)
+    await entry.getByText('1 unread').waitFor({ state: 'detached' })
+  })
+
+  it('go on where they were after a sleep in which others talked and edited', async () => {
+    const sender = await client('bob')
+    await alice.page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
+    await message(alice, 'New key, same room.').waitFor()
+    await alice.page.context().setOffline(true)
+    await alice.page.getByText('Reconnecting…').waitFor({ timeout: 60_000 })
+    const { sendMessage } = await sender.run(SendMessageDocument, { input: { conversationId: id, body: 'Asleep?' } })
+    await sender.run(EditMessageDocument, { messageId: sendMessage.message.id, body: 'Awake again?' })
+    await alice.page.context().setOffline(false)
+    await alice.page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+    await message(alice, 'Awake again?').getByText('edited').waitFor()
+    expect(await message(alice, 'Awake again?').count()).toBe(1)
+    expect(await message(alice, 'Asleep?').count()).toBe(0)
   })
 
   it('have seen no error, no refusal of the security policy and no other origin', () => {

@@ -21,6 +21,7 @@ const README_PICTURE = process.env.UPDATE_PICTURES
   ? join(import.meta.dirname, '../../docs/console.png')
   : join(PICTURES, 'readme.png')
 const MAX_SCRIPT_BYTES = 200 * 1024
+const LOADS = 5
 
 describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   let history: SeededHistory
@@ -50,7 +51,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   })
 
   it('sees on every page at every width what can be read, in the light and in the dark', {
-    timeout: 120_000
+    timeout: 180_000
   }, async () => {
     mkdirSync(PICTURES, { recursive: true })
     const { page } = carol
@@ -63,12 +64,35 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
           await untilDrawn(carol, view)
           await page.screenshot({ path: join(PICTURES, `${view}-${colorScheme}-${width}.png`) })
           expect(await drawnWidth(carol), `${view} at ${width} is wider than the window`).toBeLessThanOrEqual(width)
+          expect(await barriersOn(page), `${view}, ${colorScheme}, ${width}`).toEqual([])
         }
-        expect(await barriersOn(page), `${view}, ${colorScheme}`).toEqual([])
       }
     }
     await page.emulateMedia({ colorScheme: 'light' })
     await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  it('meets no barrier on the way in', async () => {
+    const stranger = await Visitor.at(browser, server.url)
+    await stranger.page.getByRole('button', { name: /^Carol/ }).waitFor()
+    for (const width of WIDTHS) {
+      await stranger.page.setViewportSize({ width, height: 900 })
+      expect(await barriersOn(stranger.page), `at ${width}`).toEqual([])
+    }
+    expect(stranger.faults()).toEqual([])
+    await stranger.close()
+  })
+
+  it('can press the first button within a second', async () => {
+    // The best of several: other tests share the machine.
+    const loads: number[] = []
+    for (let load = 0; load < LOADS; load++) {
+      const stranger = await Visitor.at(browser, server.url)
+      await stranger.page.getByRole('button', { name: /^Carol/ }).click({ trial: true })
+      loads.push(await stranger.page.evaluate<number>('performance.now()'))
+      await stranger.close()
+    }
+    expect(Math.min(...loads)).toBeLessThan(1_000)
   })
 
   it('sees what a policy will do in the next year while writing it, and has it kept', async () => {
@@ -113,6 +137,16 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.getByRole('button', { name: 'Cancel its destruction' }).click()
     await dialog.getByRole('button', { name: 'Cancel its destruction' }).click()
     await page.getByRole('button', { name: 'Schedule its destruction' }).waitFor()
+  })
+
+  it('calls an operation off, which stays where it is', async () => {
+    const { page } = carol
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.getByRole('button', { name: 'Rewrap to the current master key' }).click()
+    const operation = page.getByRole('listitem').filter({ hasText: 'running' })
+    await operation.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('listitem').getByText('cancelled').waitFor()
+    expect(await page.getByText('can be retired').count()).toBe(0)
   })
 
   it('watches an operation go on, to its end', { timeout: 90_000 }, async () => {

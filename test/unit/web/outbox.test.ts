@@ -80,6 +80,12 @@ describe('what is shown as on its way', () => {
     expect(shownPending(log, 'alice').map(({ clientMessageId }) => clientMessageId)).toEqual(['again'])
   })
 
+  it('is also what was refused, whatever has the same text', () => {
+    const refused = { ...pending('yes'), refusal: 'Not a member.' }
+    const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [refused] }
+    expect(shownPending(log, 'alice')).toEqual([refused])
+  })
+
   it('is what has the text of an older message', () => {
     const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [{ ...pending('yes'), after: 5 }] }
     expect(shownPending(log, 'alice')).toHaveLength(1)
@@ -94,9 +100,34 @@ describe('the log of a conversation', () => {
     expect(edited.messages.map(({ body }) => body)).toEqual(['a', 'B', 'c'])
   })
 
-  it('leaves an event of a page that was not looked at to that page', () => {
+  it('shows a message of a page that was not looked at with that page, and not before', () => {
     const log = changeLog(emptyLog, { type: 'OPENED', messages: [message('b', 2)], before: 'x' })
-    expect(changeLog(log, { type: 'CHANGED', message: message('a', 1) })).toBe(log)
+    const told = changeLog(log, { type: 'CHANGED', message: message('a', 1) })
+    expect(told.messages.map(({ body }) => body)).toEqual(['b'])
+  })
+
+  it.each([
+    ['is older than the event', null, 'edited'],
+    ['is newer than the event', '2026-01-01T00:00:02.000Z', 'read']
+  ])('takes the newer state of a message whose page %s', (_name, editedAt, shown) => {
+    const actions: LogAction[] = [
+      { type: 'OPENED', messages: [message('b', 2)], before: 'x' },
+      { type: 'CHANGED', message: { ...message('edited', 1), editedAt: '2026-01-01T00:00:01.000Z' } },
+      { type: 'OLDER', messages: [{ ...message('read', 1), editedAt }], before: null }
+    ]
+    const { messages, ahead } = actions.reduce(changeLog, emptyLog)
+    expect(messages.map(({ body }) => body)).toEqual([shown, 'b'])
+    expect(ahead).toEqual([])
+  })
+
+  it('keeps what was deleted while its page was read', () => {
+    const deletedAt = '2026-01-01T00:00:01.000Z'
+    const actions: LogAction[] = [
+      { type: 'OPENED', messages: [message('b', 2)], before: 'x' },
+      { type: 'CHANGED', message: { ...message('', 1), deletedAt } },
+      { type: 'OLDER', messages: [message('a', 1)], before: null }
+    ]
+    expect(actions.reduce(changeLog, emptyLog).messages[0]).toMatchObject({ deletedAt })
   })
 })
 
@@ -134,7 +165,8 @@ function pending(body: string): Pending {
 }
 
 function message(body: string, sequence: number, sender = 'alice'): Message {
-  return { id: `${sequence}`, body, sequence, sender: { id: sender, name: sender } } as Message
+  const state = { editedAt: null, deletedAt: null }
+  return { id: `${sequence}`, body, sequence, sender: { id: sender, name: sender }, ...state } as Message
 }
 
 /** Every promise that was settled has been acted upon. */

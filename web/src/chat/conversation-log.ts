@@ -20,6 +20,8 @@ export interface ConversationLog {
   /** Of the page before the first message; null when there is none. */
   before: string | null
   isLoaded: boolean
+  /** Changes of messages on pages that were not looked at: such a page may have been read before the change. */
+  ahead: readonly Message[]
 }
 
 export type LogAction =
@@ -32,16 +34,18 @@ export type LogAction =
   | { type: 'REFUSED'; clientMessageId: string; refusal: string }
   | { type: 'DROPPED'; clientMessageId: string }
 
-export const emptyLog: ConversationLog = { messages: [], pending: [], before: null, isLoaded: false }
+export const emptyLog: ConversationLog = { messages: [], pending: [], before: null, isLoaded: false, ahead: [] }
 
 export function changeLog(log: ConversationLog, action: LogAction): ConversationLog {
   switch (action.type) {
     case 'OPENED':
       return { ...log, messages: action.messages, before: action.before, isLoaded: true }
     case 'OLDER':
-      return { ...log, messages: merge(action.messages, log.messages), before: action.before }
+      return { ...log, ...withOlder(log, action.messages), before: action.before }
     case 'CHANGED':
-      return isOlderThanShown(log, action.message) ? log : { ...log, messages: merge(log.messages, [action.message]) }
+      return isOlderThanShown(log, action.message)
+        ? { ...log, ahead: merge(log.ahead, [action.message]) }
+        : { ...log, messages: merge(log.messages, [action.message]) }
     case 'REREAD':
       return { ...log, messages: reread(log.messages, action.messages) }
     case 'SENDING':
@@ -60,21 +64,39 @@ export function changeLog(log: ConversationLog, action: LogAction): Conversation
 }
 
 /**
- * What is still to be shown as on its way. The answer may have been lost, or be slower than the event: what was stored
- * is shown once.
+ * What is still to be shown as on its way, or as refused. The answer may have been lost, or be slower than the event:
+ * what was stored is shown once. Events do not say which message of their sender they answer, so that one of the same
+ * text hides it until the answer is here; a refusal is always shown.
  */
 export function shownPending({ messages, pending }: ConversationLog, userId: string): readonly Pending[] {
   const own = messages.filter(({ sender }) => sender?.id === userId)
-  return pending.filter(({ body, after }) => {
+  return pending.filter(({ body, after, refusal }) => {
+    if (refusal !== null) return true
     const stored = own.findIndex((message) => message.sequence > after && message.body === body)
     if (stored >= 0) own.splice(stored, 1)
     return stored < 0
   })
 }
 
-/** An event may be of a message on a page that was not looked at: it comes with that page. */
+/** An event may be of a message on a page that was not looked at. */
 function isOlderThanShown({ messages, before }: ConversationLog, { sequence }: Message): boolean {
   return before !== null && sequence < (messages[0]?.sequence ?? 0)
+}
+
+/** A page before, with the changes that were told before it was here. */
+function withOlder({ messages, ahead }: ConversationLog, page: readonly Message[]) {
+  const read = new Map(page.map((message) => [message.id, message]))
+  const changes = ahead.filter((change) => isChangeOf(read.get(change.id), change))
+  return {
+    messages: merge(merge(page, changes), messages),
+    ahead: ahead.filter(({ id }) => !read.has(id))
+  }
+}
+
+/** Whether the event is of a later state than that on the page. A message is deleted once, and for good. */
+function isChangeOf(read: Message | undefined, told: Message): boolean {
+  if (!read || read.deletedAt !== null) return false
+  return told.deletedAt !== null || (told.editedAt ?? '') > (read.editedAt ?? '')
 }
 
 /**

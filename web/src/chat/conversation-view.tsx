@@ -28,11 +28,12 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const activity = useActivity(conversationId)
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)
+  const [isAtEnd, setAtEnd] = useState(true)
   const { reloadMembers } = activity
   const comings = log.messages.filter(({ kind }) => kind === 'SYSTEM').length
   // biome-ignore lint/correctness/useExhaustiveDependencies: a system message says who came or went
   useEffect(() => void reloadMembers().catch(() => {}), [reloadMembers, comings])
-  useReadMark(conversationId, log.messages.at(-1)?.sequence ?? 0, onChange)
+  useReadMark(conversationId, isAtEnd ? (log.messages.at(-1)?.sequence ?? 0) : 0, onChange)
   return (
     <main className="conversation">
       <header className="conversation-head">
@@ -61,6 +62,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
         onReply={setReplyTo}
         onRetry={retry}
         onDrop={drop}
+        onAtEnd={setAtEnd}
       />
       <p className="typing" aria-live="polite">
         {typingText(activity.typing)}
@@ -80,7 +82,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   )
 }
 
-/** What is on the screen of a window that is looked at was read. */
+/** What is on the screen of a window that is looked at was read, and whatever is above it. */
 function useReadMark(conversationId: string, sequence: number, onChange: () => Promise<void>): void {
   const connection = useConnection()
   const marked = useRef(0)

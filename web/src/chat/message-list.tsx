@@ -12,15 +12,17 @@ interface Props {
   onReply: (message: Message) => void
   onRetry: (pending: Pending) => void
   onDrop: (pending: Pending) => void
+  /** Whether the last messages are in view. */
+  onAtEnd: (isAtEnd: boolean) => void
 }
 
 /** Nearer to the end than this, one is taken to be at the end, and stays there. */
 const AT_END_PX = 80
 
-export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop }: Props) {
+export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, onAtEnd }: Props) {
   const { session } = useConnection()
   const { messages } = log
-  const list = useStayingInPlace(log)
+  const list = useStayingInPlace(log, onAtEnd)
   const top = useOlderInTime(onOlder, log.isLoaded && log.before !== null)
   const byId = new Map(messages.map((message) => [message.id, message]))
   return (
@@ -81,18 +83,29 @@ function keyChange(before: Message | undefined, { keyVersion }: Message): number
 }
 
 /** Whoever is at the end stays there; whoever reads further up keeps the line in view when older ones come above it. */
-function useStayingInPlace({ messages, pending }: ConversationLog) {
+function useStayingInPlace({ messages, pending }: ConversationLog, onAtEnd: (isAtEnd: boolean) => void) {
   const list = useRef<HTMLDivElement>(null)
   const before = useRef({ first: '', height: 0, isAtEnd: true })
   useEffect(() => {
     const element = list.current
     if (!element) return
     const note = () => {
-      before.current.isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX
+      const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX
+      if (isAtEnd !== before.current.isAtEnd) onAtEnd(isAtEnd)
+      before.current.isAtEnd = isAtEnd
     }
+    // A row may grow or shrink by itself, as a form opens in it.
+    const measure = new ResizeObserver(() => {
+      if (before.current.isAtEnd) element.scrollTop = element.scrollHeight
+      before.current.height = element.scrollHeight
+    })
+    for (const child of element.children) measure.observe(child)
     element.addEventListener('scroll', note, { passive: true })
-    return () => element.removeEventListener('scroll', note)
-  }, [])
+    return () => {
+      measure.disconnect()
+      element.removeEventListener('scroll', note)
+    }
+  }, [onAtEnd])
   const first = messages[0]?.id ?? ''
   // biome-ignore lint/correctness/useExhaustiveDependencies: with every message that comes
   useLayoutEffect(() => {

@@ -3,13 +3,16 @@ import { KeyStatesDocument, type KeyStatesQuery } from '../../../documents/gener
 import { useConnection, useLoaded } from '../use-connection.js'
 
 const LOOK_EVERY_MS = 3_000
+/** Five minutes. */
+const LOOKS_MOST = 100
 
 export type KeyStates = NonNullable<KeyStatesQuery['conversation']>
 
 /**
  * Where the keys of a conversation stand. There is no subscription to that, so it is looked at again and again.
  *
- * @param hasUnreadable something is shown that cannot be opened at present: it is looked at again until it can
+ * @param hasUnreadable something is shown that cannot be opened at present: it is looked at again until it can, ever
+ *   more seldom, since it may be so for good
  * @param onChange a version is in another state than before: messages may have become unreadable, or readable again
  */
 export function useKeyStates(
@@ -28,8 +31,14 @@ export function useKeyStates(
     LOOK_EVERY_MS
   )
   const before = useRef<string | null>(null)
+  const waiting = useRef({ looks: 0, until: 1 })
   const look = useEffectEvent(async (states: string) => {
-    if (hasUnreadable || (before.current !== null && before.current !== states)) await onChange()
+    const hasChanged = before.current !== null && before.current !== states
+    if (hasChanged || !hasUnreadable) waiting.current = { looks: 0, until: 1 }
+    const { looks, until } = waiting.current
+    const isTime = hasUnreadable && looks + 1 >= until
+    waiting.current = isTime ? { looks: 0, until: Math.min(2 * until, LOOKS_MOST) } : { looks: looks + 1, until }
+    if (isTime || hasChanged) await onChange()
     // After it has succeeded: otherwise the next look tries it again.
     before.current = states
   })

@@ -1,21 +1,19 @@
-import { KeyInventoryDocument } from '../../../documents/generated.js'
+import { KeyInventoryDocument, type KeyInventoryQuery } from '../../../documents/generated.js'
+import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
 import { useConnection, useLoaded } from '../use-connection.js'
 
 const DAY_MS = 86_400_000
 const DAYS = 30
-const LOOKED_AT = 200
+const PAGE = 200
+const LOOKED_AT = 5_000
 
-/** When the active keys that are looked at rotate: overdue ones, then day by day. */
+/** When the active keys rotate: overdue ones, then day by day. */
 export function DueRotations() {
   const connection = useConnection()
-  const { data, failure } = useLoaded(
-    async () =>
-      (await connection.query(KeyInventoryDocument, { filter: { states: ['ACTIVE'] }, first: LOOKED_AT })).keyInventory,
-    [connection]
-  )
+  const { data, failure } = useLoaded(() => activeKeys(connection), [connection])
   if (!data) return <Problem failure={failure} />
-  const { overdue, days, later } = countsOf(data.nodes.map(({ key }) => key.rotatesAt))
+  const { overdue, days, later } = countsOf(data.rotatesAt)
   const most = Math.max(1, overdue, later, ...days)
   const columns = [
     { name: 'overdue', count: overdue, kind: 'late' },
@@ -46,11 +44,26 @@ export function DueRotations() {
       </p>
       <p className="hint">
         {overdue} overdue; of{' '}
-        {data.totalCount > LOOKED_AT ? `the first ${LOOKED_AT} of ${data.totalCount}` : data.totalCount} active keys.
-        Keys of conversations that nobody uses are not rotated.
+        {data.isCutOff ? `the first ${data.rotatesAt.length} of ${data.totalCount}` : data.totalCount} active keys. Keys
+        of conversations that nobody uses are not rotated.
       </p>
     </section>
   )
+}
+
+/** Page by page, up to a bound: the inventory of a large deployment is not for a chart. */
+async function activeKeys(connection: Connection) {
+  const rotatesAt: (string | null)[] = []
+  let after: string | null = null
+  for (;;) {
+    const variables = { filter: { states: ['ACTIVE' as const] }, first: PAGE, after }
+    const { keyInventory }: KeyInventoryQuery = await connection.query(KeyInventoryDocument, variables)
+    const { totalCount, pageInfo, nodes } = keyInventory
+    rotatesAt.push(...nodes.map(({ key }) => key.rotatesAt))
+    after = pageInfo.endCursor
+    if (!pageInfo.hasNextPage || rotatesAt.length >= LOOKED_AT)
+      return { rotatesAt, totalCount, isCutOff: pageInfo.hasNextPage }
+  }
 }
 
 function countsOf(rotatesAt: readonly (string | null)[]) {

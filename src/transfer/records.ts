@@ -52,7 +52,9 @@ export type ExportRecord = ConversationRecord | UserRecord | MessageRecord | Mem
 /** UUID, or whatever else the source has for one: import-ids.ts makes a UUID of it. */
 const reference = z.string().min(1).max(255)
 const userId = z.string().refine(isUserId, 'must be 1 to 255 bytes without control characters, and no reserved name')
-const instant = z.iso.datetime({ offset: true, error: 'must be an instant of RFC 3339, with its offset' })
+const instant = z.iso
+  .datetime({ offset: true, abort: true, error: 'must be an instant of RFC 3339, with its offset' })
+  .refine(isOfFourDigits, 'must be in the years 0001 to 9999 of UTC')
 const count = z
   .int()
   .min(0)
@@ -113,4 +115,10 @@ export function checkRecord(value: unknown): ImportRecord | { problem: string } 
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '))
   return { problem: problems.join('; ') }
+}
+
+/** Also with its offset: further years have forms of their own in the database, as in JavaScript. */
+function isOfFourDigits(text: string): boolean {
+  const year = new Date(text).getUTCFullYear()
+  return year >= 1 && year <= 9999
 }

@@ -64,7 +64,7 @@ function Header({ onSignOut }: { onSignOut: () => void }) {
   const at = (view: string) => (route.view === view ? { 'aria-current': 'page' as const } : {})
   return (
     <header className="bar">
-      <a className="brand" href={hrefOf({ view: 'chat', conversationId: null })}>
+      <a className="brand" aria-label="Conclave" href={hrefOf({ view: 'chat', conversationId: null })}>
         <img src="/icon.svg" alt="" width="24" height="24" />
         <span>Conclave</span>
       </a>

@@ -35,6 +35,12 @@ describe('an import of JSON Lines', () => {
     ['is not JSON', 'not json', /not JSON/],
     ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/],
     ['has a time without its offset', JSON.stringify(message(9, { createdAt: '2020-01-01T00:00:00' })), /createdAt/],
+    ['is of the year 0000', JSON.stringify(message(9, { createdAt: '0000-06-01T00:00:00Z' })), /0001 to 9999/],
+    [
+      'leaves the year 9999 with its offset',
+      JSON.stringify(message(9, { createdAt: '9999-12-31T23:59:59-01:00' })),
+      /0001 to 9999/
+    ],
     ['has no sender', JSON.stringify(message(9, { senderId: null })), /senderId/],
     [
       'has a body over the limit',
@@ -146,6 +152,14 @@ describe('an import of JSON Lines', () => {
       'select b.reply_to_id = a.id as replies from messages a join messages b on a.sequence = 1 and b.sequence = 2'
     )
     expect(row?.replies).toBe(true)
+  })
+
+  it('keeps the first and the last times that it takes', async () => {
+    const times = ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z']
+    await run([conversation, ...times.map((createdAt, n) => message(n + 1, { createdAt })), owner].map(inJson))
+    const [id = ''] = await ids()
+    const read = await readBack(await conclave.as('alice'), id)
+    expect(read.map(({ createdAt }) => createdAt)).toEqual(times)
   })
 
   it('is shown to nobody before its members are in', async () => {

@@ -155,6 +155,28 @@ describe.runIf(python)(
       await expectAll()
     })
 
+    it('brings all of a conversation across that is longer than what is read at a time', async () => {
+      await theirs.query(
+        `insert into chat_message select 10000 + n, m.conversation_id, m.sender_id, m.body, m.created_at
+           from chat_message m, generate_series(1, 600) n where m.id = 1`
+      )
+      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES + 600, finished: true })
+    })
+
+    it('takes ids of users, owners and times of edits from the columns that are named for them', async () => {
+      const conversations = { ...MAPPING.conversations, owner: 'id' }
+      await run({ conversations, messages: { editedAt: 'created_at' } })
+      const owners = await conclave.database.query<{ user_id: string }>(
+        `select user_id from members where role = 'OWNER'`
+      )
+      expect(owners.map(({ user_id }) => Number(user_id)).sort((a, b) => a - b)).toEqual(
+        rows.conversations.map(({ id }) => id)
+      )
+      const senders = await conclave.database.query<{ sender_id: string }>('select distinct sender_id from messages')
+      expect(senders.map(({ sender_id }) => Number(sender_id)).sort()).toEqual(rows.users.map(({ id }) => id).sort())
+      expect(await conclave.database.query('select from messages where edited_at = created_at')).toHaveLength(MESSAGES)
+    })
+
     it('makes nobody an owner who has left', async () => {
       const [left] = rows.messages.filter(({ conversation_id }) => conversation_id === 1)
       const [stays] = rows.users.filter(({ id }) => id !== left?.sender_id)

@@ -29,11 +29,15 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)
   const [isAtEnd, setAtEnd] = useState(true)
+  const [seen, setSeen] = useState(0)
   const { reloadMembers } = activity
   const comings = log.messages.filter(({ kind }) => kind === 'SYSTEM').length
   // biome-ignore lint/correctness/useExhaustiveDependencies: a system message says who came or went
   useEffect(() => void reloadMembers().catch(() => {}), [reloadMembers, comings])
-  useReadMark(conversationId, isAtEnd ? (log.messages.at(-1)?.sequence ?? 0) : 0, onChange)
+  // What was in view stays seen when one scrolls up before it is marked.
+  const last = log.messages.at(-1)?.sequence ?? 0
+  if (isAtEnd && last > seen) setSeen(last)
+  useReadMark(conversationId, seen, onChange)
   return (
     <main className="conversation">
       <header className="conversation-head">

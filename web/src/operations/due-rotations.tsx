@@ -1,4 +1,8 @@
-import { KeyInventoryDocument, type KeyInventoryQuery } from '../../../documents/generated.js'
+import {
+  KeyInventoryDocument,
+  type KeyInventoryQuery,
+  type KeyInventoryQueryVariables
+} from '../../../documents/generated.js'
 import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
 import { useConnection, useLoaded } from '../use-connection.js'
@@ -56,7 +60,7 @@ async function activeKeys(connection: Connection) {
   const rotatesAt: (string | null)[] = []
   let after: string | null = null
   for (;;) {
-    const variables = { filter: { states: ['ACTIVE' as const] }, first: PAGE, after }
+    const variables: KeyInventoryQueryVariables = { filter: { states: ['ACTIVE'] }, first: PAGE, after }
     const { keyInventory }: KeyInventoryQuery = await connection.query(KeyInventoryDocument, variables)
     const { totalCount, pageInfo, nodes } = keyInventory
     rotatesAt.push(...nodes.map(({ key }) => key.rotatesAt))

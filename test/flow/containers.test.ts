@@ -115,8 +115,13 @@ describe.runIf(canContain)('the image', () => {
       expect(await isHealthy(tree, { user, env: { PORT } })).toBe(true)
       expect(await isHealthy(tree, { user, env: { PORT: String(await freePort()) } })).toBe(false)
 
-      const worker = pods.start('worker', urls(database.urlOf('conclave_worker')))
+      const METRICS_PORT = String(await freePort())
+      const worker = pods.start('worker', urls(database.urlOf('conclave_worker')), { METRICS_PORT })
       await worker.printed("Conclave's worker runs")
+      const answers = await Promise.all(
+        ['/metrics', ...probesOf(containerOf('worker'))].map((path) => fetch(`http://127.0.0.1:${METRICS_PORT}${path}`))
+      )
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
       for (const program of [worker, api]) await expectOrderlyEnd(program)
     })
   })
@@ -156,6 +161,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
     let ports: number[]
     let apis: RunningProgram[]
     let worker: RunningProgram
+    let workerPort: string
     let alice: GraphQLClient
     let bob: GraphQLClient
     beforeAll(async () => {
@@ -165,7 +171,8 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
       expect(migrated).toEqual({ code: 0, output: 'The database is up to date.\n' })
       ports = [await freePort(), await freePort()]
       apis = ports.map((port) => composed.start('api', { PORT: String(port) }))
-      worker = composed.start('worker')
+      workerPort = String(await freePort())
+      worker = composed.start('worker', { METRICS_PORT: workerPort })
       await Promise.all(apis.map((api) => api.ready()))
       await worker.printed("Conclave's worker runs")
       alice = new GraphQLClient(urlOf(ports[0]), await token('alice'))
@@ -187,6 +194,11 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
           masterKeys: ['ok']
         })
       }
+    })
+
+    it('has a worker that is asked how it does by its own check', async () => {
+      expect(await composed.isHealthy('worker', { METRICS_PORT: workerPort })).toBe(true)
+      expect(await composed.isHealthy('worker', { METRICS_PORT: String(await freePort()) })).toBe(false)
     })
 
     it('has an OpenBao whose certificate is for the name that it is asked by', () => {

@@ -51,7 +51,7 @@ function* remarksOn({ mode, databaseUrl, apiDatabaseUrl, workerDatabaseUrl, mast
   if (mode === 'development' && !embedded) {
     yield warning(
       'configuration',
-      'It is in development: whoever reaches the API may have a token. Set NODE_ENV=production where others do.'
+      'It is in development, with introspection and explorers; while HOST is this machine whoever is on it may have a token. Set NODE_ENV=production where others use it.'
     )
   }
 }

@@ -29,7 +29,8 @@ interface MessageRow {
 }
 
 interface MemberRow {
-  userId: string
+  /** Null for those whom the table of users does not have, all together. */
+  userId: string | null
   name: string | null
 }
 
@@ -51,7 +52,7 @@ export async function* readTables(client: Client, mapping: TableMapping): AsyncG
   await requireDated(client, statements)
   let number = 0
   for await (const conversation of conversationsOf(client, statements)) {
-    for await (const { content, read } of readOne(client, statements, conversation)) {
+    for await (const { content, read } of readOne(client, statements, conversation, mapping.nobody)) {
       const own = ++number
       yield { number: own, content: JSON.stringify(content), read: async () => asRecord(own, await read(own)) }
     }
@@ -71,7 +72,8 @@ async function requireDated(client: Client, { undated }: TableStatements): Promi
 async function* readOne(
   client: Client,
   statements: TableStatements,
-  conversation: ConversationRow
+  conversation: ConversationRow,
+  nobody: string | null
 ): AsyncGenerator<Row> {
   const { id, privateKey, title, createdAt, owner } = conversation
   yield {
@@ -87,12 +89,12 @@ async function* readOne(
       content: ['message', id, row.id, senderId, at, body, editedAt, deletedAt],
       read: async (number) => {
         bodies ??= bodiesOf(id, privateKey, number)
-        return await readMessage(id, row, bodies, number)
+        return await readMessage(id, { ...row, senderId: senderId ?? nobody }, bodies, number)
       }
     }
   }
   const members = (await client.query<MemberRow>(statements.members, [id])).rows
-  yield* membersOf(members, id, owner, senders)
+  yield* membersOf(members, id, owner, senders, nobody)
 }
 
 /** @throws TransferError KEY, with the conversation whose key it is */
@@ -136,11 +138,15 @@ async function readMessage(
   number: number
 ): Promise<object> {
   const { id, senderId, createdAt, editedAt, deletedAt } = row
+  if (senderId === null) throw missing(`Message ${id} of conversation ${conversationId} has no sender.`, number)
   const body = deletedAt === null && row.body !== null ? await bodies.open(row.body) : null
   if (deletedAt === null && body === null) {
     throw new TransferError('LINE', `The key of conversation ${conversationId} does not open message ${id}.`, number)
   }
-  return { type: 'message', conversationId, id, senderId, body, ...instants({ createdAt, editedAt, deletedAt }) }
+  const message = { type: 'message', conversationId, id, senderId }
+  // Nobody can send one that says nothing: it keeps its place, as a deleted one does.
+  const gone = body?.trim() === '' ? (editedAt ?? createdAt) : deletedAt
+  return { ...message, body: gone ? null : body, ...instants({ createdAt, editedAt, deletedAt: gone }) }
 }
 
 /**
@@ -152,12 +158,14 @@ function* membersOf(
   rows: MemberRow[],
   conversationId: string,
   owner: string | null,
-  senders: ReadonlySet<string>
+  senders: ReadonlySet<string>,
+  nobody: string | null
 ): Generator<Row> {
-  const members = new Set(rows.map(({ userId }) => userId))
-  const owning = owner ?? [...senders].find((sender) => members.has(sender)) ?? rows[0]?.userId
-  const all = rows.some(({ userId }) => userId === owning) || !owning ? rows : [...rows, { userId: owning, name: null }]
-  for (const { userId, name } of all) {
+  const known = rows.filter((row): row is MemberRow & { userId: string } => row.userId !== null)
+  const members = new Set(known.map(({ userId }) => userId))
+  const owning = owner ?? [...senders].find((sender) => members.has(sender)) ?? known[0]?.userId ?? nobody
+  if (owning === null) return yield ownerless(conversationId)
+  for (const { userId, name } of members.has(owning) ? known : [...known, { userId: owning, name: null }]) {
     if (name !== null && isName(name)) {
       yield { content: ['user', userId, name], read: () => ({ type: 'user', id: userId, name }) }
     }
@@ -167,6 +175,19 @@ function* membersOf(
       read: () => ({ type: 'member', conversationId, userId, role })
     }
   }
+}
+
+function ownerless(conversationId: string): Row {
+  return {
+    content: ['member', conversationId, null, 'OWNER'],
+    read: (number) => {
+      throw missing(`Nobody is in conversation ${conversationId}.`, number)
+    }
+  }
+}
+
+function missing(problem: string, number: number): TransferError {
+  return new TransferError('LINE', `${problem} Name a user who stands for them, as "nobody" in the mapping.`, number)
 }
 
 /** Those that there are, in their form. */

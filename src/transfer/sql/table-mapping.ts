@@ -47,7 +47,9 @@ const mapping = z.strictObject({
       name: optional
     })
     .nullable()
-    .default(null)
+    .default(null),
+  /** User id that stands for people whom the tables do not have any more. Null: they must not be missing. */
+  nobody: optional
 })
 
 /** Where somebody else's tables have what is imported. */

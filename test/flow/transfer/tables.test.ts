@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, publicEncrypt } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -189,6 +189,38 @@ describe.runIf(python)(
       } finally {
         await theirs.query('drop table participant')
       }
+    })
+
+    it('says which message has no sender and where nobody is, and has a user who is named stand for them', async () => {
+      await theirs.query('update chat_message set sender_id = null where conversation_id = 1')
+      await theirs.query('delete from chat_message where conversation_id = 2')
+      await expect(run(MAPPING)).rejects.toThrow(
+        /^Message \d+ of conversation 1 has no sender\. Name a user .* as "nobody" in the mapping\.$/
+      )
+      await theirs.query('delete from chat_message where conversation_id = 1')
+      await expect(run(MAPPING)).rejects.toThrow(/^Nobody is in conversation 1\. Name a user/)
+      expect(await run({ ...MAPPING, nobody: 'archive' })).toMatchObject({ finished: true })
+      const owned = await conclave.database.query(`select from members where role = 'OWNER' and user_id = 'archive'`)
+      expect(owned).toHaveLength(2)
+      expect(await conclave.database.query('select from members where role = $1', ['OWNER'])).toHaveLength(
+        CONVERSATIONS
+      )
+    })
+
+    it('has the user who is named as the sender of messages that have none', async () => {
+      await theirs.query('update chat_message set sender_id = null where conversation_id = 1')
+      const count = rows.messages.filter(({ conversation_id }) => conversation_id === 1).length
+      expect(await run({ ...MAPPING, nobody: 'archive' })).toMatchObject({ messages: MESSAGES, finished: true })
+      expect(await conclave.database.query(`select from messages where sender_id = 'archive'`)).toHaveLength(count)
+    })
+
+    it('keeps the place of a body that is blank, as of a deleted message', async () => {
+      const key = createPublicKey(rows.conversations[0]?.private_key ?? '')
+      const blank = publicEncrypt({ key, oaepHash: 'sha256' }, Buffer.from(' \n'))
+      await theirs.query('update chat_message set body = $1 where id = 1', [blank.toString('base64')])
+      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
+      const deleted = await conclave.database.query('select from messages where deleted_at = created_at')
+      expect(deleted).toHaveLength(1)
     })
 
     it('again changes nothing', async () => {

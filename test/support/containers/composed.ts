@@ -91,7 +91,16 @@ export class Composed {
   }
 
   containment(name: string, env: Record<string, string> = {}): Containment {
-    return { user: serviceOf(this.#file, name).user, env: { ...this.#environmentOf(name), ...env } }
+    // Containers have an address each; here all of them have one.
+    const ports = { METRICS_PORT: '0' }
+    return { user: serviceOf(this.#file, name).user, env: { ...this.#environmentOf(name), ...ports, ...env } }
+  }
+
+  /** What its own health check says. */
+  async isHealthy(name: string, env: Record<string, string>): Promise<boolean> {
+    const [, ...check] = serviceOf(this.#file, name).healthcheck?.test ?? []
+    const { code } = await startContained(this.#tree, check, this.containment(name, env)).finished()
+    return code === 0
   }
 
   async close(): Promise<void> {

@@ -50,7 +50,7 @@ export interface KubernetesObject {
     podSelector?: { matchLabels: Record<string, string> }
     ports?: { port: number; targetPort: string }[]
     ingress?: { ports: { port: string }[] }[]
-    template?: { metadata: { labels: Record<string, string> }; spec: PodSpec }
+    template?: { metadata: { labels: Record<string, string>; annotations?: Record<string, string> }; spec: PodSpec }
   }
 }
 
@@ -67,6 +67,7 @@ export interface Workload {
   name: string
   kind: string
   labels: Record<string, string>
+  annotations: Record<string, string>
   pod: PodSpec
   container: Container
 }
@@ -77,7 +78,8 @@ export function workloadsOf(objects: KubernetesObject[]): Workload[] {
     const pod = spec?.template?.spec
     const container = pod?.containers[0]
     if (!pod || !container) return []
-    return [{ name: metadata.name, kind, labels: spec?.template?.metadata.labels ?? {}, pod, container }]
+    const { labels = {}, annotations = {} } = spec?.template?.metadata ?? {}
+    return [{ name: metadata.name, kind, labels, annotations, pod, container }]
   })
 }
 

@@ -83,8 +83,19 @@ describe('the manifests', () => {
         .flatMap(({ spec }) => spec?.ingress?.flatMap(({ ports }) => ports) ?? [])
         .map(({ port }) => port)
     ]
-    expect([...new Set(called)]).toEqual(names)
-    expect(ports.map(({ containerPort }) => containerPort)).toEqual([image.port])
+    expect([...new Set(called)].sort()).toEqual([...new Set(names)].sort())
+    const [configuration] = named('ConfigMap')
+    const numbers = { http: image.port, metrics: Number(configuration?.data?.METRICS_PORT) }
+    expect(ports.filter(({ name, containerPort }) => numbers[name as 'http'] !== containerPort)).toEqual([])
+  })
+
+  it('have every server asked how it does, and its metrics read', () => {
+    const [configuration] = named('ConfigMap')
+    const asked = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': configuration?.data?.METRICS_PORT }
+    for (const { name, container, annotations } of workloads.filter(({ kind }) => kind === 'Deployment')) {
+      expect(annotations, name).toEqual(asked)
+      expect(probesOf(container), name).toHaveLength(3)
+    }
   })
 })
 

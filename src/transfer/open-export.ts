@@ -25,9 +25,11 @@ export interface OpenedExport {
 }
 
 const TYPES = ['conversation', 'user', 'message', 'member']
+/** What every version has: another one may have further members. */
+const version = z.object({ format: z.literal(FORMAT), version: z.int() })
 const head = z.strictObject({
   format: z.literal(FORMAT),
-  version: z.int(),
+  version: z.literal(VERSION),
   exportId: z.string(),
   key: z.strictObject({ kty: z.literal('oct'), k: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
 })
@@ -87,13 +89,18 @@ async function openHead(line: FileLine | null, recipient: RecipientKey): Promise
   } catch {
     throw changed()
   }
-  const parsed = head.safeParse(read)
-  if (!parsed.success) throw changed()
-  const { version, exportId, key } = parsed.data
-  if (version !== VERSION) {
-    throw new TransferError('FORMAT', `The export has version ${version} of the format; this program reads ${VERSION}.`)
-  }
+  const { exportId, key } = headIn(read)
   return { exportId, key: createSecretKey(Buffer.from(key.k, 'base64url')) }
+}
+
+function headIn(value: unknown): z.infer<typeof head> {
+  const of = version.safeParse(value).data?.version ?? VERSION
+  if (of !== VERSION) {
+    throw new TransferError('FORMAT', `The export has version ${of} of the format; this program reads ${VERSION}.`)
+  }
+  const parsed = head.safeParse(value)
+  if (!parsed.success) throw changed()
+  return parsed.data
 }
 
 /** Nothing is compressed: what unfolds to many times its size is no export. */

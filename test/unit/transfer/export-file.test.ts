@@ -89,7 +89,7 @@ describe('an export that was changed', () => {
   it('is refused where it is no export, or of a later version', async () => {
     expect(await refusal(['hello\n'])).toMatch(/^FORMAT: This is not an export/)
     expect(await refusal([''])).toMatch(/^FORMAT: This is not an export/)
-    expect(await refusal([await head({ version: 2 })])).toMatch(
+    expect(await refusal([await head({ version: 2, suite: 'of another kind' })])).toMatch(
       /^FORMAT: .*version 2 of the format; this program reads 1/
     )
   })

@@ -91,9 +91,7 @@ export class Composed {
   }
 
   containment(name: string, env: Record<string, string> = {}): Containment {
-    // Containers have an address each; here all of them have one.
-    const ports = { METRICS_PORT: '0' }
-    return { user: serviceOf(this.#file, name).user, env: { ...this.#environmentOf(name), ...ports, ...env } }
+    return { user: serviceOf(this.#file, name).user, env: { ...this.#environmentOf(name), ...env } }
   }
 
   /** What its own health check says. */

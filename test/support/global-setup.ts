@@ -20,6 +20,8 @@ declare module 'vitest' {
     templateUrl: string
     /** URLs of the same, of the logins that have the rights of one role each. */
     roleUrls: { conclave_api: string; conclave_worker: string }
+    /** Folder in which the first test that builds the program leaves it for the others. */
+    builds: string
   }
 }
 
@@ -31,10 +33,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
   await migrate(postgres.url)
   project.provide('templateUrl', postgres.url)
+  const builds = await mkdtemp(join(tmpdir(), 'conclave-builds-'))
+  project.provide('builds', builds)
   project.provide('roleUrls', { conclave_api: postgres.apiUrl, conclave_worker: postgres.workerUrl })
   return async () => {
     await postgres.stop()
-    await rm(folder, { recursive: true, force: true })
+    for (const made of [folder, builds]) await rm(made, { recursive: true, force: true })
     for (const line of missingProviderTools()) console.log(`\n${line}`)
     if (!canHaveDisks) console.log('\nNot run: what a full disk does. It needs Linux, and root.')
     if (!findBrowser()) console.log(`\n${BROWSER_MISSING}`)

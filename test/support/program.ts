@@ -1,10 +1,21 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 
 const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const SOURCES = [
@@ -49,11 +60,25 @@ export class InstalledProgram {
     symlinkSync(join(PROJECT, 'node_modules'), join(this.folder, 'node_modules'))
   }
 
-  /** One whose parts can be started without npm around them. */
+  /** One whose parts can be started without npm around them. What was built once in a run of the tests is not built again. */
   static async built(): Promise<InstalledProgram> {
     const program = new InstalledProgram()
+    const dist = join(program.folder, 'dist')
+    const built = join(inject('builds'), 'dist')
+    if (existsSync(built)) {
+      cpSync(built, dist, { recursive: true })
+      return program
+    }
     const { code, output } = await program.run(['run', 'build'])
     if (code !== 0) throw new Error(output)
+    const copy = join(mkdtempSync(join(inject('builds'), 'copy-')), 'dist')
+    cpSync(dist, copy, { recursive: true })
+    try {
+      // Whole, or not at all.
+      renameSync(copy, built)
+    } catch {
+      // Another test was first.
+    }
     return program
   }
 

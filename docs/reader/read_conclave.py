@@ -16,11 +16,11 @@ import argparse
 import datetime
 import json
 import os
-import re
 import sys
 
 import conclave_format as fmt
 import transit
+from terminal import shown
 
 try:
     import psycopg
@@ -192,12 +192,6 @@ def streamed(connection, query, values):
 
 def time_text(time):
     return time and time.astimezone(datetime.timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z')
-
-
-def shown(text):
-    """Texts of others, for a terminal: no character that moves the cursor or turns the direction of writing."""
-    escape = lambda match: f'\\u{ord(match[0]):04x}'
-    return re.sub('[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]', escape, text)
 
 
 def conversation_line(conversation):

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
+from terminal import shown
+
 FORMAT, VERSION = 'conclave-export', 1
 MAX_LINE_BYTES = 135_000_000
 CURVES = {'P-256': ec.SECP256R1, 'P-384': ec.SECP384R1, 'P-521': ec.SECP521R1}
@@ -171,26 +173,37 @@ def opened_head(line, key):
     return decoded(jwk.get('k')), head['exportId']
 
 
-def rows_of(path, key):
-    """Each line of the plaintext, and whether it is the last one, which is the manifest."""
-    lines = lines_of(path)
-    content_key, export_id = opened_head(next(lines, ''), key)
-    for seq, line in enumerate(lines, start=1):
+class Export:
+    """A file whose head this key opens. What is behind it is read anew each time."""
+
+    def __init__(self, path, key):
+        self._path = path
+        self._content_key, self.id = opened_head(next(lines_of(path), ''), key)
+
+    def rows(self):
+        """Each line of the plaintext, and whether it is the last one, which is the manifest."""
+        lines = lines_of(self._path)
+        next(lines)
+        for seq, line in enumerate(lines, start=1):
+            rows, last = self._chunk(line, seq)
+            for number, row in enumerate(rows, start=1):
+                yield row, last and number == len(rows)
+            if last:
+                if next(lines, None) is not None:
+                    raise Refused('has something behind its end')
+                return
+        raise Refused('ends in the middle: it was cut off')
+
+    def _chunk(self, line, seq):
         jwe = Jwe(line, 'dir')
         place = (jwe.header.get('export'), jwe.header.get('seq'))
         last = jwe.header.get('last')
-        if jwe.encrypted_key or place != (export_id, seq) or not isinstance(last, bool):
+        if jwe.encrypted_key or place != (self.id, seq) or not isinstance(last, bool):
             raise Refused('was changed, or put together from several')
-        rows = jwe.open(content_key).decode('utf-8').split('\n')
+        rows = jwe.open(self._content_key).decode('utf-8').split('\n')
         if rows.pop() != '':
             raise Refused('has a chunk that ends within a line')
-        for number, row in enumerate(rows, start=1):
-            yield row, last and number == len(rows)
-        if last:
-            if next(lines, None) is not None:
-                raise Refused('has something behind its end')
-            return
-    raise Refused('ends in the middle: it was cut off')
+        return rows, last
 
 
 def signed_manifest(row):
@@ -211,10 +224,10 @@ def signed_manifest(row):
     return parsed(decoded(parts[1]), 'its manifest'), thumbprint(jwk)
 
 
-def checked(path, key):
+def checked(export, recipient):
     """Reads all of it. Returns the manifest, and who has signed it."""
     digest, counts, unreadable, manifest = hashlib.sha256(), dict.fromkeys(TYPES, 0), 0, None
-    for row, is_manifest in rows_of(path, key):
+    for row, is_manifest in export.rows():
         if is_manifest:
             manifest = signed_manifest(row)
             continue
@@ -226,21 +239,14 @@ def checked(path, key):
         digest.update(f'{row}\n'.encode())
     if manifest is None:
         raise Refused('has no manifest at its end')
-    _, export_id = opened_head(next(lines_of(path)), key)
     read = {
-        **{'format': FORMAT, 'version': VERSION, 'exportId': export_id, 'recipient': thumbprint(public_jwk(key))},
+        **{'format': FORMAT, 'version': VERSION, 'exportId': export.id, 'recipient': recipient},
         **{'lines': sum(counts.values()), 'counts': counts, 'unreadable': unreadable, 'sha256': encoded(digest.digest())},
     }
     other = [name for name, value in read.items() if manifest[0].get(name) != value]
     if other:
         raise Refused(f'is not what was signed: {", ".join(other)}')
     return manifest
-
-
-def shown(text):
-    """Texts of others, for a terminal: no character that moves the cursor or turns the direction of writing."""
-    escape = lambda match: f'\\u{ord(match[0]):04x}'
-    return re.sub('[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]', escape, text)
 
 
 def line_of(record):
@@ -258,8 +264,8 @@ def line_of(record):
     return f'#{record["sequence"]}  {record["createdAt"]}  {who}{edited}: {what}'
 
 
-def print_rows(path, key, as_json):
-    for row, is_manifest in rows_of(path, key):
+def print_rows(export, as_json):
+    for row, is_manifest in export.rows():
         line = None if is_manifest else row if as_json else line_of(json.loads(row))
         if line is not None:
             print(line)
@@ -280,11 +286,12 @@ def main():
     try:
         with open(arguments.key, 'rb') as file:
             key = serialization.load_pem_private_key(file.read(), None)
-        manifest, signer = checked(arguments.export, key)
+        export = Export(arguments.export, key)
+        manifest, signer = checked(export, thumbprint(public_jwk(key)))
         if arguments.signed_by not in (None, signer):
             raise Refused(f'was signed by {signer}')
         print(f'Whole, and signed by {signer}.', file=sys.stderr)
-        print_rows(arguments.export, key, arguments.json)
+        print_rows(export, arguments.json)
     except Refused as refused:
         sys.exit(f'{arguments.export} {refused}.')
     except (OSError, ValueError, TypeError) as error:

@@ -4,7 +4,7 @@ import { type Writer, type WrittenConversation, writeAfter, writeBefore } from '
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { localMasterKeys } from '../support/master-key-config.js'
-import { linesOf, type ReaderRun, readerPythons, runReader } from '../support/reader.js'
+import { hasReader, linesOf, pythonsOrNone, type ReaderRun, runReader } from '../support/reader.js'
 
 /** docs/reader, which was written from docs/format.md, on what the server has written. */
 
@@ -29,7 +29,7 @@ interface ReadConversation {
   titleStatus: string
 }
 
-describe.each(readerPythons)('the reader in Python (%s)', (python) => {
+describe.skipIf(!hasReader).each(pythonsOrNone)('the reader in Python (%s)', (python) => {
   let conclave: TestConclave
   let written: WrittenConversation[]
   let secrets: string

@@ -8,7 +8,7 @@ import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js
 import { migrate } from '../../src/database/migrate.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { readBack, send } from '../support/chat.js'
-import { linesOf, readerPythons, runReader } from '../support/reader.js'
+import { hasReader, linesOf, readerPythons, runReader } from '../support/reader.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 /** What earlier versions have stored: today's program migrates it and opens all of it. */
@@ -80,7 +80,7 @@ describe.each(releases)('the database of %s', (release) => {
     expect(await verifyKeyEvents(conclave.services)).toMatchObject({ valid: true, firstInvalidSequence: null })
   })
 
-  it.skipIf(readerPythons.length === 0)('opens to the reader in Python as well', () => {
+  it.skipIf(!hasReader)('opens to the reader in Python as well', () => {
     const [python = ''] = readerPythons
     const env = { DATABASE_URL: database.url, MASTER_SECRETS: fixture.masterSecrets }
     for (const { id, messages } of fixture.conversations) {

@@ -9,7 +9,7 @@ import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
 import { canContain } from './containers/contained-process.js'
 import { PROMTOOL_MISSING, promtoolCommand } from './promtool.js'
 import { missingProviderTools } from './providers/provider-tools.js'
-import { READER_MISSING, readerPythons } from './reader.js'
+import { hasReader, READER_MISSING } from './reader.js'
 import { hasRedis } from './redis.js'
 import { canHaveDisks } from './small-disk.js'
 import { hasWycheproof, WYCHEPROOF_MISSING } from './wycheproof.js'
@@ -46,7 +46,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       console.log('\nNot run: what the image and compose.yaml start. It needs Linux, root, unshare and setpriv.')
     if (!hasRedis) console.log('\nNot run: what needs Redis. Install redis-server, or set REDIS_URL, to run it.')
     if (!promtoolCommand) console.log(`\n${PROMTOOL_MISSING}`)
-    if (readerPythons.length === 0) console.log(`\n${READER_MISSING}`)
+    if (!hasReader) console.log(`\n${READER_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }
 }

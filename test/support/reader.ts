@@ -10,6 +10,10 @@ const PYTHONS = ['/usr/bin/python3', join(PROJECT, '.provider-tools', 'bin', 'py
 
 /** Those that have what docs/reader needs. */
 export const readerPythons = PYTHONS.filter(hasPackages)
+export const hasReader = readerPythons.length > 0
+
+/** For `describe.skipIf(!hasReader).each`: a file without any test would be a failed one. */
+export const pythonsOrNone = hasReader ? readerPythons : ['no Python']
 
 /** What the end of a test run says where there is none. */
 export const READER_MISSING =

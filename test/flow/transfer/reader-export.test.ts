@@ -10,7 +10,7 @@ import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipien
 import { listSigningKeys } from '../../../src/transfer/signing-key.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { send } from '../../support/chat.js'
-import { linesOf, type ReaderRun, readerPythons, runReader } from '../../support/reader.js'
+import { hasReader, linesOf, pythonsOrNone, type ReaderRun, runReader } from '../../support/reader.js'
 import { chatter } from '../../support/transfer/chatter.js'
 import { collected, drained, fileOf } from '../../support/transfer/files.js'
 import { ecRecipient, inPem, type Recipient, rsaRecipient } from '../../support/transfer/recipients.js'
@@ -20,7 +20,7 @@ import { ecRecipient, inPem, type Recipient, rsaRecipient } from '../../support/
 const LONG = 'x'.repeat(30_000)
 const rsa = rsaRecipient()
 
-describe.each(readerPythons)('the reader of exports, in %s', (python) => {
+describe.skipIf(!hasReader).each(pythonsOrNone)('the reader of exports, in %s', (python) => {
   let folder: string
   let conclave: TestConclave
   let id: string

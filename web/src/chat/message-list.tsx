@@ -94,12 +94,13 @@ function useStayingInPlace({ messages, pending }: ConversationLog, onAtEnd: (isA
       if (isAtEnd !== before.current.isAtEnd) onAtEnd(isAtEnd)
       before.current.isAtEnd = isAtEnd
     }
-    // A row may grow or shrink by itself, as a form opens in it.
+    // A row may grow or shrink by itself, as a form opens in it, and so may the window.
     const measure = new ResizeObserver(() => {
       if (before.current.isAtEnd) element.scrollTop = element.scrollHeight
       before.current.height = element.scrollHeight
+      note()
     })
-    for (const child of element.children) measure.observe(child)
+    for (const part of [element, ...element.children]) measure.observe(part)
     element.addEventListener('scroll', note, { passive: true })
     return () => {
       measure.disconnect()

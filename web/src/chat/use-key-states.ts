@@ -1,6 +1,7 @@
-import { useEffect, useEffectEvent, useRef } from 'react'
+import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import { KeyStatesDocument, type KeyStatesQuery } from '../../../documents/generated.js'
 import { useConnection, useLoaded } from '../use-connection.js'
+import { Patience } from './patience.js'
 
 const LOOK_EVERY_MS = 3_000
 /** Five minutes. */
@@ -31,14 +32,11 @@ export function useKeyStates(
     LOOK_EVERY_MS
   )
   const before = useRef<string | null>(null)
-  const waiting = useRef({ looks: 0, until: 1 })
+  const [patience] = useState(() => new Patience(LOOKS_MOST))
   const look = useEffectEvent(async (states: string) => {
     const hasChanged = before.current !== null && before.current !== states
-    if (hasChanged || !hasUnreadable) waiting.current = { looks: 0, until: 1 }
-    const { looks, until } = waiting.current
-    const isTime = hasUnreadable && looks + 1 >= until
-    waiting.current = isTime ? { looks: 0, until: Math.min(2 * until, LOOKS_MOST) } : { looks: looks + 1, until }
-    if (isTime || hasChanged) await onChange()
+    if (hasChanged || !hasUnreadable) patience.reset()
+    if (hasChanged || (hasUnreadable && patience.isTime())) await onChange()
     // After it has succeeded: otherwise the next look tries it again.
     before.current = states
   })

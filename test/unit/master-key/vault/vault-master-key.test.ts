@@ -139,6 +139,12 @@ describe('wrapping by Transit', () => {
     expect(transit.inputs).toEqual([{ plaintext: privateKey.toString('base64'), associated_data: bound }])
   })
 
+  it('keeps a version of more than one digit', async () => {
+    const transit = new Transit()
+    transit.answer = () => ({ ciphertext: 'vault:v1234567890:AAAA' })
+    expect(await open(transit).wrap([{ privateKey, context }])).toMatchObject([{ version: 'v1234567890' }])
+  })
+
   it('binds it as the context of a derived key', async () => {
     const transit = new Transit()
     transit.key = { status: 200, body: { data: { type: 'aes256-gcm96', derived: true, latest_version: 1 } } }

@@ -12,11 +12,16 @@ export function requireBody(field: string, body: string, maxBytes: number): Buff
     // Encoding it would silently put U+FFFD in the place of the surrogate.
     throw new BadUserInput(field, 'The body is not well-formed Unicode: it has a lone surrogate.')
   }
-  if (body.trim() === '') throw new BadUserInput(field, 'The body must have a character that is not white space.')
+  if (isBlank(body)) throw new BadUserInput(field, 'The body must have a character that is not white space.')
   const bytes = Buffer.from(body, 'utf8')
   if (bytes.length > maxBytes)
     throw new BadUserInput(field, `The body has ${bytes.length} bytes in UTF-8; at most ${maxBytes} are allowed.`)
   return bytes
+}
+
+/** Says nothing: nobody can send it. */
+export function isBlank(body: string): boolean {
+  return body.trim() === ''
 }
 
 /** @throws BadUserInput naming `field` */

@@ -185,7 +185,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
 
     it('is healthy, both of the two, with its database, Redis and OpenBao', async () => {
       for (const port of ports) {
-        expect(await isHealthy(tree, composed.containment('api', { PORT: String(port) }))).toBe(true)
+        expect(await composed.isHealthy('api', { PORT: String(port) })).toBe(true)
         const answer = await fetch(`${urlOf(port)}/readyz`)
         expect(await answer.json()).toEqual({
           status: 'ok',

@@ -10,7 +10,7 @@ import { freePort, type RunningProgram } from '../program.js'
 import { providerClientPath } from '../providers/provider-tools.js'
 import { StartedProcess } from '../started-process.js'
 import { type ComposeFile, composeFile, placesOf, serviceOf } from './compose-file.js'
-import { type Containment, startContained } from './contained-process.js'
+import { type Containment, isHealthy, startContained } from './contained-process.js'
 import type { ImageTree } from './image-tree.js'
 
 /**
@@ -87,18 +87,17 @@ export class Composed {
 
   /** Another command in such a container, as `docker compose exec` does. */
   run(name: string, command: string[], env: Record<string, string> = {}): RunningProgram {
-    return startContained(this.#tree, [...this.#tree.process.entrypoint, ...command], this.containment(name, env))
+    return startContained(this.#tree, [...this.#tree.process.entrypoint, ...command], this.#containment(name, env))
   }
 
-  containment(name: string, env: Record<string, string> = {}): Containment {
+  #containment(name: string, env: Record<string, string> = {}): Containment {
     return { user: serviceOf(this.#file, name).user, env: { ...this.#environmentOf(name), ...env } }
   }
 
-  /** What its own health check says. */
+  /** By its own check, or else that of the image. */
   async isHealthy(name: string, env: Record<string, string>): Promise<boolean> {
-    const [, ...check] = serviceOf(this.#file, name).healthcheck?.test ?? []
-    const { code } = await startContained(this.#tree, check, this.containment(name, env)).finished()
-    return code === 0
+    const check = serviceOf(this.#file, name).healthcheck?.test?.slice(1)
+    return await isHealthy(this.#tree, this.#containment(name, env), check)
   }
 
   async close(): Promise<void> {

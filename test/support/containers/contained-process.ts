@@ -45,7 +45,11 @@ export function startContained(tree: ImageTree, command: string[], { user, env }
 }
 
 /** Whether a container engine would call a process with this environment healthy. */
-export async function isHealthy(tree: ImageTree, containment: Containment): Promise<boolean> {
-  const { code } = await startContained(tree, tree.process.healthcheck, containment).finished()
+export async function isHealthy(
+  tree: ImageTree,
+  containment: Containment,
+  check = tree.process.healthcheck
+): Promise<boolean> {
+  const { code } = await startContained(tree, check, containment).finished()
   return code === 0
 }

@@ -26,7 +26,8 @@ export function durationMs(duration: Duration): number {
   const parsed = Temporal.Duration.from(duration)
   // A week has seven days everywhere; a month does not have the same length everywhere.
   const days = parsed.with({ weeks: 0, days: parsed.weeks * 7 + parsed.days })
-  return Math.floor(days.total('milliseconds'))
+  // `total` is a floating-point number, and rounds up what lies nanoseconds below the next millisecond.
+  return days.round({ largestUnit: 'milliseconds', smallestUnit: 'milliseconds', roundingMode: 'floor' }).milliseconds
 }
 
 /** The instant that lies one duration later, by the UTC calendar. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type SoakPlan, soak } from '../soak/soak.js'
 import { canStartRedis } from '../support/redis.js'
+import { isLong } from '../support/soak-length.js'
 
 /** `npm run soak` runs the long form; SOAK_SEED repeats the choices of a run. */
 
@@ -24,7 +25,7 @@ const LONG: SoakPlan = {
   cutSockets: 200
 }
 
-const plan = process.env.SOAK === 'long' ? LONG : SHORT
+const plan = isLong ? LONG : SHORT
 const seed = process.env.SOAK_SEED ?? randomUUID()
 
 describe.skipIf(!canStartRedis)(

@@ -5,13 +5,12 @@ import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { manyConversations } from '../support/many-conversations.js'
 import { InstalledProgram } from '../support/program.js'
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
+import { isLong } from '../support/soak-length.js'
 
-const CONVERSATIONS = 200
-const MESSAGES = 1500
-/** `npm run soak` runs the long form. */
-const KILLS = process.env.SOAK === 'long' ? 30 : 10
+const [CONVERSATIONS, MESSAGES, KILLS] = isLong ? [200, 1500, 30] : [80, 500, 6]
 
 let conclave: TestConclave
 let redis: TestRedis | null = null
@@ -77,12 +76,7 @@ function describeKills(where: 'PostgreSQL' | 'Redis'): void {
 
 /** Conversations whose key is used and overdue. */
 async function dueConversations(): Promise<string[]> {
-  const ids: string[] = []
-  for (let count = 0; count < CONVERSATIONS; count++) {
-    const id = await createConversation(alice, [])
-    await send(alice, id, 'used')
-    ids.push(id)
-  }
+  const ids = await manyConversations(conclave, alice, CONVERSATIONS)
   await Promise.all(
     ids.map((id) => alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { rotateAfter: 'PT0.001S' } }))
   )

@@ -34,8 +34,9 @@ export async function manyConversations(
   const ids: string[] = []
   while (ids.length < count) {
     const left = Math.min(20, count - ids.length)
-    ids.push(...(await Promise.all(Array.from({ length: left }, () => createConversation(owner, [])))))
+    const made = await Promise.all(Array.from({ length: left }, () => createConversation(owner, [])))
+    await Promise.all(made.map((id) => send(owner, id, `sent in ${id}`)))
+    ids.push(...made)
   }
-  for (const id of ids) await send(owner, id, `sent in ${id}`)
   return ids
 }

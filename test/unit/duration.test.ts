@@ -53,6 +53,8 @@ describe('a duration in milliseconds', () => {
     ['PT0.001S', 1],
     ['PT0.0019S', 1],
     ['PT1.999999999S', 1999],
+    // Nearer to the next millisecond than a floating-point number tells.
+    ['PT9218H2916M999999.999999998S', 34_359_759_999],
     ['PT0.25S', 250],
     ['PT15S', 15_000],
     ['PT5M', 300_000],

@@ -8,13 +8,14 @@ import { InstalledProgram } from '../../support/program.js'
 import { ANYBODY, hasMoto, Moto, REGION } from '../../support/providers/moto.js'
 import { hasOpenBao, OpenBao } from '../../support/providers/openbao.js'
 import { RollingPair } from '../../support/rolling-pair.js'
+import { isLong } from '../../support/soak-length.js'
 
 /**
  * From a local secret to another, to Vault, to AWS KMS: with the services themselves, workers that are killed on the
  * way, and members who send and read all the time.
  */
 
-const CONVERSATIONS = 5000
+const CONVERSATIONS = isLong ? 5000 : 1500
 /** In each of the three moves: five in all. */
 const KILLS = [2, 2, 1]
 const LONG = 900_000
@@ -101,7 +102,7 @@ async function rewrapWithKills(variables: NodeJS.ProcessEnv, kills: number): Pro
     KEY_POOL_TARGET: '0',
     SCAN_EVERY: 'PT0.2S',
     // Slow enough to be killed in the middle.
-    REWRAP_PER_SECOND: '1500'
+    REWRAP_PER_SECOND: String(CONVERSATIONS * 0.3)
   }
   const meanwhile = await pair.run('alice', async (client) => await createConversation(client, []))
   for (let kill = 1; kill <= kills; kill++) {

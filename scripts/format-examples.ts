@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { withExamples } from './vectors/example-blocks.js'
 
-/** `npm run format-examples` writes the examples of docs/format.md from test/vectors; a test compares. */
+/** `npm run format-examples` writes the examples of both specifications from test/vectors; a test compares. */
 
-const FILE = 'docs/format.md'
-
-writeFileSync(FILE, withExamples(readFileSync(FILE, 'utf8')))
+for (const path of ['docs/format.md', 'docs/format-export.md']) {
+  writeFileSync(path, withExamples(readFileSync(path, 'utf8')))
+}

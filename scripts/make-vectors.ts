@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { generateRsaKeyPair } from '../src/crypto/key-transport.js'
 import { keyEventsVectors } from './vectors/audit-vectors.js'
 import { associatedDataVectors, messageVectors, titleVectors } from './vectors/content-vectors.js'
+import { exportVectors } from './vectors/export-vectors.js'
 import { cursorVectors, messageIdVectors } from './vectors/id-vectors.js'
 import { kmsPrivateKeyVectors, vaultPrivateKeyVectors } from './vectors/key-service-vectors.js'
 import {
@@ -29,10 +30,11 @@ const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Na
     'kms-private-keys': kmsPrivateKeyVectors,
     'key-events': keyEventsVectors,
     cursors: cursorVectors,
-    'message-ids': messageIdVectors
+    'message-ids': messageIdVectors,
+    exports: exportVectors
   }
 
-const ABOUT = 'Of docs/format.md. Every key in here is for tests alone, and protects nothing.'
+const ABOUT = 'Of docs/format.md and docs/format-export.md. Every key in here is for tests alone, and protects nothing.'
 const OVERWRITE = '--overwrite='
 
 const overwritten = process.argv.flatMap((arg) => (arg.startsWith(OVERWRITE) ? arg.slice(OVERWRITE.length) : []))

@@ -6,6 +6,7 @@ import {
   type AssociatedDataVector,
   bytesOf,
   type CursorVector,
+  type ExportVector,
   type FingerprintVector,
   type Hex,
   type KeyEventsVector,
@@ -21,7 +22,7 @@ import {
   type WrappedDataKeyVector
 } from './vector-files.js'
 
-/** Writes the examples of docs/format.md out of the vectors, as fields at their offsets. */
+/** Writes the examples of docs/format.md and docs/format-export.md out of the vectors, as fields at their offsets. */
 
 const MARKED = /(<!-- example: (\S+) "([^"\n]+)" -->\n).*?(<!-- \/example -->)/gs
 
@@ -43,11 +44,12 @@ const EXAMPLES: { [Name in VectorFileName]: (vector: VectorFiles[Name]) => strin
   'kms-private-keys': kmsPrivateKey,
   'key-events': keyEvent,
   cursors: cursor,
-  'message-ids': messageId
+  'message-ids': messageId,
+  exports: exported
 }
 
 function exampleOf<Name extends VectorFileName>(file: Name, name: string): string {
-  if (!(file in EXAMPLES)) throw new Error(`docs/format.md names vectors that do not exist: ${file}`)
+  if (!(file in EXAMPLES)) throw new Error(`there are no vectors ${file}, of which an example is to be`)
   return EXAMPLES[file](vectorNamed(file, name)).join('\n')
 }
 
@@ -175,6 +177,42 @@ function messageId({ id, conversationId, messageId: own }: MessageIdVector): str
     ...layOut(Buffer.from(id, 'base64url'), fields),
     text('id', id)
   ]
+}
+
+function exported({ file, contentKey, records, manifest }: ExportVector): string[] {
+  const [head = '', chunk = ''] = file
+  const [header = '', payload = '', signature = ''] = (manifest ?? '').split('.')
+  const [first] = records ?? []
+  return [
+    'line 1, the head',
+    ...encrypted(head),
+    ...new Bytes('content key', bytesOf(contentKey ?? '')).lines(),
+    'line 2, the only chunk',
+    ...encrypted(chunk),
+    text('its first line', JSON.stringify(first)),
+    text('its last line', JSON.stringify({ type: 'manifest', jws: '…' })),
+    'jws, the manifest',
+    ...members(header),
+    'payload',
+    ...members(payload),
+    ...new Bytes('signature', Buffer.from(signature, 'base64url')).lines()
+  ]
+}
+
+/** The parts of a compact JWE. */
+function encrypted(line: string): string[] {
+  const [header = '', ...parts] = line.trimEnd().split('.')
+  const names = ['encrypted key', 'IV', 'ciphertext', 'tag']
+  return [
+    ...members(header),
+    ...names.flatMap((name, index) => new Bytes(name, Buffer.from(parts[index] ?? '', 'base64url')).lines())
+  ]
+}
+
+/** Of an object in JSON, in base64url. */
+function members(encoded: string): string[] {
+  const values = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as Record<string, unknown>
+  return Object.entries(values).map(([name, value]) => text(`  ${name}`, JSON.stringify(value)))
 }
 
 function bound({ keyId, fingerprint: print }: { keyId: string; fingerprint: Hex }): string[] {

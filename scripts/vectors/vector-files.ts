@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MessageContext, TitleContext } from '../../src/crypto/associated-data.js'
 import type { CursorKind } from '../../src/graphql/cursor.js'
+import type { ExportRecord } from '../../src/transfer/records.js'
 
 /**
- * The files of test/vectors: inputs and outputs of everything that docs/format.md describes, complete in themselves, so
+ * The files of test/vectors: inputs and outputs of everything that docs/format.md and docs/format-export.md describe, complete in themselves, so
  * that a reader in another language is held to them as well. Bytes are hexadecimal.
  */
 
@@ -115,6 +116,20 @@ export interface MessageIdVector extends Case {
   messageId: string | null
 }
 
+export interface ExportVector extends Case {
+  /** Of whom the file is opened with: PEM, PKCS#8. */
+  privateKey: string
+  /** Each line with its line feed, unless the file ends without one. */
+  file: string[]
+  /** Which the head has. */
+  contentKey: Hex | null
+  records: ExportRecord[] | null
+  /** Compact JWS. */
+  manifest: string | null
+  /** Thumbprint of the key that has signed it. */
+  signedBy: string | null
+}
+
 export interface VectorFiles {
   'associated-data': AssociatedDataVector
   messages: MessageVector
@@ -127,6 +142,7 @@ export interface VectorFiles {
   'key-events': KeyEventsVector
   cursors: CursorVector
   'message-ids': MessageIdVector
+  exports: ExportVector
 }
 
 export type VectorFileName = keyof VectorFiles

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readVectors } from '../../../scripts/vectors/vector-files.js'
 import { exportConversation } from '../../../src/transfer/export-records.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipient-key.js'
@@ -13,12 +14,39 @@ import { send } from '../../support/chat.js'
 import { hasReader, linesOf, pythonsOrNone, type ReaderRun, runReader } from '../../support/reader.js'
 import { chatter } from '../../support/transfer/chatter.js'
 import { collected, drained, fileOf } from '../../support/transfer/files.js'
+import { runPython } from '../../support/transfer/python.js'
 import { ecRecipient, inPem, type Recipient, rsaRecipient } from '../../support/transfer/recipients.js'
 
 /** A reader that has nothing of the program: docs/reader/read_export.py. */
 
+const vectors = readVectors('exports')
 const LONG = 'x'.repeat(30_000)
 const rsa = rsaRecipient()
+
+describe.skipIf(!hasReader).each(pythonsOrNone)(
+  'the reader of exports, in %s, and the files that are kept',
+  (python) => {
+    let said: Record<string, { code: number; records: unknown[] }>
+    beforeAll(() => {
+      said = runPython('read_vectors.py', [], python)
+    })
+
+    it.each(vectors.filter(({ result }) => result === 'invalid').map(({ name }) => name))(
+      'prints nothing: %s',
+      (name) => {
+        expect(said[name]).toEqual({ code: 1, records: [] })
+      }
+    )
+
+    it.each(vectors.filter(({ result }) => result === 'valid').map(({ name, records }) => [name, records] as const))(
+      'prints what the program has written: %s',
+      (name, records) => {
+        const isUnreadable = JSON.stringify(records).includes('"KEY_DESTROYED"')
+        expect(said[name]).toEqual({ code: isUnreadable ? 3 : 0, records })
+      }
+    )
+  }
+)
 
 describe.skipIf(!hasReader).each(pythonsOrNone)('the reader of exports, in %s', (python) => {
   let folder: string

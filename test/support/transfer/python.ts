@@ -21,8 +21,8 @@ function hasCryptography(command: string): boolean {
 }
 
 /** Runs a script beside this file, and reads the JSON that it prints. */
-export function runPython<T>(script: string, args: (string | number)[]): T {
-  const output = execFileSync(python ?? 'python3', [join(HERE, script), ...args.map(String)], {
+export function runPython<T>(script: string, args: (string | number)[], command = python ?? 'python3'): T {
+  const output = execFileSync(command, ['-B', join(HERE, script), ...args.map(String)], {
     maxBuffer: 64 * 1024 * 1024
   })
   return JSON.parse(output.toString('utf8')) as T

@@ -1,37 +1,27 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { withExamples } from '../../../scripts/vectors/example-blocks.js'
 
-const DOCUMENT = readFileSync('docs/format.md', 'utf8')
+const DOCUMENTS = ['docs/format.md', 'docs/format-export.md'].map((path) => [path, readFileSync(path, 'utf8')] as const)
 
-describe('docs/format.md', () => {
+describe.each(DOCUMENTS)('%s', (_, document) => {
   it('has the examples that the vectors give: npm run format-examples writes them', () => {
-    expect(withExamples(DOCUMENT)).toBe(DOCUMENT)
-  })
-
-  it('has an example of every file of vectors', () => {
-    const named = [...DOCUMENT.matchAll(/<!-- example: (\S+) /g)].map(([, file]) => file)
-    expect([...new Set(named)].sort()).toEqual(
-      [
-        'associated-data',
-        'cursors',
-        'fingerprints',
-        'key-events',
-        'kms-private-keys',
-        'local-private-keys',
-        'message-ids',
-        'messages',
-        'titles',
-        'vault-private-keys',
-        'wrapped-data-keys'
-      ].sort()
-    )
+    expect(withExamples(document)).toBe(document)
   })
 
   it('has no table or example that an anchor of its contents does not reach', () => {
-    const headings = [...DOCUMENT.matchAll(/^#{2,3} (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
-    const anchors = [...DOCUMENT.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
+    const headings = [...document.matchAll(/^#{2,3} (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
+    const anchors = [...document.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
     expect(anchors.filter((anchor) => !headings.includes(anchor))).toEqual([])
+  })
+})
+
+describe('the two together', () => {
+  it('have an example of every file of vectors', () => {
+    const named = DOCUMENTS.flatMap(([, document]) =>
+      [...document.matchAll(/<!-- example: (\S+) /g)].map(([, file]) => `${file}.json`)
+    )
+    expect([...new Set(named)].sort()).toEqual(readdirSync('test/vectors').sort())
   })
 })
 

@@ -235,6 +235,7 @@ describe('functions', () => {
     expect(definers).toEqual([
       { name: 'anchor_key_events', settings },
       { name: 'append_key_events', settings },
+      { name: 'check_key_state_recorded', settings },
       { name: 'lock_key_event_heads', settings }
     ])
   })

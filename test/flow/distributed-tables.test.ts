@@ -85,7 +85,7 @@ describe('the migrated schema', () => {
 
 describe('an application whose tables were distributed by the documented statements', () => {
   let conclave: TestConclave
-  let definedBefore: unknown[]
+  let definedBefore: { name: string }[]
 
   beforeAll(async () => {
     conclave = await bootConclave()
@@ -96,8 +96,8 @@ describe('an application whose tables were distributed by the documented stateme
   })
   afterAll(() => conclave.close())
 
-  it('has the constraints and triggers that it had before', async () => {
-    expect(await definitions()).toEqual(definedBefore)
+  it('has the constraints and triggers that it had before, but for the one that looks into another table', async () => {
+    expect(await definitions()).toEqual(definedBefore.filter(({ name }) => name !== 'conversation_keys_recorded'))
     expect(await conclave.database.query('select problem from violations')).toEqual([])
     const placed = await conclave.database.query(
       'select relation::text, distribution_column as column from distributed_tables where distribution_column is not null'
@@ -119,7 +119,7 @@ describe('an application whose tables were distributed by the documented stateme
     expect((await admin.run(VerifyKeyEventsDocument)).verifyKeyEvents.valid).toBe(true)
   })
 
-  async function definitions(): Promise<unknown[]> {
+  async function definitions(): Promise<{ name: string }[]> {
     return await conclave.database.query(
       `
       select conrelid::regclass::text as relation, conname as name, pg_get_constraintdef(oid) as definition from pg_constraint

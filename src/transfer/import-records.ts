@@ -1,7 +1,7 @@
 import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
 import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
-import { type Batch, importBatches } from './import-batches.js'
+import { type Batch, importBatches, type MessageDraft } from './import-batches.js'
 import { ImportIds } from './import-ids.js'
 import { beginImport, type ImportPosition, type ImportRow, skipImported } from './import-position.js'
 import type { ImportSource } from './import-source.js'
@@ -29,6 +29,10 @@ export interface ImportProgress {
   lines: number
   /** Messages that this run has stored. */
   messages: number
+  /** Those of them that the export could not open any more: stored as deleted. */
+  unreadable: number
+  /** Those of them that were blank, where such are taken: stored as deleted. */
+  blank: number
 }
 
 export interface ImportOutcome extends ImportProgress {
@@ -68,20 +72,28 @@ export async function importRecords(
       ids: new ImportIds(source.name),
       clock,
       maxBodyBytes: config.maxBodyBytes,
-      maxMessages: config.dataKeyMaxMessages
+      maxMessages: config.dataKeyMaxMessages,
+      takesBlank: source.takesBlank ?? false
     }
-    let messages = 0
+    const stored = { messages: 0, unreadable: 0, blank: 0 }
+    const outcome = () => ({ lines: position.lines, ...stored, resumedBehind: row.lines })
     for await (const batch of oneAhead(importBatches(lines, limits))) {
-      if (order.stop?.aborted) return { lines: position.lines, messages, resumedBehind: row.lines, finished: false }
+      if (order.stop?.aborted) return { ...outcome(), finished: false }
       await storeBatch(services, position, batch, order.actor)
-      if (batch.kind === 'MESSAGES') messages += batch.drafts.length
-      order.report?.({ lines: position.lines, messages })
+      if (batch.kind === 'MESSAGES') count(stored, batch.drafts)
+      order.report?.({ lines: position.lines, ...stored })
     }
     await finish(services, row, position, order.actor)
-    return { lines: position.lines, messages, resumedBehind: row.lines, finished: true }
+    return { ...outcome(), finished: true }
   } finally {
     await lines.return?.()
   }
+}
+
+function count(stored: Omit<ImportProgress, 'lines'>, drafts: readonly MessageDraft[]): void {
+  stored.messages += drafts.length
+  stored.unreadable += drafts.filter(({ lost }) => lost === 'UNREADABLE').length
+  stored.blank += drafts.filter(({ lost }) => lost === 'BLANK').length
 }
 
 async function storeBatch(

@@ -32,7 +32,8 @@ export async function importTables(
     )
   }
   try {
-    return await importRecords(services, { name: tables.name, lines: readTables(client, mapping) }, order)
+    const source = { name: tables.name, lines: readTables(client, mapping), takesBlank: true }
+    return await importRecords(services, source, order)
   } catch (error) {
     throw explained(error)
   } finally {

@@ -88,5 +88,5 @@ function lossesOf({ unreadable, blank }: ImportOutcome): string {
     [blank, 'were blank']
   ]
   const losses = counts.filter(([count]) => count > 0).map(([count, why]) => `${count} that ${why}`)
-  return losses.length > 0 ? ` Stored as deleted: ${losses.join(', ')}.` : ''
+  return losses.length > 0 ? ` Of all that are in, stored as deleted: ${losses.join(', ')}.` : ''
 }

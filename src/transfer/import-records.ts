@@ -1,9 +1,9 @@
 import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
 import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
-import { type Batch, importBatches, type MessageDraft } from './import-batches.js'
+import { type Batch, importBatches } from './import-batches.js'
 import { ImportIds } from './import-ids.js'
-import { beginImport, type ImportPosition, type ImportRow, skipImported } from './import-position.js'
+import { beginImport, type ImportPosition, type ImportRow, type Losses, skipImported } from './import-position.js'
 import type { ImportSource } from './import-source.js'
 import { storeConversation } from './store-conversation.js'
 import { storeDrafts } from './store-drafts.js'
@@ -24,15 +24,12 @@ export interface ImportOrder {
   stop?: AbortSignal
 }
 
-export interface ImportProgress {
+/** With the losses of this run and those before. */
+export interface ImportProgress extends Losses {
   /** Number of the last line that is in. */
   lines: number
   /** Messages that this run has stored. */
   messages: number
-  /** Those of them that the export could not open any more: stored as deleted. */
-  unreadable: number
-  /** Those of them that were blank, where such are taken: stored as deleted. */
-  blank: number
 }
 
 export interface ImportOutcome extends ImportProgress {
@@ -75,25 +72,19 @@ export async function importRecords(
       maxMessages: config.dataKeyMaxMessages,
       takesBlank: source.takesBlank ?? false
     }
-    const stored = { messages: 0, unreadable: 0, blank: 0 }
-    const outcome = () => ({ lines: position.lines, ...stored, resumedBehind: row.lines })
+    let messages = 0
+    const progress = () => ({ lines: position.lines, messages, ...position.losses })
     for await (const batch of oneAhead(importBatches(lines, limits))) {
-      if (order.stop?.aborted) return { ...outcome(), finished: false }
+      if (order.stop?.aborted) return { ...progress(), resumedBehind: row.lines, finished: false }
       await storeBatch(services, position, batch, order.actor)
-      if (batch.kind === 'MESSAGES') count(stored, batch.drafts)
-      order.report?.({ lines: position.lines, ...stored })
+      if (batch.kind === 'MESSAGES') messages += batch.drafts.length
+      order.report?.(progress())
     }
     await finish(services, row, position, order.actor)
-    return { ...outcome(), finished: true }
+    return { ...progress(), resumedBehind: row.lines, finished: true }
   } finally {
     await lines.return?.()
   }
-}
-
-function count(stored: Omit<ImportProgress, 'lines'>, drafts: readonly MessageDraft[]): void {
-  stored.messages += drafts.length
-  stored.unreadable += drafts.filter(({ lost }) => lost === 'UNREADABLE').length
-  stored.blank += drafts.filter(({ lost }) => lost === 'BLANK').length
 }
 
 async function storeBatch(

@@ -25,9 +25,7 @@ export async function storeConversation(
 ): Promise<void> {
   const { clock, config, keySupply, keyDefaultsId } = services
   const title = record.title ? checked(line.number, () => requireTitle('', record.title ?? '')) : null
-  const keyPolicy = checked(line.number, () =>
-    changePolicy('keyPolicy', config.keyPolicy, {}, record.keyPolicy ?? {})
-  )
+  const keyPolicy = checked(line.number, () => changePolicy('keyPolicy', config.keyPolicy, {}, record.keyPolicy ?? {}))
   const policy = effectivePolicy(config.keyPolicy, keyPolicy)
   const now = clock.now()
   const createdAt = record.createdAt === undefined ? now : new Date(record.createdAt)
@@ -66,7 +64,7 @@ export async function storeConversation(
         id,
         position.import.id
       ])
-      return await position.advance(em, [line], 0)
+      return await position.advance(em, [line])
     })
     .catch((error: unknown) => {
       if (!isUniqueViolation(error)) throw error

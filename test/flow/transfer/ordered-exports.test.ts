@@ -172,7 +172,7 @@ describe('an export that its owner asks for', () => {
     expect(await conclave.database.query('select from export_parts')).toEqual([])
   })
 
-  it('takes the place of the one before, once it is whole, and of nobody else\'s', async () => {
+  it("takes the place of the one before, once it is whole, and of nobody else's", async () => {
     await alice.run(SetMemberRoleDocument, { conversationId, userId: 'bob', role: 'OWNER' })
     const theirs = await order(await conclave.as('bob'))
     await run(theirs)

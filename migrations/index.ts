@@ -9,6 +9,7 @@ import { Migration0008KeyEventsInBulk } from './0008-key-events-in-bulk.js'
 import { Migration0009DatabaseRoles } from './0009-database-roles.js'
 import { Migration0010Transfer } from './0010-transfer.js'
 import { Migration0011KeyEventsInOneInsert } from './0011-key-events-in-one-insert.js'
+import { Migration0012ImportLosses } from './0012-import-losses.js'
 import { Migration0013RecordedStates } from './0013-recorded-states.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
@@ -24,5 +25,6 @@ export const migrations = [
   { name: '0009-database-roles', class: Migration0009DatabaseRoles },
   { name: '0010-transfer', class: Migration0010Transfer },
   { name: '0011-key-events-in-one-insert', class: Migration0011KeyEventsInOneInsert },
+  { name: '0012-import-losses', class: Migration0012ImportLosses },
   { name: '0013-recorded-states', class: Migration0013RecordedStates }
 ]

@@ -74,8 +74,19 @@ function showProgress({ json }: Output, progress: ImportProgress): void {
   )
 }
 
-function wordsOn({ lines, messages, resumedBehind, finished }: ImportOutcome): string {
+function wordsOn(outcome: ImportOutcome): string {
+  const { lines, messages, resumedBehind, finished } = outcome
   const begun = resumedBehind > 0 ? `, begun behind line ${resumedBehind}` : ''
-  const stored = `${messages} messages stored${begun}; all up to line ${lines} are in.`
+  const stored = `${messages} messages stored${begun}; all up to line ${lines} are in.${lossesOf(outcome)}`
   return finished ? stored : `Interrupted: ${stored} Give it again to go on.`
+}
+
+/** What is not there to be read, and nobody has deleted. */
+function lossesOf({ unreadable, blank }: ImportOutcome): string {
+  const counts: [number, string][] = [
+    [unreadable, 'could not be opened any more when they were exported'],
+    [blank, 'were blank']
+  ]
+  const losses = counts.filter(([count]) => count > 0).map(([count, why]) => `${count} that ${why}`)
+  return losses.length > 0 ? ` Of all that are in, stored as deleted: ${losses.join(', ')}.` : ''
 }

@@ -11,7 +11,7 @@ import { POLL_MS } from './slow-poll.js'
 type ProgressServices = Pick<Services, 'database' | 'signals' | 'clock'>
 
 /** What an operation shows of how far it is. */
-type Progressing = Pick<KeyOperation, 'state' | 'done' | 'total' | 'finishedAt'> & { failed?: number }
+type Progressing = Pick<KeyOperation, 'state' | 'done' | 'total' | 'error' | 'finishedAt'> & { failed?: number }
 
 /**
  * An operation on keys as it stands now, and again whenever it has moved on, until it has finished.
@@ -58,8 +58,8 @@ function follow<T extends Progressing>(
       alarm.reset()
       const operation = await find()
       if (!operation) return
-      const { state, done, failed, total } = operation
-      const now = [state, done, failed, total].join()
+      const { state, done, failed, total, error } = operation
+      const now = [state, done, failed, total, error].join()
       if (now !== shown) yield operation
       shown = now
       if (operation.finishedAt) return

@@ -35,6 +35,9 @@ export type Steps =
   /** In transactions of its own, for work that may be done twice: noted afterwards. */
   | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
 
+/** Whoever waits for a step holds the place of a worker: one that is further off is for a later run. */
+const LONGEST_WAIT_MS = 10_000
+
 /** Told after every step that was committed. */
 export type ReportProgress = (operation: KeyOperation) => Promise<void>
 
@@ -49,14 +52,19 @@ export async function runKeyOperation(
   stop: AbortSignal,
   report: ReportProgress = async () => {}
 ): Promise<void> {
-  const { signals } = services
+  const { signals, clock } = services
   let steps: Steps | undefined
   while (!stop.aborted) {
     const found = await findKeyOperation(services, id)
     // Of a kind that a newer version has brought: that version's workers know it.
     steps ??= found ? kinds[found.kind]?.() : undefined
     if (!found || !steps || found.finishedAt || found.pausedAt) return
-    if (await waits(services, found, stop)) continue
+    const restMs = (found.nextStepAt?.getTime() ?? 0) - clock.now().getTime()
+    if (restMs > LONGEST_WAIT_MS) return
+    if (restMs > 0) {
+      await sleep(restMs, null, { signal: stop }).catch(() => {})
+      continue
+    }
     const taken = await takeStep(services, found, steps, stop)
     if (taken === 'TOO_EARLY') continue
     if (!taken) return
@@ -67,14 +75,6 @@ export async function runKeyOperation(
     await report(operation)
     if (operation.finishedAt || postponed) return
   }
-}
-
-/** Waits until the operation's next step may be taken. @returns whether there was something to wait for */
-async function waits({ clock }: Services, { nextStepAt }: KeyOperation, stop: AbortSignal): Promise<boolean> {
-  const restMs = (nextStepAt?.getTime() ?? 0) - clock.now().getTime()
-  if (restMs <= 0) return false
-  await sleep(restMs, null, { signal: stop }).catch(() => {})
-  return true
 }
 
 /** @returns null when the operation has finished, is paused, somebody else is working on it, or it is for another process */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
-import { ConclaveError } from '../errors.js'
-import { requireBody, requireClientMessageId } from '../message/message-body.js'
+import { BadUserInput, ConclaveError } from '../errors.js'
+import { isBlank, requireBody, requireClientMessageId } from '../message/message-body.js'
 import type { ImportIds } from './import-ids.js'
 import type { SourceLine } from './import-source.js'
 import type { ImportedConversation, ImportedMember, ImportedMessage, ImportRecord } from './records.js'
@@ -27,7 +27,12 @@ export interface MessageDraft {
   createdAt: Date
   editedAt: Date | null
   deletedAt: Date | null
+  /** Why it is stored as deleted although nobody has deleted it. */
+  lost: Loss | null
 }
+
+/** The export could not open it any more; or it says nothing, and nobody could send it. */
+export type Loss = 'UNREADABLE' | 'BLANK'
 
 /** What goes into the database together, or not at all: consecutive lines of one kind. */
 export type Batch =
@@ -43,6 +48,8 @@ export interface BatchLimits {
   maxBodyBytes: number
   /** Messages under one data key. */
   maxMessages: number
+  /** Whether a blank body is stored as a deleted one, and not refused. */
+  takesBlank: boolean
 }
 
 /**
@@ -138,15 +145,15 @@ function kept({ number, content }: Line): Line {
 }
 
 function draftOf(limits: BatchLimits, conversationId: string, line: Line, record: ImportedMessage): MessageDraft {
-  const { ids, clock, maxBodyBytes } = limits
+  const { ids, maxBodyBytes } = limits
   const { number } = line
-  const { kind, status, senderId = null, clientMessageId = null, replyToId, body = null } = record
+  const { kind, senderId = null, clientMessageId = null, replyToId } = record
   const refuse = (problem: string) => new TransferError('LINE', problem, number)
   if ((kind === 'SYSTEM') !== (senderId === null)) throw refuse('A text has a senderId, and a system message has none.')
   const editedAt = instant(record.editedAt)
-  // What could not be opened any more when it was exported comes without a body: it keeps its place.
-  const isLost = status === 'KEY_DESTROYED' || status === 'UNREADABLE'
-  const deletedAt = instant(record.deletedAt) ?? (isLost ? clock.now() : null)
+  const lost = lossOf(record, limits)
+  const body = lost === 'BLANK' ? null : (record.body ?? null)
+  const deletedAt = lost === null ? instant(record.deletedAt) : lostAt(lost, record, limits)
   if ((body === null) !== (deletedAt !== null)) throw refuse('A message has a body, or deletedAt.')
   return {
     line: kept(line),
@@ -161,8 +168,20 @@ function draftOf(limits: BatchLimits, conversationId: string, line: Line, record
     revision: record.revision ?? (editedAt ? 1 : 0),
     createdAt: new Date(record.createdAt),
     editedAt,
-    deletedAt
+    deletedAt,
+    lost
   }
+}
+
+/** What has no body to store, and was not deleted: it keeps its place, as a deleted one does. */
+function lossOf({ status, body, deletedAt }: ImportedMessage, { takesBlank }: BatchLimits): Loss | null {
+  if (deletedAt != null) return null
+  if (status === 'KEY_DESTROYED' || status === 'UNREADABLE') return 'UNREADABLE'
+  return takesBlank && body != null && isBlank(body) ? 'BLANK' : null
+}
+
+function lostAt(lost: Loss, { createdAt, editedAt }: ImportedMessage, { clock }: BatchLimits): Date {
+  return lost === 'BLANK' ? new Date(editedAt ?? createdAt) : clock.now()
 }
 
 function instant(text: string | null | undefined): Date | null {
@@ -175,6 +194,7 @@ export function checked<T>(line: number, check: () => T): T {
     return check()
   } catch (error) {
     if (!(error instanceof ConclaveError)) throw error
-    throw new TransferError('LINE', error.message, line)
+    const at = error instanceof BadUserInput && error.field !== '' ? `${error.field}: ` : ''
+    throw new TransferError('LINE', `${at}${error.message}`, line)
   }
 }

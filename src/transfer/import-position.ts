@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { v7 as uuidv7 } from 'uuid'
 import { runIn, type Statement } from '../database/database.js'
 import type { Services } from '../services.js'
+import type { MessageDraft } from './import-batches.js'
 import type { SourceLine } from './import-source.js'
 import { TransferError } from './transfer-error.js'
 
@@ -13,13 +14,15 @@ const BEGIN: Statement = {
 }
 
 const FIND: Statement = {
-  text: `select id, lines, messages, hash, finished_at as "finishedAt" from imports where source = $1`
+  text: `select id, lines, messages, unreadable, blank, hash, finished_at as "finishedAt" from imports where source = $1`
 }
 
 // Compared: of two processes with the same import one finds the other's lines in, and stops.
 const ADVANCE = {
   text: `
-    update imports set lines = $3, messages = messages + $4, hash = $5, finished_at = null where id = $1 and lines = $2
+    update imports
+       set lines = $3, messages = messages + $4, unreadable = unreadable + $5, blank = blank + $6, hash = $7, finished_at = null
+     where id = $1 and lines = $2
     returning id`
 }
 
@@ -29,6 +32,9 @@ export interface ImportRow {
   /** Number of the last line that is in. */
   lines: number
   messages: number
+  /** Messages among them that are stored as deleted, though nobody has deleted them, by why. */
+  unreadable: number
+  blank: number
   /** SHA-256 over those lines, each with a line feed. */
   hash: Buffer
   finishedAt: Date | null
@@ -46,21 +52,30 @@ export async function beginImport(
   return row
 }
 
+export type Losses = Pick<ImportRow, 'unreadable' | 'blank'>
+
 /** The place of an import: kept in the transaction of what was stored up to there. */
 export class ImportPosition {
   readonly import: ImportRow
   #lines: number
+  #losses: Losses
   #hash: Hash
 
   /** @param hash over the lines up to there */
   constructor(row: ImportRow, hash: Hash) {
     this.import = row
     this.#lines = row.lines
+    this.#losses = { unreadable: row.unreadable, blank: row.blank }
     this.#hash = hash
   }
 
   get lines(): number {
     return this.#lines
+  }
+
+  /** Of all runs. */
+  get losses(): Losses {
+    return this.#losses
   }
 
   /**
@@ -71,15 +86,19 @@ export class ImportPosition {
   async advance(
     em: EntityManager,
     lines: readonly Pick<SourceLine, 'number' | 'content'>[],
-    messages: number
+    messages: readonly Pick<MessageDraft, 'lost'>[] = []
   ): Promise<() => void> {
     const hash = this.#hash.copy()
     for (const line of lines) addLine(hash, line)
     const last = lines.at(-1)?.number ?? this.#lines
-    const moved = await runIn(em, ADVANCE, [this.import.id, this.#lines, last, messages, hash.copy().digest()])
+    const unreadable = messages.filter(({ lost }) => lost === 'UNREADABLE').length
+    const blank = messages.filter(({ lost }) => lost === 'BLANK').length
+    const place = [this.import.id, this.#lines, last]
+    const moved = await runIn(em, ADVANCE, [...place, messages.length, unreadable, blank, hash.copy().digest()])
     if (moved.length === 0) throw new TransferError('CONFLICT', 'Another process works on the same import. Let it end.')
     return () => {
       this.#lines = last
+      this.#losses = { unreadable: this.#losses.unreadable + unreadable, blank: this.#losses.blank + blank }
       this.#hash = hash
     }
   }

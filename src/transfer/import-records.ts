@@ -3,7 +3,7 @@ import type { Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import { type Batch, importBatches } from './import-batches.js'
 import { ImportIds } from './import-ids.js'
-import { beginImport, type ImportPosition, type ImportRow, skipImported } from './import-position.js'
+import { beginImport, type ImportPosition, type ImportRow, type Losses, skipImported } from './import-position.js'
 import type { ImportSource } from './import-source.js'
 import { storeConversation } from './store-conversation.js'
 import { storeDrafts } from './store-drafts.js'
@@ -24,7 +24,8 @@ export interface ImportOrder {
   stop?: AbortSignal
 }
 
-export interface ImportProgress {
+/** With the losses of this run and those before. */
+export interface ImportProgress extends Losses {
   /** Number of the last line that is in. */
   lines: number
   /** Messages that this run has stored. */
@@ -68,17 +69,19 @@ export async function importRecords(
       ids: new ImportIds(source.name),
       clock,
       maxBodyBytes: config.maxBodyBytes,
-      maxMessages: config.dataKeyMaxMessages
+      maxMessages: config.dataKeyMaxMessages,
+      takesBlank: source.takesBlank ?? false
     }
     let messages = 0
+    const progress = () => ({ lines: position.lines, messages, ...position.losses })
     for await (const batch of oneAhead(importBatches(lines, limits))) {
-      if (order.stop?.aborted) return { lines: position.lines, messages, resumedBehind: row.lines, finished: false }
+      if (order.stop?.aborted) return { ...progress(), resumedBehind: row.lines, finished: false }
       await storeBatch(services, position, batch, order.actor)
       if (batch.kind === 'MESSAGES') messages += batch.drafts.length
-      order.report?.({ lines: position.lines, messages })
+      order.report?.(progress())
     }
     await finish(services, row, position, order.actor)
-    return { lines: position.lines, messages, resumedBehind: row.lines, finished: true }
+    return { ...progress(), resumedBehind: row.lines, finished: true }
   } finally {
     await lines.return?.()
   }

@@ -19,6 +19,8 @@ export interface ImportSource {
   /** What an import is known by: the same name is the same import. */
   name: string
   lines: AsyncIterable<SourceLine>
+  /** Whether messages without a word in them may be among them; otherwise such a line is refused. */
+  takesBlank?: boolean
 }
 
 /** The lines of plain JSON Lines. */

@@ -1,6 +1,7 @@
-import type { Statement } from '../database/database.js'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { runIn, type Statement } from '../database/database.js'
 import { addDuration } from '../duration.js'
-import { BadUserInput, NotFound } from '../errors.js'
+import { BadUserInput, Conflict, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { type KeyOperation, queueOperation } from '../key-life/key-operations.js'
 import { lockConversation, requireRight } from '../membership/roles.js'
@@ -39,6 +40,20 @@ const NEXT_PARTS: Statement = {
      order by p.place limit $3`
 }
 
+/** Of how many conversations an owner may have exports that are under way, or wait to be fetched: of each the last one stays. */
+const CONVERSATIONS_PER_OWNER = 10
+/** Beside the other numbers of locks (of migrations, key pairs, defaults and queues). */
+const ORDERS_LOCK = 20_268
+
+// Also of a conversation that is deleted, or not theirs any more, until it is dropped: it takes room.
+const OTHERS: Statement = {
+  text: `
+    select count(distinct e.conversation_id)::integer as count, min(e.expires_at) as "firstExpiresAt"
+      from exports e join key_operations o on o.id = e.operation_id
+     where e.requested_by = $1 and e.conversation_id <> $2 and e.expires_at > $3
+       and o.state in ('QUEUED', 'RUNNING', 'SUCCEEDED')`
+}
+
 /** Lines of some 87 KB that are read at a time. */
 const PARTS_PAGE = 8
 
@@ -48,7 +63,8 @@ type OrderServices = Pick<Services, 'database' | 'clock' | 'jobs'>
  * Has a worker export a conversation, as far as its owner sees it, for the holder of a private key.
  *
  * @param publicKeyPem of the recipient
- * @throws BadUserInput, NotFound, Forbidden; Conflict while another export of the conversation is under way
+ * @throws BadUserInput, NotFound, Forbidden; Conflict while another export of the conversation is under way, or where the
+ * viewer has exports of too many others
  */
 export async function orderExport(
   services: OrderServices,
@@ -61,6 +77,7 @@ export async function orderExport(
   const expiresAt = addDuration(now, KEPT)
   const operation = await services.database.transaction(async (em) => {
     await requireRight(em, conversationId, viewer, 'export the conversation')
+    await requireRoom(em, viewer, conversationId, now)
     const { lastSequence } = await lockConversation(em, conversationId)
     const [member] = await em.execute<{ visibleAfter: number }[]>(
       'select visible_after as "visibleAfter" from members where conversation_id = ? and user_id = ?',
@@ -79,6 +96,17 @@ export async function orderExport(
   services.jobs.nudge(operation)
   const { id, state, total, done, error, createdAt, finishedAt } = operation
   return { id, state, total, done, error, createdAt, finishedAt, conversationId, expiresAt }
+}
+
+/** What waits to be fetched lies in the database. @throws Conflict */
+async function requireRoom(em: EntityManager, { id }: Viewer, conversationId: string, now: Date): Promise<void> {
+  // Of one owner one at a time: two would not see each other.
+  await em.execute('select pg_advisory_xact_lock(?, hashtext(?))', [ORDERS_LOCK, id])
+  const [others] = await runIn<{ count: number; firstExpiresAt: string }>(em, OTHERS, [id, conversationId, now])
+  if (!others || others.count < CONVERSATIONS_PER_OWNER) return
+  throw new Conflict(
+    `You have exports of ${others.count} other conversations, the most that may be under way or wait to be fetched. The first of them is dropped at ${new Date(others.firstExpiresAt).toISOString()}.`
+  )
 }
 
 async function requireRecipient(pem: string): Promise<void> {

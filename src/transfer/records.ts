@@ -60,12 +60,21 @@ const count = z
   .min(0)
   .max(2 ** 31 - 1)
 
+/** As a client gives one: null for never, left out for what the deployment has. Limits: key-policy.ts. */
+const keyPolicy = z.strictObject({
+  rotateAfter: z.string().nullish(),
+  rotateAfterMessages: count.nullish(),
+  destroyAfter: z.string().nullish(),
+  rotateOnMemberRemoval: z.boolean().nullish()
+})
+
 const conversation = z.strictObject({
   type: z.literal('conversation'),
   id: reference,
   title: z.string().nullish(),
   historyVisibility: z.enum(['FULL', 'SINCE_JOINED']).default('FULL'),
-  createdAt: instant.optional()
+  createdAt: instant.optional(),
+  keyPolicy: keyPolicy.nullish()
 })
 
 const user = z.strictObject({

@@ -1,7 +1,8 @@
 import { encryptTitle, requireTitle } from '../conversation/title.js'
 import { activeKeyColumns, insertActiveVersion } from '../conversation-key/activate-version.js'
-import { effectivePolicy } from '../conversation-key/key-policy.js'
+import { changePolicy, effectivePolicy } from '../conversation-key/key-policy.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
+import { recordPolicy } from '../conversation-key/set-key-policy.js'
 import { isUniqueViolation } from '../database/database.js'
 import { ConversationEntity, DataKeyEntity } from '../database/entities.js'
 import type { Services } from '../services.js'
@@ -14,7 +15,7 @@ type StoreServices = Pick<Services, 'keySupply' | 'keyDefaultsId' | 'clock' | 'c
 /**
  * Stores a conversation with key version 1, without messages and without members.
  *
- * @throws TransferError CONFLICT where there is one with that id
+ * @throws TransferError CONFLICT where there is one with that id; LINE for a title or a key policy that a client could not set
  */
 export async function storeConversation(
   services: StoreServices,
@@ -24,7 +25,8 @@ export async function storeConversation(
 ): Promise<void> {
   const { clock, config, keySupply, keyDefaultsId } = services
   const title = record.title ? checked(line.number, () => requireTitle('', record.title ?? '')) : null
-  const policy = effectivePolicy(config.keyPolicy, {})
+  const keyPolicy = checked(line.number, () => changePolicy('keyPolicy', config.keyPolicy, {}, record.keyPolicy ?? {}))
+  const policy = effectivePolicy(config.keyPolicy, keyPolicy)
   const now = clock.now()
   const createdAt = record.createdAt === undefined ? now : new Date(record.createdAt)
   const advanced = await keySupply
@@ -38,13 +40,14 @@ export async function storeConversation(
         lastSequence: 0,
         lastChange: 0,
         ...activeKeyColumns(1, policy, now),
-        keyPolicy: {},
+        keyPolicy,
         keyDefaultsId,
         createdAt,
         lastActivityAt: createdAt,
         deletedAt: null
       })
       await insertActiveVersion(em, id, 1, pair, policy, { reason: 'CREATED', now, actor })
+      if (Object.keys(keyPolicy).length > 0) await recordPolicy(em, id, policy, { now, actor })
       if (title !== null) {
         const counts = { messageCount: 0, earlierVersions: [] }
         const { wrappedKey } = data
@@ -61,7 +64,7 @@ export async function storeConversation(
         id,
         position.import.id
       ])
-      return await position.advance(em, [line], 0)
+      return await position.advance(em, [line])
     })
     .catch((error: unknown) => {
       if (!isUniqueViolation(error)) throw error

@@ -144,7 +144,7 @@ async function storePart(
       return await position.advance(
         em,
         part.map(({ line }) => line),
-        part.length
+        part
       )
     })
     advanced?.()

@@ -41,7 +41,7 @@ export async function storePeople(
     }
     await users.ensure(em, [...new Set(members.map(({ userId }) => userId))])
     if (members.length > 0) await storeMembers(em, position.import.id, members, now)
-    return await position.advance(em, lines, 0)
+    return await position.advance(em, lines)
   })
   advanced()
   for (const userId of new Set(members.map((member) => member.userId))) signals.publish(`user:${userId}`)

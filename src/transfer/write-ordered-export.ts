@@ -10,6 +10,10 @@ import { readRecipientKey } from './recipient-key.js'
 /** A worker that has not said anything for so long is taken for lost, and another begins anew. */
 const LEASE_MS = 60_000
 const REPORT_MS = 1_000
+/** Of an export that fails for a reason that nobody has thought of, or whose workers are lost: it may be the export that loses them. */
+const TRIES = 5
+/** Before the second of them; four times as long before each further one, 85 minutes in all. */
+const FIRST_PAUSE_MS = 60_000
 
 const FIND: Statement = {
   text: `
@@ -19,11 +23,13 @@ const FIND: Statement = {
 }
 
 // The next step of an operation is nobody else's before that moment. Behind it another may take the lease from one that
-// was only slow: whatever an attempt writes, it writes as the holder of the lease.
+// was only slow: whatever an attempt writes, it writes as the holder of the lease. The try counts before it is made:
+// of one that takes its process with it nobody would tell.
 const CLAIM: Statement = {
   text: `
     update key_operations
-       set lease_holder = $4, next_step_at = $3, done = 0, state = 'RUNNING', started_at = coalesce(started_at, $2)
+       set lease_holder = $4, next_step_at = $3, position = $5, done = 0, state = 'RUNNING',
+           started_at = coalesce(started_at, $2)
      where id = $1 and finished_at is null and paused_at is null and (next_step_at is null or next_step_at <= $2)
     returning id`
 }
@@ -48,11 +54,20 @@ const RELEASE: Statement = {
      where id = $1 and lease_holder = $2 and finished_at is null`
 }
 
+// The file takes the place of the one that its owner had of the conversation before.
 const FINISH: Statement = {
   text: `
-    update exports e set attempt = $2 from key_operations o
-     where e.operation_id = $1 and e.attempt is null and o.id = e.operation_id and o.lease_holder = $2
-    returning e.operation_id`
+    with whole as (
+      update exports e set attempt = $2 from key_operations o
+       where e.operation_id = $1 and e.attempt is null
+         and o.id = e.operation_id and o.lease_holder = $2 and o.finished_at is null
+      returning e.operation_id, e.conversation_id, e.requested_by
+    ), dropped as (
+      delete from exports e using whole w, key_operations o
+       where e.conversation_id = w.conversation_id and e.requested_by = w.requested_by
+         and e.operation_id <> w.operation_id and o.id = e.operation_id and o.finished_at is not null
+    )
+    select operation_id from whole`
 }
 
 // Beside a file that is there every other attempt; without one only the attempt that ends, which nobody goes on with.
@@ -80,25 +95,42 @@ export async function writeOrderedExport(
   operation: KeyOperation,
   stop: AbortSignal
 ): Promise<Step> {
-  const { database, clock } = services
+  const { database, clock, log } = services
   const { id } = operation
-  const nothing = { done: 0, failed: 0, position: null }
+  // Its position is the number of tries.
+  const nothing = { done: 0, failed: 0, position: operation.position }
+  const tries = Number(operation.position ?? 0)
   const [order] = await database.run<Order>(FIND, [id])
   if (!order) return { ...nothing, outcome: 'FAILED', error: 'It was not fetched in time.' }
   if (order.written) return { ...nothing, outcome: 'SUCCEEDED' }
+  if (tries >= TRIES) return { ...nothing, outcome: 'FAILED', error: GIVEN_UP }
   // Somebody else is at it: the operation itself says until when.
   const attempt = randomUUID()
-  if ((await database.run(CLAIM, [id, clock.now(), lease(clock.now()), attempt])).length === 0) return nothing
+  const claim = [id, clock.now(), lease(clock.now()), attempt, String(tries + 1)]
+  if ((await database.run(CLAIM, claim)).length === 0) return nothing
   try {
     return { ...nothing, ...(await write(services, operation, order, attempt, stop)) }
   } catch (error) {
     if (error instanceof NotFound) return { ...nothing, outcome: 'FAILED', error: 'The conversation was deleted.' }
-    if (!(error instanceof KeyUnavailable)) throw error
+    if (!(error instanceof KeyUnavailable)) {
+      log.error({ operation: id, tries: tries + 1, reason: error }, 'an export could not be written')
+      return { ...nothing, ...failedTry(tries + 1) }
+    }
     return { ...nothing, postponed: true, error: 'A master key is out of reach at present; it begins anew later.' }
   } finally {
     await database.run(CLEAR, [id, attempt])
     await database.run(RELEASE, [id, attempt])
   }
+}
+
+const GIVEN_UP = `It could not be written in ${TRIES} tries: the log of the workers says why. Ask for it again once that is mended.`
+
+/** What the error says is for the log alone: it may come from anywhere. */
+function failedTry(tries: number): Partial<Step> {
+  const position = String(tries)
+  if (tries >= TRIES) return { position, outcome: 'FAILED', error: GIVEN_UP }
+  const error = `It could not be written (try ${tries} of ${TRIES}); it begins anew later.`
+  return { position, postponed: true, pauseMs: FIRST_PAUSE_MS * 4 ** (tries - 1), error }
 }
 
 /** @returns no outcome where the lease was lost: whoever has it now, or has written the file, is found by the next step */

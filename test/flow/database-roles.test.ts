@@ -29,7 +29,7 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
     export_signing_keys: 'SELECT (created_at, key_id, public_key)',
     exports: 'INSERT, SELECT',
     imported_conversations: 'INSERT, SELECT',
-    imports: 'INSERT, SELECT, UPDATE (finished_at, hash, lines, messages)',
+    imports: 'INSERT, SELECT, UPDATE (blank, finished_at, hash, lines, messages, unreadable)',
     key_operations: 'INSERT, SELECT, UPDATE (error, finished_at, paused_at, state)',
     members: 'DELETE, INSERT, SELECT, UPDATE (last_read_sequence, role)',
     messages: 'INSERT, SELECT, UPDATE (change, data_key_id, deleted_at, edited_at, envelope, revision)',

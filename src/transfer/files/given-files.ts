@@ -2,16 +2,25 @@ import { createReadStream } from 'node:fs'
 import { access, constants, readFile } from 'node:fs/promises'
 import type { OpenFile } from '../import-export.js'
 import { type RecipientKey, readPrivateKey, readRecipientKey } from '../recipient-key.js'
-import { TransferError } from '../transfer-error.js'
+import { TransferError, type TransferErrorCode } from '../transfer-error.js'
 
 /** @throws TransferError KEY naming the file */
 export async function recipientFrom(path: string): Promise<RecipientKey> {
-  return await named(path, async () => await readRecipientKey(await readFile(path, 'utf8')))
+  return await namedKey(path, readRecipientKey)
 }
 
 /** @throws TransferError KEY naming the file */
 export async function privateKeyFrom(path: string): Promise<RecipientKey> {
-  return await named(path, async () => await readPrivateKey(await readFile(path, 'utf8')))
+  return await namedKey(path, readPrivateKey)
+}
+
+/** Text of a file that was named on the command line. @throws TransferError of that code, naming the file */
+export async function readGiven(path: string, code: TransferErrorCode): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw unreadable(path, code, error)
+  }
 }
 
 /** @throws TransferError FORMAT where there is no such file, or it cannot be read */
@@ -19,17 +28,21 @@ export async function openerOf(path: string): Promise<OpenFile> {
   try {
     await access(path, constants.R_OK)
   } catch (error) {
-    throw new TransferError('FORMAT', `${path}: It cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+    throw unreadable(path, 'FORMAT', error)
   }
   return () => createReadStream(path) as AsyncIterable<Buffer>
 }
 
-async function named<T>(path: string, read: () => Promise<T>): Promise<T> {
+async function namedKey(path: string, read: (pem: string) => Promise<RecipientKey>): Promise<RecipientKey> {
+  const pem = await readGiven(path, 'KEY')
   try {
-    return await read()
+    return await read(pem)
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    const problem = error instanceof TransferError ? message : `It cannot be read (${code}).`
-    throw new TransferError('KEY', `${path}: ${problem}`)
+    if (!(error instanceof TransferError)) throw error
+    throw new TransferError('KEY', `${path}: ${error.message}`)
   }
+}
+
+function unreadable(path: string, code: TransferErrorCode, error: unknown): TransferError {
+  return new TransferError(code, `${path}: It cannot be read (${(error as NodeJS.ErrnoException).code}).`)
 }

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { type ImportOrder, type ImportOutcome, type ImportServices, importRecords } from '../import-records.js'
 import { READ_ONLY, readTables } from '../sql/read-tables.js'
 import { parseMapping } from '../sql/table-mapping.js'
 import { TransferError } from '../transfer-error.js'
+import { readGiven } from './given-files.js'
 
 export interface ImportedTables {
   /** Of the database that they are in. */
@@ -20,7 +20,7 @@ export async function importTables(
   tables: ImportedTables,
   order: ImportOrder
 ): Promise<ImportOutcome> {
-  const mapping = parseMapping(tables.mapping === null ? null : await readFile(tables.mapping, 'utf8'))
+  const mapping = parseMapping(tables.mapping === null ? null : await readGiven(tables.mapping, 'FORMAT'))
   const client = new pg.Client({ connectionString: tables.databaseUrl, options: READ_ONLY })
   try {
     await client.connect()
@@ -32,7 +32,8 @@ export async function importTables(
     )
   }
   try {
-    return await importRecords(services, { name: tables.name, lines: readTables(client, mapping) }, order)
+    const source = { name: tables.name, lines: readTables(client, mapping), takesBlank: true }
+    return await importRecords(services, source, order)
   } catch (error) {
     throw explained(error)
   } finally {

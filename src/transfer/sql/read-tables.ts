@@ -1,6 +1,5 @@
 import type { Client } from 'pg'
 import { isName } from '../../identity/user-id.js'
-import { isBlank } from '../../message/message-body.js'
 import type { SourceLine } from '../import-source.js'
 import { checkRecord } from '../records.js'
 import { TransferError } from '../transfer-error.js'
@@ -144,10 +143,7 @@ async function readMessage(
   if (deletedAt === null && body === null) {
     throw new TransferError('LINE', `The key of conversation ${conversationId} does not open message ${id}.`, number)
   }
-  const message = { type: 'message', conversationId, id, senderId }
-  // A blank one keeps its place, as a deleted one does.
-  const gone = body !== null && isBlank(body) ? (editedAt ?? createdAt) : deletedAt
-  return { ...message, body: gone ? null : body, ...instants({ createdAt, editedAt, deletedAt: gone }) }
+  return { type: 'message', conversationId, id, senderId, body, ...instants({ createdAt, editedAt, deletedAt }) }
 }
 
 /**

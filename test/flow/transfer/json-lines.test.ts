@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { KeyPolicyDocument } from '../../../documents/generated.js'
 import type { Services } from '../../../src/services.js'
 import { importRecords } from '../../../src/transfer/import-records.js'
 import { jsonLines } from '../../../src/transfer/import-source.js'
@@ -193,6 +194,47 @@ describe('an import of JSON Lines', () => {
     expect(perVersion).toEqual([1, 2, 3].map((version) => ({ version, count: version === 3 ? 5 : 10 })))
   })
 
+  it.each([
+    ['no duration', { rotateAfter: 'soon' }, /^keyPolicy\.rotateAfter: Give an ISO 8601 duration/],
+    [
+      'no message at all',
+      { rotateAfterMessages: 0 },
+      /^keyPolicy\.rotateAfterMessages: Give a number of messages of 1/
+    ],
+    ['keys that end before they are rotated', { rotateAfter: 'P30D', destroyAfter: 'P1D' }, /^keyPolicy\.destroyAfter/],
+    ['what no policy has', { rotateNever: true }, /keyPolicy: .*rotateNever/]
+  ])('is refused with a key policy of %s, as a client is', async (_, keyPolicy, words) => {
+    const begun = run([inJson({ ...conversation, keyPolicy }), inJson(owner)])
+    await expect(begun).rejects.toMatchObject({ code: 'LINE', line: 1, message: expect.stringMatching(words) })
+    expect(await ids()).toEqual([])
+  })
+
+  it('gives a conversation the key policy that its line names, and has it in the audit trail', async () => {
+    const policy = { ...conclave.services.config.keyPolicy, rotateOnMemberRemoval: true, destroyAfter: 'P10Y' }
+    await conclave.restart({ keyPolicy: policy as typeof conclave.services.config.keyPolicy })
+    const keyPolicy = { rotateAfterMessages: 10, destroyAfter: null, rotateOnMemberRemoval: false }
+    await run([{ ...conversation, keyPolicy }, ...messages(25), owner].map(inJson))
+    const [id = ''] = await ids()
+    const { conversation: read } = await (await conclave.as('alice')).run(KeyPolicyDocument, { id })
+    expect(read?.keyPolicy).toEqual({ ...keyPolicy, rotateAfter: policy.rotateAfter })
+    expect(await conclave.database.query('select from conversation_keys')).toHaveLength(3)
+    const [event] = await conclave.database.query<{ actor: string; detail: string }>(
+      `select actor, detail from key_events where action = 'key.policy-set'`
+    )
+    expect(event).toEqual({ actor: 'operator:test', detail: expect.stringContaining('rotateAfterMessages=10') })
+  })
+
+  it('counts what an export could not open any more, whichever run has stored it', async () => {
+    const lost = (n: number, status: string) => message(n, { body: null, status })
+    const deleted = message(3, { body: null, status: 'DELETED', deletedAt: AT })
+    const lines = [conversation, lost(1, 'UNREADABLE'), lost(2, 'KEY_DESTROYED'), deleted, owner].map(inJson)
+    await expect(run([...lines.slice(0, 4), 'broken'])).rejects.toMatchObject({ line: 5 })
+    const reports: object[] = []
+    expect(await run(lines, 'file', conclave.services, reports)).toMatchObject({ messages: 0, unreadable: 2, blank: 0 })
+    expect(reports).toEqual([{ lines: 5, messages: 0, unreadable: 2, blank: 0 }])
+    expect(await run(lines)).toMatchObject({ messages: 0, unreadable: 2 })
+  })
+
   it('ends the same after it has failed at any of its batches', async () => {
     await conclave.restart({ dataKeyMaxMessages: 10 })
     const lines = [conversation, ...messages(40), owner].map(inJson)
@@ -220,9 +262,12 @@ describe('an import of JSON Lines', () => {
 
 const inJson = (record: object) => JSON.stringify(record)
 
-async function run(lines: string[], name = 'file', services: Services = conclave.services) {
+async function run(lines: string[], name = 'file', services: Services = conclave.services, reports: object[] = []) {
   const source = { name, lines: jsonLines(fileOf(lines.map((line) => `${line}\n`))) }
-  return await importRecords(services, source, { actor: 'operator:test' })
+  return await importRecords(services, source, {
+    actor: 'operator:test',
+    report: (progress) => void reports.push(progress)
+  })
 }
 
 async function position(): Promise<number | undefined> {

@@ -61,6 +61,32 @@ describe('an export that its owner asks for', () => {
     expect(errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
   })
 
+  it('is refused where its owner has those of ten other conversations, also of ones that were asked for at once', async () => {
+    const others = await Promise.all(Array.from({ length: 11 }, () => createConversation(alice, [])))
+    const answers = await Promise.all(
+      others.map((id) =>
+        alice.execute(ExportConversationDocument, { conversationId: id, publicKeyPem: recipient.publicPem })
+      )
+    )
+    expect(answers.filter(({ errors }) => errors).map(({ errors }) => errors)).toMatchObject([
+      [
+        {
+          message: expect.stringMatching(/^You have exports of 10 other conversations, .* dropped at .*Z\.$/),
+          extensions: { code: 'CONFLICT' }
+        }
+      ]
+    ])
+    const ordered = answers.flatMap(({ data }) => data?.exportConversation.export ?? [])
+    for (const { id } of ordered) await run(id)
+    await expect(order()).rejects.toThrow('exports of 10 other conversations')
+    // In the place of one that is there, by somebody else, and a day later.
+    await order(alice, ordered[0]?.conversationId)
+    const theirs = await createConversation(await conclave.as('bob'), [])
+    await order(await conclave.as('bob'), theirs)
+    conclave.clock.advance(DAY_MS)
+    await order(await conclave.as('alice'))
+  })
+
   it('cannot be fetched without a token, by somebody else, or before it is whole', async () => {
     const id = await order()
     expect((await fetched(id, 'alice')).status).toBe(409)
@@ -146,6 +172,25 @@ describe('an export that its owner asks for', () => {
     expect(await conclave.database.query('select from export_parts')).toEqual([])
   })
 
+  it("takes the place of the one before, once it is whole, and of nobody else's", async () => {
+    await alice.run(SetMemberRoleDocument, { conversationId, userId: 'bob', role: 'OWNER' })
+    const theirs = await order(await conclave.as('bob'))
+    await run(theirs)
+    const first = await order()
+    await run(first)
+    const second = await order()
+    expect((await fetched(first, 'alice')).status).toBe(200)
+    await run(second)
+    expect((await fetched(first, 'alice')).status).toBe(404)
+    expect((await alice.run(ConversationExportDocument, { id: first })).conversationExport).toBeNull()
+    for (const [id, owner] of [
+      [second, 'alice'],
+      [theirs, 'bob']
+    ] as const)
+      expect((await fetched(id, owner)).status).toBe(200)
+    expect(await conclave.database.query('select distinct operation_id from export_parts')).toHaveLength(2)
+  })
+
   it('is dropped with its conversation', async () => {
     const id = await order()
     await run(id)
@@ -160,16 +205,76 @@ describe('an export that its owner asks for', () => {
     const stop = new AbortController()
     const { database } = conclave.workerServices
     const write = database.run.bind(database)
+    let isGone = false
     const lost = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
+      // With the first part written: nobody tells that it ended.
+      if (isGone) throw new Error('the process was killed')
       const rows = await write(statement, values)
-      // The process is gone with the first part written: nobody tells that it ended.
-      if (statement.name === 'write-export-part') throw new Error('the process was killed')
+      isGone = statement.name === 'write-export-part'
       return rows as never
     })
     await expect(runOperation(conclave.workerServices, id, stop.signal)).rejects.toThrow('killed')
     lost.mockRestore()
+    // Nobody knows yet that it is lost, and no place of a worker is held by one that waits to see.
+    await run(id)
+    expect(await stateOf(id)).toBe('RUNNING')
+    conclave.clock.advance(61_000)
     await run(id)
     expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
+  })
+
+  it('is given up where it has taken five workers with it', async () => {
+    const id = await order()
+    const { database } = conclave.workerServices
+    const write = database.run.bind(database)
+    for (let tries = 1; tries <= 5; tries++) {
+      let isGone = false
+      const lost = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
+        if (isGone) throw new Error('the process was killed')
+        const rows = await write(statement, values)
+        isGone = statement.name === 'write-export-part'
+        return rows as never
+      })
+      await expect(run(id)).rejects.toThrow('killed')
+      lost.mockRestore()
+      expect(await stateOf(id)).toBe('RUNNING')
+      conclave.clock.advance(61_000)
+    }
+    await run(id)
+    expect(await stateOf(id)).toBe('FAILED')
+  })
+
+  it('that fails for a reason nobody knows is tried five times, later each time, and its owner is told', async () => {
+    const { messageOpener } = conclave.workerServices
+    const broken = vi.spyOn(messageOpener, 'open').mockRejectedValue(new TypeError('"message 7" is not iterable'))
+    const id = await order()
+    const progress = alice.subscribe(ConversationExportProgressDocument, { id })
+    await progress.next()
+    const told: unknown[] = []
+    for (const [index, minutes] of [1, 4, 16, 64, 256].entries()) {
+      await run(id)
+      told.push((await progress.next()).conversationExportProgress)
+      conclave.clock.advance(minutes * 60_000 - 20_000)
+      // Too early: nothing is tried.
+      await run(id)
+      expect(broken).toHaveBeenCalledTimes(index + 1)
+      conclave.clock.advance(20_000)
+    }
+    expect(told).toMatchObject([
+      ...[1, 2, 3, 4].map((tries) => ({
+        state: 'RUNNING',
+        error: `It could not be written (try ${tries} of 5); it begins anew later.`
+      })),
+      { state: 'FAILED', error: expect.stringContaining('5 tries'), path: null }
+    ])
+    expect((await fetched(id, 'alice')).status).toBe(409)
+    expect(await conclave.database.query('select from export_parts')).toEqual([])
+    expect(conclave.logged()).toContain('an export could not be written')
+    expect(conclave.logged()).not.toContain('message 7')
+    broken.mockRestore()
+    const again = await order()
+    await run(again)
+    expect(await stateOf(again)).toBe('SUCCEEDED')
   })
 
   it('is whole where a worker goes on that was taken for lost', async () => {
@@ -216,7 +321,8 @@ describe('an export that its owner asks for', () => {
       .mockRejectedValue(new MasterKeyError('UNREACHABLE', current.uri, 'no answer'))
     conclave.workerServices.keyring.forgetAll()
     const id = await order()
-    await run(id)
+    // As often as it takes: that is no fault of the export.
+    for (let tries = 1; tries <= 6; tries++) await run(id)
     expect((await alice.run(ConversationExportDocument, { id })).conversationExport).toMatchObject({
       state: 'RUNNING',
       error: expect.stringContaining('out of reach')

@@ -9,31 +9,14 @@ import { parseMapping } from '../../../src/transfer/sql/table-mapping.js'
 import { tableStatements } from '../../../src/transfer/sql/table-statements.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { readBack } from '../../support/chat.js'
-import { createTestDatabase, type TestDatabase } from '../../support/test-database.js'
-import { python, runPython } from '../../support/transfer/python.js'
+import type { TestDatabase } from '../../support/test-database.js'
+import { CHAT_MAPPING, type ChatRows, createChatTables, fillChatTables } from '../../support/transfer/chat-tables.js'
+import { python } from '../../support/transfer/python.js'
 
 const CONVERSATIONS = 20
 const MESSAGES = 500
 
-interface Rows {
-  users: { id: number; username: string; first_name: string }[]
-  conversations: { id: number; title: string; private_key: string }[]
-  messages: {
-    id: number
-    conversation_id: number
-    sender_id: number
-    body: string
-    created_at: string
-    plain: string
-  }[]
-}
-
-const MAPPING = {
-  conversations: { table: 'public.chat "conversation"', title: 'title' },
-  users: { table: 'auth_user', name: 'first_name' }
-}
-
-let rows: Rows
+let rows: ChatRows
 let theirs: TestDatabase
 let conclave: TestConclave
 
@@ -41,29 +24,13 @@ describe.runIf(python)(
   'an import of a table whose bodies RSA-OAEP has encrypted, one key for each conversation',
   () => {
     beforeAll(async () => {
-      rows = runPython<Rows>('make_chat_table.py', [CONVERSATIONS, MESSAGES])
-      theirs = await createTestDatabase({ empty: true })
-      await theirs.query(`create table auth_user (id integer primary key, username text, first_name text)`)
-      // A name as nobody should have it.
-      await theirs.query(`create table "chat ""conversation""" (id integer primary key, title text, private_key text)`)
-      await theirs.query(
-        `create table chat_message (id integer primary key, conversation_id integer, sender_id integer, body text, created_at timestamptz)`
-      )
+      const made = await createChatTables(CONVERSATIONS, MESSAGES)
+      rows = made.rows
+      theirs = made.database
     })
     beforeEach(async () => {
       conclave = await bootConclave()
-      for (const table of ['auth_user', '"chat ""conversation"""', 'chat_message'])
-        await theirs.query(`delete from ${table}`)
-      await theirs.query('insert into auth_user select * from json_populate_recordset(null::auth_user, $1)', [
-        inJson(rows.users)
-      ])
-      await theirs.query(
-        'insert into "chat ""conversation""" select * from json_populate_recordset(null::"chat ""conversation""", $1)',
-        [inJson(rows.conversations)]
-      )
-      await theirs.query('insert into chat_message select * from json_populate_recordset(null::chat_message, $1)', [
-        inJson(rows.messages)
-      ])
+      await fillChatTables(theirs, rows)
     })
     afterEach(async () => {
       await conclave.close()
@@ -78,14 +45,14 @@ describe.runIf(python)(
     })
 
     it('says of which column or table there is none, and changes nothing', async () => {
-      await expect(run({ ...MAPPING, messages: { table: 'chat_message"; drop table auth_user; --' } })).rejects.toThrow(
-        /does not exist/
-      )
+      await expect(
+        run({ ...CHAT_MAPPING, messages: { table: 'chat_message"; drop table auth_user; --' } })
+      ).rejects.toThrow(/does not exist/)
       expect(await theirs.query('select from auth_user')).toHaveLength(3)
     })
 
     it('says that the database cannot be reached, without the password of its URL', async () => {
-      const problem: Error = await run(MAPPING, 'postgres://reader:top-secret@127.0.0.1:1/chat').then(
+      const problem: Error = await run(CHAT_MAPPING, 'postgres://reader:top-secret@127.0.0.1:1/chat').then(
         () => new Error(),
         (error) => error
       )
@@ -98,7 +65,7 @@ describe.runIf(python)(
       const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
       const other = privateKey.export({ type: 'pkcs8', format: 'pem' })
       await theirs.query('update "chat ""conversation""" set private_key = $1 where id = 5', [other])
-      const problem: Error & { line?: number } = await run(MAPPING).then(
+      const problem: Error & { line?: number } = await run(CHAT_MAPPING).then(
         () => new Error(),
         (error) => error
       )
@@ -108,13 +75,13 @@ describe.runIf(python)(
         rows.conversations[4]?.private_key
       ])
       expect(first).toBeDefined()
-      expect(await run(MAPPING)).toMatchObject({ resumedBehind: (problem.line ?? 0) - 1, finished: true })
+      expect(await run(CHAT_MAPPING)).toMatchObject({ resumedBehind: (problem.line ?? 0) - 1, finished: true })
       await expectAll()
     })
 
     it('says where a private key is none, without repeating it', async () => {
       await theirs.query(`update "chat ""conversation""" set private_key = 'top secret' where id = 1`)
-      const problem: Error = await run(MAPPING).then(
+      const problem: Error = await run(CHAT_MAPPING).then(
         () => new Error(),
         (error) => error
       )
@@ -127,7 +94,7 @@ describe.runIf(python)(
 
     it('says which message has no time, and imports nothing', async () => {
       await theirs.query('update chat_message set created_at = null where id = 7')
-      await expect(run(MAPPING)).rejects.toMatchObject({
+      await expect(run(CHAT_MAPPING)).rejects.toMatchObject({
         code: 'FORMAT',
         message: expect.stringMatching(/^Message 7 of conversation 7 has no time/)
       })
@@ -151,7 +118,7 @@ describe.runIf(python)(
     })
 
     it('brings every message across, in its order, from its sender and at its time', async () => {
-      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
+      expect(await run(CHAT_MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
       await expectAll()
     })
 
@@ -160,11 +127,11 @@ describe.runIf(python)(
         `insert into chat_message select 10000 + n, m.conversation_id, m.sender_id, m.body, m.created_at
            from chat_message m, generate_series(1, 600) n where m.id = 1`
       )
-      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES + 600, finished: true })
+      expect(await run(CHAT_MAPPING)).toMatchObject({ messages: MESSAGES + 600, finished: true })
     })
 
     it('takes ids of users, owners and times of edits from the columns that are named for them', async () => {
-      const conversations = { ...MAPPING.conversations, owner: 'id' }
+      const conversations = { ...CHAT_MAPPING.conversations, owner: 'id' }
       await run({ conversations, messages: { editedAt: 'created_at' } })
       const owners = await conclave.database.query<{ user_id: string }>(
         `select user_id from members where role = 'OWNER'`
@@ -183,7 +150,7 @@ describe.runIf(python)(
       await theirs.query('create table participant (conversation_id integer, user_id integer)')
       try {
         await theirs.query('insert into participant select id, $1 from "chat ""conversation"""', [stays?.id])
-        await run({ ...MAPPING, members: { table: 'participant' } })
+        await run({ ...CHAT_MAPPING, members: { table: 'participant' } })
         const members = await conclave.database.query('select distinct user_id, role from members')
         expect(members).toEqual([{ user_id: stays?.username, role: 'OWNER' }])
       } finally {
@@ -194,12 +161,12 @@ describe.runIf(python)(
     it('says which message has no sender and where nobody is, and has a user who is named stand for them', async () => {
       await theirs.query('update chat_message set sender_id = null where conversation_id = 1')
       await theirs.query('delete from chat_message where conversation_id = 2')
-      await expect(run(MAPPING)).rejects.toThrow(
+      await expect(run(CHAT_MAPPING)).rejects.toThrow(
         /^Message \d+ of conversation 1 has no sender\. Name a user .* as "nobody" in the mapping\.$/
       )
       await theirs.query('delete from chat_message where conversation_id = 1')
-      await expect(run(MAPPING)).rejects.toThrow(/^Nobody is in conversation 1\. Name a user/)
-      expect(await run({ ...MAPPING, nobody: 'archive' })).toMatchObject({ finished: true })
+      await expect(run(CHAT_MAPPING)).rejects.toThrow(/^Nobody is in conversation 1\. Name a user/)
+      expect(await run({ ...CHAT_MAPPING, nobody: 'archive' })).toMatchObject({ finished: true })
       const owned = await conclave.database.query(`select from members where role = 'OWNER' and user_id = 'archive'`)
       expect(owned).toHaveLength(2)
       expect(await conclave.database.query('select from members where role = $1', ['OWNER'])).toHaveLength(
@@ -210,7 +177,7 @@ describe.runIf(python)(
     it('has the user who is named as the sender of messages that have none', async () => {
       await theirs.query('update chat_message set sender_id = null where conversation_id = 1')
       const count = rows.messages.filter(({ conversation_id }) => conversation_id === 1).length
-      expect(await run({ ...MAPPING, nobody: 'archive' })).toMatchObject({ messages: MESSAGES, finished: true })
+      expect(await run({ ...CHAT_MAPPING, nobody: 'archive' })).toMatchObject({ messages: MESSAGES, finished: true })
       expect(await conclave.database.query(`select from messages where sender_id = 'archive'`)).toHaveLength(count)
     })
 
@@ -218,14 +185,14 @@ describe.runIf(python)(
       const key = createPublicKey(rows.conversations[0]?.private_key ?? '')
       const blank = publicEncrypt({ key, oaepHash: 'sha256' }, Buffer.from(' \n'))
       await theirs.query('update chat_message set body = $1 where id = 1', [blank.toString('base64')])
-      expect(await run(MAPPING)).toMatchObject({ messages: MESSAGES, finished: true })
+      expect(await run(CHAT_MAPPING)).toMatchObject({ messages: MESSAGES, blank: 1, unreadable: 0, finished: true })
       const deleted = await conclave.database.query('select from messages where deleted_at = created_at')
       expect(deleted).toHaveLength(1)
     })
 
     it('again changes nothing', async () => {
-      await run(MAPPING)
-      expect(await run(MAPPING)).toMatchObject({ messages: 0, finished: true })
+      await run(CHAT_MAPPING)
+      expect(await run(CHAT_MAPPING)).toMatchObject({ messages: 0, finished: true })
       await expectAll()
     })
   }

@@ -8,6 +8,7 @@ import type { ExportRecord } from '../../../src/transfer/records.js'
 import { sealExport } from '../../../src/transfer/seal-export.js'
 import { collected, drained, fileOf } from '../../support/transfer/files.js'
 import { ecRecipient, type Recipient, rsaRecipient } from '../../support/transfer/recipients.js'
+import { resealed } from '../../support/transfer/resealed.js'
 
 const CONVERSATION = '0193a000-0000-7000-8000-000000000001'
 const signer = generateKeyPairSync('ed25519')
@@ -60,14 +61,16 @@ describe('an export that was changed', () => {
   })
 
   it('is refused where the recipient has put in lines and kept the manifest', async () => {
-    const forged = await resealed((lines) => lines.with(1, (lines[1] ?? '').replace('message 0', 'message X')))
+    const forged = await resealed(file, recipient, (lines) =>
+      lines.with(1, (lines[1] ?? '').replace('message 0', 'message X'))
+    )
     expect(await refusal(forged)).toMatch(/^MANIFEST: The hash/)
   })
 
   it('is refused where its chunks are named after another export, or none is said to be the last', async () => {
-    expect(await refusal(await resealed((lines) => lines))).toBe('nothing refused')
-    expect(await refusal(await resealed((lines) => lines, { export: 'another' }))).toMatch(/^FORMAT/)
-    expect(await refusal(await resealed((lines) => lines, { last: 1 }))).toMatch(/^FORMAT/)
+    expect(await refusal(await resealed(file, recipient, (lines) => lines))).toBe('nothing refused')
+    expect(await refusal(await resealed(file, recipient, (lines) => lines, { export: 'another' }))).toMatch(/^FORMAT/)
+    expect(await refusal(await resealed(file, recipient, (lines) => lines, { last: 1 }))).toMatch(/^FORMAT/)
   })
 
   it('is refused where another one, signed as well, has taken its place for the second reading', async () => {
@@ -81,8 +84,12 @@ describe('an export that was changed', () => {
   })
 
   it('is refused without a manifest, and with a signature that is another one', async () => {
-    expect(await refusal(await resealed((lines) => lines.slice(0, -1)))).toMatch(/^MANIFEST: .*no manifest/)
-    const broken = await resealed((lines) => lines.with(-1, (lines.at(-1) ?? '').replace(/(.{10})"}$/, 'AAAAAAAAAA"}')))
+    expect(await refusal(await resealed(file, recipient, (lines) => lines.slice(0, -1)))).toMatch(
+      /^MANIFEST: .*no manifest/
+    )
+    const broken = await resealed(file, recipient, (lines) =>
+      lines.with(-1, (lines.at(-1) ?? '').replace(/(.{10})"}$/, 'AAAAAAAAAA"}'))
+    )
     expect(await refusal(broken)).toMatch(/^MANIFEST: .*signature is wrong/)
   })
 
@@ -173,25 +180,6 @@ async function refusal(lines: string[], { privatePem } = recipient): Promise<str
     () => 'nothing refused',
     (error: Error & { code?: string }) => `${error.code}: ${error.message}`
   )
-}
-
-/** What somebody makes who has the recipient's private key: the lines changed, in a file that is one again. */
-async function resealed(change: (lines: string[]) => string[], named: object = {}): Promise<string[]> {
-  const { yielded, returned } = await drained(openExport(fileOf(file), await readPrivateKey(recipient.privatePem)))
-  const { compactDecrypt } = await import('jose')
-  const key = await contentKey()
-  const { plaintext } = await compactDecrypt((file.at(-1) ?? '').trim(), key)
-  const manifest = Buffer.from(plaintext).toString('utf8').trimEnd().split('\n').at(-1) ?? ''
-  const text = `${change([...yielded.map((line) => line.text), manifest]).join('\n')}\n`
-  const header = { alg: 'dir', enc: 'A256GCM', export: returned.manifest.exportId, seq: 1, last: true, ...named }
-  return [file[0] ?? '', `${await new CompactEncrypt(Buffer.from(text)).setProtectedHeader(header).encrypt(key)}\n`]
-}
-
-async function contentKey(): Promise<Uint8Array> {
-  const { compactDecrypt } = await import('jose')
-  const { key } = await readPrivateKey(recipient.privatePem)
-  const { plaintext } = await compactDecrypt((file[0] ?? '').trim(), key)
-  return Buffer.from(JSON.parse(Buffer.from(plaintext).toString('utf8')).key.k, 'base64url')
 }
 
 async function head(changed: object): Promise<string> {

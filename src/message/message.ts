@@ -9,6 +9,8 @@ export interface Message {
   kind: 'TEXT' | 'SYSTEM'
   /** Null for a system message. */
   senderId: string | null
+  /** What its sender has called it, by which it is stored once. */
+  clientMessageId: string | null
   dataKeyId: string
   /** The key version that the data key is wrapped under today. */
   keyVersion: number
@@ -31,7 +33,7 @@ export interface Message {
 /** Select list for a {@link Message}, from `messages x` with its {@link MESSAGE_KEYS}. float8 holds integers up to 2^53. */
 export const MESSAGE_COLUMNS = `
   x.conversation_id as "conversationId", x.sequence, x.id, x.kind, x.sender_id as "senderId",
-  x.data_key_id as "dataKeyId", d.key_version as "keyVersion", k.state as "keyState", x.envelope, x.revision,
+  x.client_message_id as "clientMessageId", x.data_key_id as "dataKeyId", d.key_version as "keyVersion", k.state as "keyState", x.envelope, x.revision,
   x.created_change::float8 as "createdChange", x.change::float8 as change, x.reply_to_id as "replyToId",
   x.created_at as "createdAt", x.edited_at as "editedAt", x.deleted_at as "deletedAt"`
 

@@ -123,7 +123,7 @@ function valuesOfGroup(sealed: SealedMessage[]): unknown[] {
 
 function outcome(
   conversationId: string,
-  { id, senderId, envelope, replyToId }: SealedMessage,
+  { id, senderId, clientMessageId, envelope, replyToId }: SealedMessage,
   { dataKeyId, keyVersion }: SendingKey,
   createdAt: Date,
   row: StoredRow | undefined
@@ -138,6 +138,7 @@ function outcome(
     id,
     kind: 'TEXT',
     senderId,
+    clientMessageId,
     dataKeyId,
     keyVersion,
     keyState: 'ACTIVE',

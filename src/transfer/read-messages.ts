@@ -7,13 +7,11 @@ import type { MessageRecord } from './records.js'
 /** Messages that are read and opened at a time. */
 const PAGE = 500
 
-type ClientMessage = Message & { clientMessageId: string | null }
-
 // Sequences have no gaps: a page is a window of them, whatever the planner thinks of how many there are in a conversation.
 export const EXPORT_MESSAGES: Statement = {
   name: 'export-messages',
   text: `
-    select ${MESSAGE_COLUMNS}, x.client_message_id as "clientMessageId"
+    select ${MESSAGE_COLUMNS}
       from (select * from messages
              where conversation_id = $1 and sequence > $2 and sequence <= $3 and ($4::text is null or sender_id = $4)) x
       ${MESSAGE_KEYS}
@@ -41,7 +39,7 @@ export async function* readMessages(services: ReadServices, range: MessageRange)
   const { conversationId, to, senderId } = range
   for (let { after } = range; after < to; after += PAGE) {
     const end = Math.min(after + PAGE, to)
-    const rows = await database.run<ClientMessage>(EXPORT_MESSAGES, [conversationId, after, end, senderId])
+    const rows = await database.run<Message>(EXPORT_MESSAGES, [conversationId, after, end, senderId])
     // It was purged meanwhile: what is left of it is not the conversation.
     if (senderId === null && rows.length !== end - after) throw new NotFound('conversation')
     if (rows.length === 0) continue
@@ -61,7 +59,7 @@ function isWanted({ envelope, keyState }: Message): boolean {
   return envelope !== null && keyState !== 'DESTROYED' && keyState !== 'PENDING_DESTRUCTION'
 }
 
-function describe(row: ClientMessage): Omit<MessageRecord, 'status' | 'body'> {
+function describe(row: Message): Omit<MessageRecord, 'status' | 'body'> {
   const { conversationId, sequence, id, kind, senderId, clientMessageId, replyToId, revision } = row
   const instants = {
     createdAt: row.createdAt.toISOString(),

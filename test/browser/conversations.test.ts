@@ -134,6 +134,24 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     for (const { page } of [alice, bob]) await page.getByText('Live', { exact: true }).waitFor()
   })
 
+  it('see what is on its way beside the same words that they have said elsewhere meanwhile', async () => {
+    const held = Promise.withResolvers<void>()
+    await alice.page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('sendMessage')) await held.promise
+      await route.continue()
+    })
+    await say(alice, 'On my way.')
+    await message(alice, 'Sending…').waitFor()
+    await (await client('alice')).run(SendMessageDocument, { input: { conversationId: id, body: 'On my way.' } })
+    await message(bob, 'On my way.').waitFor()
+    await vi.waitFor(async () => expect(await message(alice, 'On my way.').count()).toBe(2), PATIENCE)
+    expect(await message(alice, 'Sending…').count()).toBe(1)
+    held.resolve()
+    await message(alice, 'Sending…').waitFor({ state: 'detached' })
+    expect(await message(alice, 'On my way.').count()).toBe(2)
+    await alice.page.unroute('**/graphql')
+  })
+
   it('see a rotation as it happens', async () => {
     await alice.page.getByRole('link', { name: /^Keys/ }).click()
     await alice.page.getByRole('button', { name: 'Rotate now' }).click()

@@ -9,7 +9,7 @@ import {
   SetMemberRoleDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { createConversation, follow, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { naughtyStrings } from '../support/naughty-strings.js'
 
@@ -91,6 +91,24 @@ describe('a retry with the same client message id', () => {
       [1, 'alice'],
       [2, 'bob']
     ])
+  })
+})
+
+describe('a client message id', () => {
+  it('comes with the message to every member: in the answer, in the event and on the page', async () => {
+    const conversationId = await createConversation(alice, ['bob'])
+    const streams = [await follow(alice, conversationId), await follow(bob, conversationId)]
+    const input = { conversationId, body: 'mine', clientMessageId: 'called by alice' }
+    const { sendMessage } = await alice.run(SendMessageDocument, { input })
+    expect(sendMessage.message.clientMessageId).toBe('called by alice')
+    for (const events of streams) {
+      expect((await events.next()).messageEvents.message.clientMessageId).toBe('called by alice')
+    }
+    expect((await send(bob, conversationId, 'not called anything')).clientMessageId).toBeNull()
+    for (const reader of [alice, bob]) {
+      const read = await readBack(reader, conversationId)
+      expect(read.map(({ clientMessageId }) => clientMessageId)).toEqual(['called by alice', null])
+    }
   })
 })
 

@@ -45,7 +45,7 @@ describe('what differs from one member to another', () => {
       [
         'Conversation.id',
         ...['cursor', 'message', 'type'].map((name) => `MessageEvent.${name}`),
-        ...['body', 'conversation', 'createdAt', 'deletedAt', 'editedAt', 'id', 'keyVersion', 'kind', 'replyTo'].map(
+        ...['body', 'clientMessageId', 'conversation', 'createdAt', 'deletedAt', 'editedAt', 'id', 'keyVersion', 'kind', 'replyTo'].map(
           (name) => `Message.${name}`
         ),
         ...['sender', 'sequence', 'status'].map((name) => `Message.${name}`),

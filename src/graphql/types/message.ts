@@ -21,6 +21,14 @@ export class MessageType implements NodeType {
   @Field(() => MessageKindEnum)
   kind!: Message['kind']
 
+  // To every member: who could see only their own would not share what is written out for all.
+  @Extensions(SAME_FOR_ALL)
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The id that its sender has given it, for every member to read. Another sender may have used the same.'
+  })
+  clientMessageId!: string | null
+
   @Extensions(SAME_FOR_ALL)
   @Field(() => Int, { description: 'The key version that its data key is wrapped under today.' })
   keyVersion!: number

@@ -73,21 +73,33 @@ describe('what is shown as on its way', () => {
       ...emptyLog,
       messages: [message('same', 5, 'alice'), message('same', 6, 'bob')],
       pending: [
-        { ...pending('same'), after: 4 },
-        { ...pending('same'), clientMessageId: 'again', after: 4 }
+        { ...pending('same'), clientMessageId: 'again' },
+        pending('same')
       ]
     }
     expect(shownPending(log, 'alice').map(({ clientMessageId }) => clientMessageId)).toEqual(['again'])
   })
 
-  it('is also what was refused, whatever has the same text', () => {
+  it('is what another one has stored under the same id', () => {
+    const log = { ...emptyLog, messages: [message('yes', 5, 'bob')], pending: [pending('yes')] }
+    expect(shownPending(log, 'alice')).toHaveLength(1)
+  })
+
+  it('is not what was stored before it was refused, nor what was edited since', () => {
+    const stored = { ...message('yes', 5, 'alice'), body: 'no' }
     const refused = { ...pending('yes'), refusal: 'Not a member.' }
+    expect(shownPending({ ...emptyLog, messages: [stored], pending: [refused] }, 'alice')).toEqual([])
+  })
+
+  it('is also what was refused, whatever has the same text', () => {
+    const refused = { ...pending('yes'), clientMessageId: 'again', refusal: 'Not a member.' }
     const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [refused] }
     expect(shownPending(log, 'alice')).toEqual([refused])
   })
 
-  it('is what has the text of an older message', () => {
-    const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [{ ...pending('yes'), after: 5 }] }
+  it('is what has the text of a message that was stored meanwhile', () => {
+    const sending = { ...pending('yes'), clientMessageId: 'again' }
+    const log = { ...emptyLog, messages: [message('yes', 5, 'alice')], pending: [sending] }
     expect(shownPending(log, 'alice')).toHaveLength(1)
   })
 })
@@ -161,11 +173,11 @@ function logOf(outbox: Outbox) {
 }
 
 function pending(body: string): Pending {
-  return { clientMessageId: `id of ${body}`, body, replyToId: null, refusal: null, after: 0 }
+  return { clientMessageId: `id of ${body}`, body, replyToId: null, refusal: null }
 }
 
 function message(body: string, sequence: number, sender = 'alice'): Message {
-  const state = { editedAt: null, deletedAt: null }
+  const state = { clientMessageId: `id of ${body}`, editedAt: null, deletedAt: null }
   return { id: `${sequence}`, body, sequence, sender: { id: sender, name: sender }, ...state } as Message
 }
 

@@ -8,8 +8,6 @@ export interface Pending {
   body: string
   replyToId: string | null
   refusal: string | null
-  /** The last sequence that was known when it was first sent. */
-  after: number
 }
 
 /** The part of a conversation that this window has: its end, and as much before it as was looked at. */
@@ -65,17 +63,12 @@ export function changeLog(log: ConversationLog, action: LogAction): Conversation
 
 /**
  * What is still to be shown as on its way, or as refused. The answer may have been lost, or be slower than the event:
- * what was stored is shown once. Events do not say which message of their sender they answer, so that one of the same
- * text hides it until the answer is here; a refusal is always shown.
+ * what was stored is shown once.
  */
 export function shownPending({ messages, pending }: ConversationLog, userId: string): readonly Pending[] {
   const own = messages.filter(({ sender }) => sender?.id === userId)
-  return pending.filter(({ body, after, refusal }) => {
-    if (refusal !== null) return true
-    const stored = own.findIndex((message) => message.sequence > after && message.body === body)
-    if (stored >= 0) own.splice(stored, 1)
-    return stored < 0
-  })
+  const stored = new Set(own.map(({ clientMessageId }) => clientMessageId))
+  return pending.filter(({ clientMessageId }) => !stored.has(clientMessageId))
 }
 
 /** An event may be of a message on a page that was not looked at. */

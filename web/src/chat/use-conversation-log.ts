@@ -91,10 +91,7 @@ export function useConversationLog(conversationId: string): OpenConversation {
     ended,
     loadOlder,
     reread,
-    send: (body, replyToId) => {
-      const after = messages.at(-1)?.sequence ?? 0
-      outbox.post({ clientMessageId: newId(), body, replyToId, refusal: null, after })
-    },
+    send: (body, replyToId) => outbox.post({ clientMessageId: newId(), body, replyToId, refusal: null }),
     retry: (pending) => outbox.post(pending),
     drop: (pending) => outbox.drop(pending)
   }

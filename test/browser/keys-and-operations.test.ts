@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { DevTokenDocument, KeyPolicyDocument } from '../../documents/generated.js'
+import { DevTokenDocument, DueRotationsDocument, KeyPolicyDocument } from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { ConsoleServer } from '../support/browser/console-server.js'
@@ -139,6 +139,24 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.getByRole('button', { name: 'Schedule its destruction' }).waitFor()
   })
 
+  it('sees when keys rotate as the server has counted them', async () => {
+    const { page } = carol
+    const chart = page.getByRole('region', { name: 'Rotations that are due' }).getByRole('img')
+    // A worker rotates meanwhile.
+    await vi.waitFor(async () => {
+      await page.goto(`${server.url}/${views().operations}`)
+      await page.reload()
+      const columns = await chart.locator('span').evaluateAll((all) => all.map((one) => one.getAttribute('title')))
+      const { overdue, days, later } = (await (await administrator()).run(DueRotationsDocument)).dueRotations
+      expect(columns).toEqual([
+        `overdue: ${overdue}`,
+        ...days.map((count, day) => `in ${day} days: ${count}`),
+        `later: ${later}`
+      ])
+      expect(overdue + later + days.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(OTHERS)
+    }, 20_000)
+  })
+
   it('calls an operation off, which stays where it is', async () => {
     const { page } = carol
     await page.goto(`${server.url}/${views().operations}`)
@@ -208,7 +226,10 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   })
 
   async function administrator(): Promise<GraphQLClient> {
-    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'carol' })
+    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, {
+      userId: 'carol',
+      scopes: ['keys:read']
+    })
     return new GraphQLClient(server.url, devToken.token)
   }
 })

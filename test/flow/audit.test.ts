@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   ConversationKeysDocument,
+  DeleteConversationDocument,
+  DueRotationsDocument,
   KeyEventsDocument,
   type KeyEventsQuery,
   KeyHealthDocument,
@@ -15,6 +17,8 @@ import { anchorKeyEvents } from '../../src/conversation-key/verify-key-events.js
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
 
 let conclave: TestConclave
 let alice: GraphQLClient
@@ -33,6 +37,7 @@ describe('the audit trail and the inventories', () => {
   it('are closed to tokens without keys:read', async () => {
     const attempts = [
       await alice.execute(KeyHealthDocument, {}),
+      await alice.execute(DueRotationsDocument, {}),
       await alice.execute(VerifyKeyEventsDocument, {}),
       await alice.execute(KeyEventsDocument, {}),
       await alice.execute(KeyInventoryDocument, {}),
@@ -40,7 +45,7 @@ describe('the audit trail and the inventories', () => {
     ]
     for (const { errors } of attempts) expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
     expect(await refusalsOf('alice')).toEqual(
-      ['keyHealth', 'verifyKeyEvents', 'keyEvents', 'keyInventory', 'keyOperations'].map(
+      ['keyHealth', 'dueRotations', 'verifyKeyEvents', 'keyEvents', 'keyInventory', 'keyOperations'].map(
         (operation) => `operation=${operation} code=FORBIDDEN`
       )
     )
@@ -202,7 +207,7 @@ describe('key health', () => {
     await createConversation(owner, [])
     await send(owner, used, 'used')
     await counted.workerServices.keySupply.refill(2)
-    counted.clock.advance(31 * 24 * 60 * 60 * 1000)
+    counted.clock.advance(31 * DAY_MS)
     const reader = await counted.as('auditor', { scopes: ['keys:read'] })
     expect((await reader.run(KeyHealthDocument)).keyHealth).toEqual({
       activeKeys: 2,
@@ -216,6 +221,57 @@ describe('key health', () => {
     expect(overdue.keyInventory.nodes.map(({ conversationId }) => conversationId)).toEqual([used])
     const { conversationKeys } = await reader.run(ConversationKeysDocument, { conversationId: used })
     expect(conversationKeys).toMatchObject([{ version: 1, masterKey: 'local:test', messageCount: 1 }])
+    await counted.close()
+  })
+})
+
+describe('due rotations', () => {
+  it('are counted by when they are: of keys that are used, of conversations that are there', async () => {
+    const counted = await bootConclave()
+    await counted.workerServices.keySupply.refill(7)
+    const owner = await counted.as('alice')
+    const made: string[] = []
+    for (const rotateAfter of ['P2D', 'P2D', 'P10D', 'P31D', 'P32D', 'P2D']) {
+      const conversationId = await createConversation(owner, [], { keyPolicy: { rotateAfter } })
+      await send(owner, conversationId, 'used')
+      made.push(conversationId)
+    }
+    await createConversation(owner, [], { keyPolicy: { rotateAfter: 'P2D' } })
+    await owner.run(DeleteConversationDocument, { conversationId: made.at(-1) ?? '' })
+    const countedNow = async () => {
+      const reader = await counted.as('auditor', { scopes: ['keys:read'] })
+      const { overdue, days, later } = (await reader.run(DueRotationsDocument)).dueRotations
+      expect(days).toHaveLength(30)
+      expect((await reader.run(KeyHealthDocument)).keyHealth.overdueRotations).toBe(overdue)
+      return { overdue, days: days.flatMap((keys, day) => (keys > 0 ? [[day, keys]] : [])), later }
+    }
+    expect(await countedNow()).toEqual({
+      overdue: 0,
+      days: [
+        [2, 2],
+        [10, 1]
+      ],
+      later: 2
+    })
+    counted.clock.advance(2 * DAY_MS - 1)
+    expect(await countedNow()).toEqual({
+      overdue: 0,
+      days: [
+        [0, 2],
+        [8, 1],
+        [29, 1]
+      ],
+      later: 1
+    })
+    counted.clock.advance(1)
+    expect(await countedNow()).toEqual({
+      overdue: 2,
+      days: [
+        [8, 1],
+        [29, 1]
+      ],
+      later: 1
+    })
     await counted.close()
   })
 })

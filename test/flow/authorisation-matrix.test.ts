@@ -131,6 +131,7 @@ describe('a field that is listed as shown with its parent', () => {
   it.each([
     ['conversation(id: $conversation)', ofMembers],
     ['conversationKeys(conversationId: $conversation)', ofKeys],
+    ['dueRotations', ofKeys],
     ['keyEvents(conversationId: $conversation)', ofKeys],
     ['keyHealth', ofKeys],
     ['keyInventory(first: 5)', ofKeys],

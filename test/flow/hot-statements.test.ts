@@ -22,6 +22,7 @@ const TIMES_AS_MANY = 500
 
 /** Run on request of an administrator or an auditor, or seldom; what they count or walk through, they have to. */
 const notHot: Record<string, string> = {
+  'count-due-by-day': 'for an auditor',
   'count-due-rotations': 'when somebody asks for all rotations at once',
   'count-key-events': 'for an auditor',
   'count-keys-by-state': 'for the metrics, seldom, and for a twentieth of the time at most',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { COUNT_DUE_BY_DAY } from '../../src/key-life/count-due-rotations.js'
 import { type InventoryFilter, inventoryPage } from '../../src/key-life/key-inventory.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
@@ -36,6 +37,18 @@ describe(`the inventory of ${KEYS} keys`, () => {
       expect(plan).toContain(index)
       expect(plan).not.toContain('Seq Scan')
     }
+  })
+})
+
+describe(`due rotations among ${KEYS} conversations`, () => {
+  it('are counted in the index of those that are used, all of them', async () => {
+    const now = [new Date()]
+    const plan = await database.query<{ 'QUERY PLAN': string }>(`explain ${COUNT_DUE_BY_DAY.text}`, now)
+    const lines = plan.map((row) => row['QUERY PLAN']).join('\n')
+    expect(lines).toContain('conversations_rotation')
+    expect(lines).not.toContain('Seq Scan')
+    const [used] = await database.query('select count(*)::integer as keys from conversations where key_used')
+    expect(await database.query(COUNT_DUE_BY_DAY.text, now)).toEqual([{ place: 0, ...used }])
   })
 })
 

@@ -126,7 +126,7 @@ describe('somebody who is not in a conversation', () => {
     const onNoConversation = [
       ...['viewer', 'conversations', 'createConversation', 'devToken', 'rotateDueKeys', 'cancelKeyOperation'],
       ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress'],
-      ...['rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents'],
+      ...['dueRotations', 'rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents'],
       ...['conversationExport', 'conversationExportProgress']
     ]
     expect(fields.filter((name) => !attempted.includes(name))).toEqual(expect.arrayContaining(onNoConversation))

@@ -45,9 +45,18 @@ describe('what differs from one member to another', () => {
       [
         'Conversation.id',
         ...['cursor', 'message', 'type'].map((name) => `MessageEvent.${name}`),
-        ...['body', 'clientMessageId', 'conversation', 'createdAt', 'deletedAt', 'editedAt', 'id', 'keyVersion', 'kind', 'replyTo'].map(
-          (name) => `Message.${name}`
-        ),
+        ...[
+          'body',
+          'clientMessageId',
+          'conversation',
+          'createdAt',
+          'deletedAt',
+          'editedAt',
+          'id',
+          'keyVersion',
+          'kind',
+          'replyTo'
+        ].map((name) => `Message.${name}`),
         ...['sender', 'sequence', 'status'].map((name) => `Message.${name}`),
         'Subscription.inboxEvents',
         'Subscription.messageEvents',

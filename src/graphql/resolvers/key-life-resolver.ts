@@ -15,6 +15,7 @@ import type { ConversationKey } from '../../database/entities.js'
 import { operationProgress } from '../../delivery/operation-progress.js'
 import type { Viewer } from '../../identity/viewer.js'
 import { cancelKeyOperation, pauseKeyOperation, resumeKeyOperation } from '../../key-life/control-operation.js'
+import { countDueRotations } from '../../key-life/count-due-rotations.js'
 import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
 import { keyHealth } from '../../key-life/key-census.js'
 import { countInventory, type InventoryFilter, listInventory, listKeysOf } from '../../key-life/key-inventory.js'
@@ -33,6 +34,7 @@ import { ConversationType } from '../types/conversation.js'
 import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
 import {
   AuditVerification,
+  DueRotationsType,
   KeyEventType,
   KeyHealthType,
   KeyInventoryEntry,
@@ -53,6 +55,16 @@ export class KeyCensusResolver {
     await requireReader(context, 'keyHealth')
     const { database, masterKeyHealth, clock } = context.services
     return await keyHealth({ database, masterKeyHealth, now: clock.now() })
+  }
+
+  @Query(() => DueRotationsType, {
+    complexity: WEIGHT.census,
+    description: 'How many active keys that were used since activation have a rotatesAt, by when it is.'
+  })
+  async dueRotations(@Ctx() context: Context): Promise<DueRotationsType> {
+    await requireReader(context, 'dueRotations')
+    const { database, clock } = context.services
+    return await countDueRotations({ database, now: clock.now() })
   }
 
   @Query(() => [ConversationKeyType], { description: 'Ascending by version.' })

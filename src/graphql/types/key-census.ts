@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql'
 import type { Verification } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey, KeyState } from '../../database/entities.js'
+import type { DueRotations } from '../../key-life/count-due-rotations.js'
 import type { KeyHealth, MasterKeyCensus } from '../../key-life/key-census.js'
 import { DateTime } from '../scalars.js'
 import { ConversationKeyType } from './conversation-key.js'
@@ -43,6 +44,18 @@ export class KeyHealthType implements KeyHealth {
 
   @Field(() => [MasterKeyType])
   masterKeys!: MasterKeyType[]
+}
+
+@ObjectType('DueRotations')
+export class DueRotationsType implements DueRotations {
+  @Field(() => Int, { description: 'Past rotatesAt, as in KeyHealth.overdueRotations.' })
+  overdue!: number
+
+  @Field(() => [Int], { description: 'Of the next 30 days, each of 24 hours from now on.' })
+  days!: number[]
+
+  @Field(() => Int)
+  later!: number
 }
 
 @InputType()

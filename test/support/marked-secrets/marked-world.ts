@@ -142,6 +142,7 @@ export const DRIVERS: Record<string, Driver> = {
   'Query.conversationExport': ordered,
   'Query.conversationKeys': conversation(),
   'Query.conversations': none,
+  'Query.dueRotations': none,
   'Query.keyEvents': conversation(),
   'Query.keyHealth': none,
   'Query.keyInventory': { variables: async () => ({ filter: { states: ['ACTIVE'] }, first: 5 }) },

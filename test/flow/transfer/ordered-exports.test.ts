@@ -14,12 +14,13 @@ import { findKeyOperation } from '../../../src/key-life/key-operations.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { importExport, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
+import { exportedLines } from '../../../src/transfer/ordered-exports.js'
 import { readPrivateKey } from '../../../src/transfer/recipient-key.js'
 import { writeOrderedExport } from '../../../src/transfer/write-ordered-export.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import type { GraphQLClient } from '../../support/graphql-client.js'
-import { drained, fileOf } from '../../support/transfer/files.js'
+import { collected, drained, fileOf } from '../../support/transfer/files.js'
 import { ecRecipient, rsaRecipient } from '../../support/transfer/recipients.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -180,7 +181,11 @@ describe('an export that its owner asks for', () => {
     await run(first)
     const second = await order()
     expect((await fetched(first, 'alice')).status).toBe(200)
+    const viewer = { id: 'alice', name: 'alice', scopes: new Set<string>(), expiresAt: null }
+    const download = exportedLines(conclave.services, viewer, first)
+    await download.next()
     await run(second)
+    await expect(collected(download)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     expect((await fetched(first, 'alice')).status).toBe(404)
     expect((await alice.run(ConversationExportDocument, { id: first })).conversationExport).toBeNull()
     for (const [id, owner] of [

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto'
 import { decodeEnvelope, encodeEnvelope, Suite } from './envelope.js'
 import { DecryptionError } from './errors.js'
@@ -25,10 +26,15 @@ export function decryptContent(key: DataKey, envelope: Uint8Array, associatedDat
   return openGcm(key, decodeEnvelope(Suite.A256GCM, envelope), associatedData)
 }
 
-/** The same of a text in UTF-8. The bytes that it is read from are overwritten: the text itself cannot be. */
+/**
+ * The same of a text in UTF-8. The bytes that it is read from are overwritten: the text itself cannot be.
+ *
+ * @throws DecryptionError also for bytes that are not UTF-8: nobody has encrypted such
+ */
 export function decryptText(key: DataKey, envelope: Uint8Array, associatedData: Uint8Array): string {
   const bytes = decryptContent(key, envelope, associatedData)
   try {
+    if (!isUtf8(bytes)) throw new DecryptionError()
     return bytes.toString('utf8')
   } finally {
     bytes.fill(0)

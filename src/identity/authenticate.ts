@@ -2,6 +2,7 @@ import { createSecretKey, hash } from 'node:crypto'
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import { isCanonicalCompact } from '../compact-form.js'
 import type { AuthenticationConfig } from '../config.js'
 import { Unauthenticated } from '../errors.js'
 import { isName, isUserId } from './user-id.js'
@@ -46,7 +47,8 @@ export function createAuthenticate(
     const digest = hash('sha256', token, 'base64')
     const known = verified.get(digest)
     if (known && (!known.expiresAt || known.expiresAt > clock.now())) return known
-    if (!isCanonical(token)) throw new Unauthenticated(NOT_VALID)
+    // Whoever has one token would have many, each of them another one to a list of those that were withdrawn.
+    if (!isCanonicalCompact(token)) throw new Unauthenticated(NOT_VALID)
     const payload = await verify(token, {
       currentDate: clock.now(),
       requiredClaims,
@@ -57,14 +59,6 @@ export function createAuthenticate(
     verified.set(digest, viewer)
     return viewer
   }
-}
-
-/**
- * Whether each part is the one spelling of its bytes (RFC 7515, section 2). The library takes others of the signature:
- * whoever has one token would have many, each of them another one to a list of those that were withdrawn.
- */
-function isCanonical(token: string): boolean {
-  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 function createVerify(config: AuthenticationConfig) {

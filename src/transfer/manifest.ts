@@ -1,6 +1,7 @@
 import { type KeyObject, timingSafeEqual } from 'node:crypto'
 import { CompactSign, calculateJwkThumbprint, compactVerify, EmbeddedJWK, exportJWK } from 'jose'
 import { z } from 'zod'
+import { isCanonicalCompact } from '../compact-form.js'
 import { FORMAT, type Manifest, VERSION } from './export-format.js'
 import { TransferError } from './transfer-error.js'
 
@@ -40,6 +41,7 @@ export async function signManifest(signer: ManifestSigner, content: Manifest): P
  */
 export async function verifyManifest(jws: string): Promise<{ manifest: Manifest; signedBy: string }> {
   try {
+    if (!isCanonicalCompact(jws)) throw new Error('it has another spelling of its bytes')
     const { payload, protectedHeader } = await compactVerify(jws, EmbeddedJWK, { algorithms: [ALGORITHM] })
     const parsed = manifest.parse(JSON.parse(Buffer.from(payload).toString('utf8')))
     const { jwk } = protectedHeader

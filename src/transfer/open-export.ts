@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { type CompactDecryptResult, compactDecrypt, type DecryptOptions, type JWEKeyManagementAlgorithm } from 'jose'
+import { type CompactDecryptResult, compactDecrypt, type JWEKeyManagementAlgorithm } from 'jose'
 import { z } from 'zod'
+import { isCanonicalCompact } from '../compact-form.js'
 import { FORMAT, type Manifest, type RecordType, VERSION } from './export-format.js'
 import { type FileLine, fileLines } from './file-lines.js'
 import { LineTally } from './line-tally.js'
@@ -83,7 +84,7 @@ async function openHead(line: FileLine | null, recipient: RecipientKey): Promise
   }
   let read: unknown
   try {
-    const { plaintext } = await compactDecrypt(text, recipient.key, only(recipient.algorithm))
+    const { plaintext } = await decrypt(text, recipient.key, recipient.algorithm)
     read = JSON.parse(Buffer.from(plaintext).toString('utf8'))
     plaintext.fill(0)
   } catch {
@@ -103,13 +104,18 @@ function headIn(value: unknown): z.infer<typeof head> {
   return parsed.data
 }
 
-/** Nothing is compressed: what unfolds to many times its size is no export. */
-function only(algorithm: JWEKeyManagementAlgorithm): DecryptOptions {
-  return {
+async function decrypt(
+  jwe: string,
+  key: KeyObject,
+  algorithm: JWEKeyManagementAlgorithm
+): Promise<CompactDecryptResult> {
+  if (!isCanonicalCompact(jwe)) throw changed()
+  return await compactDecrypt(jwe, key, {
     keyManagementAlgorithms: [algorithm],
     contentEncryptionAlgorithms: ['A256GCM'],
+    // Nothing is compressed: what unfolds to many times its size is no export.
     maxDecompressedLength: 0
-  }
+  })
 }
 
 /** Of the first line, before anything is opened. */
@@ -127,7 +133,7 @@ async function openChunk(
 ): Promise<{ text: string; last: boolean }> {
   let opened: CompactDecryptResult
   try {
-    opened = await compactDecrypt(line.bytes.toString('latin1'), expected.key, only('dir'))
+    opened = await decrypt(line.bytes.toString('latin1'), expected.key, 'dir')
   } catch {
     throw line.ended
       ? changed()

@@ -11,11 +11,12 @@ import {
   type VectorPairs,
   wrappedDataKeyVectors
 } from './vectors/key-vectors.js'
-import { type Case, type VectorFileName, type VectorFiles, vectorPath } from './vectors/vector-files.js'
+import { type Case, readVectors, type VectorFileName, type VectorFiles, vectorPath } from './vectors/vector-files.js'
 
 /**
  * `npm run vectors` writes those files of test/vectors that are missing. A file that exists is what was stored once, which
- * every later version must open: `npm run vectors -- --overwrite=<name>` makes it anew all the same.
+ * every later version must open: `npm run vectors -- --add=<name>` puts the cases behind it that it does not have yet, and
+ * `--overwrite=<name>` makes it anew all the same.
  */
 
 const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Name][] | Promise<VectorFiles[Name][]> } =
@@ -35,16 +36,18 @@ const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Na
   }
 
 const ABOUT = 'Of docs/format.md and docs/format-export.md. Every key in here is for tests alone, and protects nothing.'
-const OVERWRITE = '--overwrite='
 
-const overwritten = process.argv.flatMap((arg) => (arg.startsWith(OVERWRITE) ? arg.slice(OVERWRITE.length) : []))
+const named = (option: string) =>
+  process.argv.flatMap((arg) => (arg.startsWith(option) ? arg.slice(option.length) : []))
+const overwritten = named('--overwrite=')
+const extended = named('--add=')
 const names = Object.keys(MAKERS) as VectorFileName[]
-const unknown = overwritten.filter((name) => !names.includes(name as VectorFileName))
-const wanted = names.filter((name) => overwritten.includes(name) || !existsSync(vectorPath(name)))
+const unknown = [...overwritten, ...extended].filter((name) => !names.includes(name as VectorFileName))
+const wanted = names.filter((name) => [...overwritten, ...extended].includes(name) || !existsSync(vectorPath(name)))
 
 if (unknown.length > 0) fail(`There is no file of vectors ${unknown.join(', ')}: there are ${names.join(', ')}.`)
 else if (wanted.length === 0)
-  fail('Every file of vectors is there, and stays as it is. --overwrite=<name> replaces one.')
+  fail('Every file of vectors is there, and stays as it is. --add=<name> adds to one, --overwrite=<name> replaces it.')
 else await make(wanted)
 
 async function make(files: readonly VectorFileName[]): Promise<void> {
@@ -55,7 +58,9 @@ async function make(files: readonly VectorFileName[]): Promise<void> {
     generateRsaKeyPair(2048)
   ])
   for (const name of files) {
-    const vectors: Case[] = await MAKERS[name]({ 2048: small, 3072: middle, 4096: large, other })
+    const kept: Case[] = extended.includes(name) ? readVectors(name) : []
+    const made: Case[] = await MAKERS[name]({ 2048: small, 3072: middle, 4096: large, other })
+    const vectors = [...kept, ...made.filter((one) => !kept.some((other) => other.name === one.name))]
     writeFileSync(vectorPath(name), `${JSON.stringify({ about: ABOUT, vectors }, null, 2)}\n`)
     console.log(`${vectorPath(name)}: ${vectors.length} cases`)
   }

@@ -1,33 +1,41 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK } from 'jose'
 import type { ExportRecord } from '../../src/transfer/records.js'
-import { OF_ALICE, RECORDS } from './exported-records.js'
+import { LATER, OF_ALICE, RECORDS } from './exported-records.js'
 import {
-  CHUNK,
+  headOf,
   hmacRow,
+  inOne,
   manifestRow,
   type Pair,
   partOf,
   pemOf,
+  refused,
   SIGNER,
   sealed,
-  sealedBy,
   spoilt,
   take,
-  text,
   threeChunks,
   unsignedRow,
   type Written,
   withPart
 } from './forged-exports.js'
+import { misspeltFiles } from './misspelt-exports.js'
 import type { ExportVector } from './vector-files.js'
 
+const ALICE = { subject: { userId: 'alice' } }
 const OTHER = '019a2f4e-ffff-7fff-bfff-ffffffffffff'
 
 export async function exportVectors(): Promise<ExportVector[]> {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const written = await take(rsa, await sealed(rsa, RECORDS))
-  return [...(await accepted(written)), ...(await changedFiles(written)), ...(await forgedFiles(written))]
+  return [
+    ...(await accepted(written)),
+    ...(await changedFiles(written)),
+    ...(await forgedFiles(written)),
+    ...(await misspeltFiles(await take(curve, await sealed(curve, RECORDS))))
+  ]
 }
 
 async function accepted(written: Written): Promise<ExportVector[]> {
@@ -46,13 +54,16 @@ async function accepted(written: Written): Promise<ExportVector[]> {
     return { name, result: 'valid', privateKey: pemOf(pair), file, ...opened }
   }
   const { recipient } = written
+  const curve25519 = generateKeyPairSync('x25519')
   const chunks = await threeChunks(written)
   return await Promise.all([
     ...kinds.map(async ([kind, pair]) => valid(`for ${kind}`, pair, await sealed(pair, RECORDS), RECORDS)),
     valid('in three chunks', recipient, chunks, RECORDS),
     valid('without a line feed at its end', recipient, chunks.with(-1, chunks.at(-1)?.trimEnd() ?? ''), RECORDS),
-    valid('of what one user wrote', recipient, await sealed(recipient, OF_ALICE, { userId: 'alice' }), OF_ALICE),
-    valid('of no record', recipient, await sealed(recipient, [], { userId: 'nobody' }), [])
+    valid('of what one user wrote', recipient, await sealed(recipient, OF_ALICE, ALICE), OF_ALICE),
+    valid('of no record', recipient, await sealed(recipient, [], { subject: { userId: 'nobody' } }), []),
+    valid('of what one user wrote, for X25519', curve25519, await sealed(curve25519, OF_ALICE, ALICE), OF_ALICE),
+    valid('of what an owner sees who came later', curve25519, await sealed(curve25519, LATER, { after: 3 }), LATER)
   ])
 }
 
@@ -61,7 +72,7 @@ async function changedFiles(written: Written): Promise<ExportVector[]> {
   const [head = '', one = '', two = '', three = ''] = await threeChunks(written)
   const { recipient } = written
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const other = await threeChunks(await take(recipient, await sealed(recipient, RECORDS, undefined, OTHER)))
+  const other = await threeChunks(await take(recipient, await sealed(recipient, RECORDS, { exportId: OTHER })))
   const cases: [string, string[]][] = [
     ['empty', []],
     ['no JWE at all', ['{"type":"conversation"}\n']],
@@ -96,43 +107,36 @@ const PARTS = ['protected header', 'encrypted key', 'initialization vector', 'ci
 
 /** What the recipient can make, who has the content key: told by the place in the file, or by the signature. */
 async function forgedFiles(written: Written): Promise<ExportVector[]> {
-  const { recipient, rows, manifest, head } = written
-  const kid = manifest.recipient
+  const { recipient, rows, manifest } = written
   const [, ...chunks] = await threeChunks(written)
-  const headOf = (content: object, header: object = {}) =>
-    sealedBy(recipient.publicKey, JSON.stringify({ ...head, ...content }), { ...HEAD, kid, ...header })
-  const inOne = async (lines: string[], header: object = {}) => {
-    const chunk = { ...CHUNK, export: head.exportId, seq: 1, last: true, ...header }
-    return [written.headLine, await sealedBy(written.contentKey, text(lines), chunk)]
-  }
   const signed = async (change: object, header?: object) =>
-    inOne([...rows, await manifestRow({ ...manifest, ...change }, header)])
+    inOne(written, [...rows, await manifestRow({ ...manifest, ...change }, header)])
   const own = await manifestRow(manifest)
   const hashed = { ...manifest.counts, message: manifest.counts.message + 1 }
   const cases: [string, string[]][] = [
-    ['head: another typ', [await headOf({}, { typ: 'JOSE' }), ...chunks]],
-    ['head: RSA-OAEP with SHA-1', [await headOf({}, { alg: 'RSA-OAEP' }), ...chunks]],
-    ['head: A128GCM', [await headOf({}, { enc: 'A128GCM' }), ...chunks]],
-    ['head: compressed', [await headOf({}, { zip: 'DEF' }), ...chunks]],
-    ['head: version 2', [await headOf({ version: 2 }), ...chunks]],
-    ['head: another format', [await headOf({ format: 'conclave' }), ...chunks]],
-    ['head: a content key of 16 bytes', [await headOf({ key: { kty: 'oct', k: 'A'.repeat(22) } }), ...chunks]],
-    ['head: no content key', [await headOf({ key: undefined }), ...chunks]],
-    ['chunk: A256GCMKW', await inOne([...rows, own], { alg: 'A256GCMKW' })],
-    ['chunk: compressed', await inOne([...rows, own], { zip: 'DEF' })],
-    ['chunk: of another export', await inOne([...rows, own], { export: OTHER })],
-    ['chunk: the first is 0', await inOne([...rows, own], { seq: 0 })],
-    ['chunk: last is no boolean', await inOne([...rows, own], { last: 1 })],
-    ['chunk: none is the last', await inOne([...rows, own], { last: false })],
-    ['a record of an unknown type', await inOne([...rows, '{"type":"key"}', own])],
-    ['a line that is no JSON', await inOne([...rows, 'Hungry?', own])],
-    ['no manifest', await inOne(rows)],
-    ['a record changed', await inOne([...rows.map((row) => row.replace('Hungry?', 'Thirsty?')), own])],
-    ['a record left out', await inOne([...rows.slice(1), own])],
-    ['two records exchanged', await inOne([...rows.toReversed(), own])],
-    ['manifest: its signature changed', await inOne([...rows, own.replace(/.{4}"}$/, 'AAAA"}')])],
-    ['manifest: signed with HMAC', await inOne([...rows, await hmacRow(manifest)])],
-    ['manifest: not signed', await inOne([...rows, unsignedRow(manifest)])],
+    ['head: another typ', [await headOf(written, {}, { typ: 'JOSE' }), ...chunks]],
+    ['head: RSA-OAEP with SHA-1', [await headOf(written, {}, { alg: 'RSA-OAEP' }), ...chunks]],
+    ['head: A128GCM', [await headOf(written, {}, { enc: 'A128GCM' }), ...chunks]],
+    ['head: compressed', [await headOf(written, {}, { zip: 'DEF' }), ...chunks]],
+    ['head: version 2', [await headOf(written, { version: 2 }), ...chunks]],
+    ['head: another format', [await headOf(written, { format: 'conclave' }), ...chunks]],
+    ['head: a content key of 16 bytes', [await headOf(written, { key: { kty: 'oct', k: 'A'.repeat(22) } }), ...chunks]],
+    ['head: no content key', [await headOf(written, { key: undefined }), ...chunks]],
+    ['chunk: A256GCMKW', await inOne(written, [...rows, own], { alg: 'A256GCMKW' })],
+    ['chunk: compressed', await inOne(written, [...rows, own], { zip: 'DEF' })],
+    ['chunk: of another export', await inOne(written, [...rows, own], { export: OTHER })],
+    ['chunk: the first is 0', await inOne(written, [...rows, own], { seq: 0 })],
+    ['chunk: last is no boolean', await inOne(written, [...rows, own], { last: 1 })],
+    ['chunk: none is the last', await inOne(written, [...rows, own], { last: false })],
+    ['a record of an unknown type', await inOne(written, [...rows, '{"type":"key"}', own])],
+    ['a line that is no JSON', await inOne(written, [...rows, 'Hungry?', own])],
+    ['no manifest', await inOne(written, rows)],
+    ['a record changed', await inOne(written, [...rows.map((row) => row.replace('Hungry?', 'Thirsty?')), own])],
+    ['a record left out', await inOne(written, [...rows.slice(1), own])],
+    ['two records exchanged', await inOne(written, [...rows.toReversed(), own])],
+    ['manifest: its signature changed', await inOne(written, [...rows, own.replace(/.{4}"}$/, 'AAAA"}')])],
+    ['manifest: signed with HMAC', await inOne(written, [...rows, await hmacRow(manifest)])],
+    ['manifest: not signed', await inOne(written, [...rows, unsignedRow(manifest)])],
     ['manifest: another export', await signed({ exportId: OTHER })],
     ['manifest: another recipient', await signed({ recipient: 'A'.repeat(43) })],
     ['manifest: another number of lines', await signed({ lines: manifest.lines + 1 })],
@@ -142,19 +146,4 @@ async function forgedFiles(written: Written): Promise<ExportVector[]> {
     ['manifest: version 2', await signed({ version: 2 })]
   ]
   return cases.map(([name, file]) => refused(name, recipient, file))
-}
-
-const HEAD = { alg: 'RSA-OAEP-256', enc: 'A256GCM', typ: 'conclave-export' }
-
-function refused(name: string, pair: Pair, file: string[]): ExportVector {
-  return {
-    name,
-    result: 'invalid',
-    privateKey: pemOf(pair),
-    file,
-    contentKey: null,
-    records: null,
-    manifest: null,
-    signedBy: null
-  }
 }

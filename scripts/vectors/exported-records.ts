@@ -33,6 +33,8 @@ export const OF_ALICE: ExportRecord[] = [
   ...MESSAGES.filter(({ senderId }) => senderId === 'alice'),
   member('alice', 'OWNER', { lastReadSequence: 6 })
 ]
+/** For whom the first three messages are not: neither they nor the reply to one of them. */
+export const LATER: ExportRecord[] = [CONVERSATION_RECORD, ALICE, ZOE, ...MESSAGES.slice(3), ...MEMBERS]
 
 function message(sequence: number, parts: Partial<MessageRecord>): MessageRecord {
   return {

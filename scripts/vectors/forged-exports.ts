@@ -9,15 +9,20 @@ import {
 } from 'jose'
 import type { ExportHead, ExportSubject, Manifest } from '../../src/transfer/export-format.js'
 import type { ManifestSigner } from '../../src/transfer/manifest.js'
-import { readRecipientKey } from '../../src/transfer/recipient-key.js'
+import { type RecipientKey, readRecipientKey } from '../../src/transfer/recipient-key.js'
 import type { ExportRecord } from '../../src/transfer/records.js'
 import { sealExport } from '../../src/transfer/seal-export.js'
 import { at, CONVERSATION } from './exported-records.js'
+import type { ExportVector } from './vector-files.js'
 
 /** Exports as the program writes them, and as somebody can write them who has their key. */
 
 /** Of the header of every chunk. */
 export const CHUNK = { alg: 'dir', enc: 'A256GCM' }
+/** A member that nobody knows, and that whoever reads must (RFC 7516, section 4.1.13). */
+export const CRITICAL = { crit: ['urn:example:critical'], 'urn:example:critical': true }
+/** By whoever writes it. */
+const UNDERSTOOD = { crit: { 'urn:example:critical': true } }
 const EXPORT = '019a2f4e-9d32-7e5f-a071-2c3d4e5f6071'
 
 /** A pair that exports are made for, or signed with. */
@@ -44,15 +49,18 @@ export const SIGNER: ManifestSigner = generateKeyPairSync('ed25519')
 export async function sealed(
   { publicKey }: Pair,
   records: ExportRecord[],
-  subject: ExportSubject = { conversationId: CONVERSATION },
-  exportId = EXPORT
+  named: { subject?: ExportSubject; exportId?: string; after?: number } = {}
 ): Promise<string[]> {
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
-  const recipient = await readRecipientKey(pem)
-  const described = { exportId, subject, createdAt: new Date(at(30)), after: 0, recipient, signer: SIGNER }
+  const recipient = await recipientKeyOf(publicKey)
+  const of = { exportId: EXPORT, subject: { conversationId: CONVERSATION }, after: 0, ...named }
+  const described = { ...of, createdAt: new Date(at(30)), recipient, signer: SIGNER }
   const lines: string[] = []
   for await (const line of sealExport(described, each(records))) lines.push(line)
   return lines
+}
+
+async function recipientKeyOf(publicKey: KeyObject): Promise<RecipientKey> {
+  return await readRecipientKey(publicKey.export({ type: 'spki', format: 'pem' }).toString())
 }
 
 async function* each(records: ExportRecord[]): AsyncGenerator<ExportRecord> {
@@ -81,16 +89,38 @@ export async function threeChunks({ headLine, head, contentKey, rows, manifest }
   return [headLine, ...(await Promise.all(chunks))]
 }
 
-export async function sealedBy(key: KeyObject | Uint8Array, plaintext: string, header: object): Promise<string> {
-  const encrypt = new CompactEncrypt(Buffer.from(plaintext)).setProtectedHeader(header as CompactJWEHeaderParameters)
-  return `${await encrypt.encrypt(key)}\n`
+/** Another head for the same recipient. */
+export async function headOf({ recipient, head }: Written, content: object, header: object = {}): Promise<string> {
+  const { algorithm: alg, thumbprint: kid, key } = await recipientKeyOf(recipient.publicKey)
+  const named = { alg, enc: 'A256GCM', kid, typ: 'conclave-export', ...header }
+  return await sealedBy(key, JSON.stringify({ ...head, ...content }), named)
 }
 
-export async function manifestRow(manifest: Manifest, header: object = {}): Promise<string> {
-  const jwk = await exportJWK(SIGNER.publicKey)
+/** A file with all of these lines in one chunk. */
+export async function inOne(
+  { headLine, head, contentKey }: Written,
+  lines: string[],
+  header: object = {}
+): Promise<string[]> {
+  const chunk = { ...CHUNK, export: head.exportId, seq: 1, last: true, ...header }
+  return [headLine, await sealedBy(contentKey, text(lines), chunk)]
+}
+
+export async function sealedBy(key: KeyObject | Uint8Array, plaintext: string, header: object): Promise<string> {
+  const encrypt = new CompactEncrypt(Buffer.from(plaintext)).setProtectedHeader(header as CompactJWEHeaderParameters)
+  return `${await encrypt.encrypt(key, UNDERSTOOD)}\n`
+}
+
+/** @param key that signs, and is in the header unless that says otherwise */
+export async function manifestRow(
+  manifest: object,
+  header: object = {},
+  { publicKey, privateKey }: Pair = SIGNER
+): Promise<string> {
+  const jwk = await exportJWK(publicKey)
   const named = { alg: 'EdDSA', kid: await calculateJwkThumbprint(jwk), jwk, ...header }
   const sign = new CompactSign(Buffer.from(JSON.stringify(manifest))).setProtectedHeader(named)
-  return JSON.stringify({ type: 'manifest', jws: await sign.sign(SIGNER.privateKey) })
+  return rowOf(await sign.sign(privateKey, UNDERSTOOD))
 }
 
 /** Under a key that is in its own header, as public keys are. */
@@ -98,12 +128,16 @@ export async function hmacRow(manifest: Manifest): Promise<string> {
   const secret = Buffer.alloc(32, 'k')
   const jwk = { kty: 'oct', k: secret.toString('base64url') }
   const sign = new CompactSign(Buffer.from(JSON.stringify(manifest))).setProtectedHeader({ alg: 'HS256', jwk } as never)
-  return JSON.stringify({ type: 'manifest', jws: await sign.sign(secret) })
+  return rowOf(await sign.sign(secret))
 }
 
 export function unsignedRow(manifest: Manifest): string {
   const encoded = [{ alg: 'none' }, manifest].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-  return JSON.stringify({ type: 'manifest', jws: `${encoded.join('.')}.` })
+  return rowOf(`${encoded.join('.')}.`)
+}
+
+export function rowOf(jws: string): string {
+  return JSON.stringify({ type: 'manifest', jws })
 }
 
 export function text(lines: string[]): string {
@@ -126,4 +160,18 @@ export function spoilt(line: string, part: number): string {
 
 export function pemOf({ privateKey }: Pair): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** A case that no reader may open. */
+export function refused(name: string, pair: Pair, file: string[]): ExportVector {
+  return {
+    name,
+    result: 'invalid',
+    privateKey: pemOf(pair),
+    file,
+    contentKey: null,
+    records: null,
+    manifest: null,
+    signedBy: null
+  }
 }

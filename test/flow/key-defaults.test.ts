@@ -128,7 +128,9 @@ describe('registering defaults', () => {
     return registerKeyDefaults({ database, now: conclave.clock.now() }, { ...config.keyPolicy, rotateAfter })
   }
   const registered = () =>
-    conclave.database.query<{ id: number; since: Date; policy: object }>('select * from key_policy_defaults order by id')
+    conclave.database.query<{ id: number; since: Date; policy: object }>(
+      'select * from key_policy_defaults order by id'
+    )
 
   it('that are noted already adds nothing', async () => {
     expect(await register('P30D')).toBe(conclave.services.keyDefaultsId)

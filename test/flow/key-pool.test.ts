@@ -159,7 +159,7 @@ describe('with an empty pool and the master key out of reach', () => {
     await expect(take(keySupply)).rejects.toBeInstanceOf(KeyUnavailable)
     expect(counted).not.toHaveBeenCalled()
     const [entry] = logged('new key cannot be wrapped')
-    expect(entry).toMatchObject({ masterKey: 'local:test', kind: 'UNREACHABLE', reason: { message: outage.message } })
+    expect(entry).toMatchObject({ masterKey: 'local:test', kind: 'UNREACHABLE', reason: outage.message })
   })
 
   it('just when a pair was made, the pair is lost, and its private key is not left in memory', async () => {

@@ -107,7 +107,9 @@ describe('with many who send', () => {
     expect(versions).toEqual([...versions].sort((a, b) => a - b))
   })
 
-  it('a key that is due by a count of one fails none of a hundred and fifty at once', { timeout: 120_000 }, async () => {
+  it('a key that is due by a count of one fails none of a hundred and fifty at once', {
+    timeout: 120_000
+  }, async () => {
     const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } })
     await conclave.workerServices.keySupply.refill(160)
     await Promise.all(Array.from({ length: 150 }, (_, index) => send(alice, id, `message ${index}`)))

@@ -213,7 +213,9 @@ describe('a data key', () => {
       await send(alice, id, 'from one process')
       await send(bobElsewhere, id, 'from the other')
     }
-    const keys = await conclave.database.query('select distinct data_key_id from messages where conversation_id = $1', [id])
+    const keys = await conclave.database.query('select distinct data_key_id from messages where conversation_id = $1', [
+      id
+    ])
     expect(keys).toHaveLength(1)
     expect((await readBack(bobElsewhere, id)).map(({ status }) => status)).toEqual(Array(10).fill('READABLE'))
     await other.close()

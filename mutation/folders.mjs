@@ -42,7 +42,7 @@ const FOLDERS = {
   },
   'conversation-key-audit': {
     mutate: ['src/conversation-key/{key-events,list-keys,record-refusal}.ts'],
-    tests: ['test/unit/conversation-key/key-event-chains.test.ts', 'test/flow/{audit,keys,refusals}.test.ts'],
+    tests: ['test/unit/conversation-key/key-event-chains.test.ts', 'test/flow/{keys,refusals}.test.ts'],
     database: true
   }
 }

@@ -20,102 +20,6 @@ import { runDueWork } from '../support/worker-run.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-describe("the deployment's defaults", () => {
-  it('reach conversations that were there before, as far as these have set nothing for themselves', async () => {
-    const changing = await bootConclave()
-    const owner = await changing.as('alice')
-    const [plain, own] = [
-      await createConversation(owner, []),
-      await createConversation(owner, [], { keyPolicy: { rotateAfter: 'P20D', destroyAfter: 'P400D' } })
-    ]
-    for (const id of [plain, own]) await owner.run(RotateKeyDocument, { conversationId: id })
-    const { keyPolicy } = changing.services.config
-    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D', destroyAfter: 'P90D' } })
-    await runDueWork(changing)
-    const daysOf = async (id: string) => {
-      const keys = (await owner.run(KeysDocument, { id })).conversation?.keys ?? []
-      const day = (instant: string | null = null) =>
-        instant && Math.round((Date.parse(instant) - changing.clock.now().getTime()) / DAY_MS)
-      return [day(keys[0]?.destroysAt), day(keys[1]?.rotatesAt)]
-    }
-    expect(await daysOf(plain)).toEqual([90, 7])
-    expect(await daysOf(own)).toEqual([400, 20])
-    const events = await changing.database.query<{ detail: string }>(
-      `select detail from key_events where action = 'key.defaults-set' order by sequence`
-    )
-    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['rotateAfter=P30D', 'rotateAfter=P7D'])
-    await changing.close()
-  })
-
-  it('leave a key alone whose destruction somebody has cancelled', async () => {
-    const changing = await bootConclave()
-    const { keyPolicy } = changing.services.config
-    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P90D' } })
-    const owner = await changing.as('alice')
-    const admin = await changing.as('admin', { scopes: ['keys:admin'] })
-    const id = await createConversation(owner, [])
-    await owner.run(RotateKeyDocument, { conversationId: id })
-    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'P7D' })
-    await admin.run(CancelKeyDestructionDocument, { conversationId: id, version: 1 })
-    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P60D' } })
-    await runDueWork(changing)
-    const kept = async () => (await owner.run(KeysDocument, { id })).conversation?.keys[0]?.destroysAt
-    expect(await kept()).toBeNull()
-    await owner.run(SetKeyPolicyDocument, { conversationId: id, policy: { destroyAfter: 'P40D' } })
-    expect(await kept()).not.toBeNull()
-    await changing.close()
-  })
-
-  it('reach every conversation but one that they cannot be applied to', async () => {
-    const changing = await bootConclave()
-    const owner = await changing.as('alice')
-    await changing.workerServices.keySupply.refill(3)
-    const [bad] = [await createConversation(owner, []), await createConversation(owner, [])]
-    await changing.database.query(`update conversations set key_policy = '{"rotateAfter": "nonsense"}' where id = $1`, [
-      bad
-    ])
-    const { keyPolicy } = changing.services.config
-    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
-    await runDueWork(changing)
-    const { keyDefaultsId } = changing.services
-    const behind = await changing.database.query('select id from conversations where key_defaults_id < $1', [
-      keyDefaultsId
-    ])
-    expect(behind).toEqual([{ id: bad }])
-    await changing.close()
-  })
-
-  it('are applied again where a process with older ones has rotated meanwhile', async () => {
-    const newer = await bootConclave()
-    const older = await bootConclave({ databaseUrl: newer.database.url })
-    const { keyPolicy } = newer.services.config
-    const id = await createConversation(await newer.as('alice'), [])
-    await newer.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
-    await runDueWork(newer)
-    await (await older.as('alice')).run(RotateKeyDocument, { conversationId: id })
-    await runDueWork(newer)
-    const keys = (await (await newer.as('alice')).run(KeysDocument, { id })).conversation?.keys
-    const active = keys?.at(-1)
-    expect(Date.parse(active?.rotatesAt ?? '') - Date.parse(active?.activatedAt ?? '')).toBe(7 * DAY_MS)
-    await older.close()
-    await newer.close()
-  })
-
-  it('of a process that started before others changed them are not applied any more', async () => {
-    const older = await bootConclave()
-    const id = await createConversation(await older.as('alice'), [])
-    await registerKeyDefaults(
-      { database: older.services.database, now: older.clock.now() },
-      { ...older.services.config.keyPolicy, rotateAfter: 'P7D' }
-    )
-    await older.database.query('update conversations set key_defaults_id = 0')
-    await runDueWork(older)
-    const [row] = await older.database.query('select key_defaults_id from conversations where id = $1', [id])
-    expect(row).toEqual({ key_defaults_id: 0 })
-    await older.close()
-  })
-})
-
 describe('registering defaults', () => {
   let conclave: TestConclave
   beforeAll(async () => {
@@ -220,5 +124,101 @@ describe('conversations with older defaults', () => {
     const inThirtyDays = new Date(conclave.clock.now().getTime() + 30 * DAY_MS)
     expect(await dueOf(ids[1])).toEqual([{ key_rotates_at: inThirtyDays, key_defaults_id: keyDefaultsId }])
     expect(await dueOf(ids[2])).toEqual([{ key_rotates_at: null, key_defaults_id: keyDefaultsId - 1 }])
+  })
+})
+
+describe("the deployment's defaults", () => {
+  it('reach conversations that were there before, as far as these have set nothing for themselves', async () => {
+    const changing = await bootConclave()
+    const owner = await changing.as('alice')
+    const [plain, own] = [
+      await createConversation(owner, []),
+      await createConversation(owner, [], { keyPolicy: { rotateAfter: 'P20D', destroyAfter: 'P400D' } })
+    ]
+    for (const id of [plain, own]) await owner.run(RotateKeyDocument, { conversationId: id })
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D', destroyAfter: 'P90D' } })
+    await runDueWork(changing)
+    const daysOf = async (id: string) => {
+      const keys = (await owner.run(KeysDocument, { id })).conversation?.keys ?? []
+      const day = (instant: string | null = null) =>
+        instant && Math.round((Date.parse(instant) - changing.clock.now().getTime()) / DAY_MS)
+      return [day(keys[0]?.destroysAt), day(keys[1]?.rotatesAt)]
+    }
+    expect(await daysOf(plain)).toEqual([90, 7])
+    expect(await daysOf(own)).toEqual([400, 20])
+    const events = await changing.database.query<{ detail: string }>(
+      `select detail from key_events where action = 'key.defaults-set' order by sequence`
+    )
+    expect(events.map(({ detail }) => detail.split(' ')[0])).toEqual(['rotateAfter=P30D', 'rotateAfter=P7D'])
+    await changing.close()
+  })
+
+  it('leave a key alone whose destruction somebody has cancelled', async () => {
+    const changing = await bootConclave()
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P90D' } })
+    const owner = await changing.as('alice')
+    const admin = await changing.as('admin', { scopes: ['keys:admin'] })
+    const id = await createConversation(owner, [])
+    await owner.run(RotateKeyDocument, { conversationId: id })
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'P7D' })
+    await admin.run(CancelKeyDestructionDocument, { conversationId: id, version: 1 })
+    await changing.restart({ keyPolicy: { ...keyPolicy, destroyAfter: 'P60D' } })
+    await runDueWork(changing)
+    const kept = async () => (await owner.run(KeysDocument, { id })).conversation?.keys[0]?.destroysAt
+    expect(await kept()).toBeNull()
+    await owner.run(SetKeyPolicyDocument, { conversationId: id, policy: { destroyAfter: 'P40D' } })
+    expect(await kept()).not.toBeNull()
+    await changing.close()
+  })
+
+  it('reach every conversation but one that they cannot be applied to', async () => {
+    const changing = await bootConclave()
+    const owner = await changing.as('alice')
+    await changing.workerServices.keySupply.refill(3)
+    const [bad] = [await createConversation(owner, []), await createConversation(owner, [])]
+    await changing.database.query(`update conversations set key_policy = '{"rotateAfter": "nonsense"}' where id = $1`, [
+      bad
+    ])
+    const { keyPolicy } = changing.services.config
+    await changing.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
+    await runDueWork(changing)
+    const { keyDefaultsId } = changing.services
+    const behind = await changing.database.query('select id from conversations where key_defaults_id < $1', [
+      keyDefaultsId
+    ])
+    expect(behind).toEqual([{ id: bad }])
+    await changing.close()
+  })
+
+  it('are applied again where a process with older ones has rotated meanwhile', async () => {
+    const newer = await bootConclave()
+    const older = await bootConclave({ databaseUrl: newer.database.url })
+    const { keyPolicy } = newer.services.config
+    const id = await createConversation(await newer.as('alice'), [])
+    await newer.restart({ keyPolicy: { ...keyPolicy, rotateAfter: 'P7D' } })
+    await runDueWork(newer)
+    await (await older.as('alice')).run(RotateKeyDocument, { conversationId: id })
+    await runDueWork(newer)
+    const keys = (await (await newer.as('alice')).run(KeysDocument, { id })).conversation?.keys
+    const active = keys?.at(-1)
+    expect(Date.parse(active?.rotatesAt ?? '') - Date.parse(active?.activatedAt ?? '')).toBe(7 * DAY_MS)
+    await older.close()
+    await newer.close()
+  })
+
+  it('of a process that started before others changed them are not applied any more', async () => {
+    const older = await bootConclave()
+    const id = await createConversation(await older.as('alice'), [])
+    await registerKeyDefaults(
+      { database: older.services.database, now: older.clock.now() },
+      { ...older.services.config.keyPolicy, rotateAfter: 'P7D' }
+    )
+    await older.database.query('update conversations set key_defaults_id = 0')
+    await runDueWork(older)
+    const [row] = await older.database.query('select key_defaults_id from conversations where id = $1', [id])
+    expect(row).toEqual({ key_defaults_id: 0 })
+    await older.close()
   })
 })

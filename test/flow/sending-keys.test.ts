@@ -53,8 +53,11 @@ describe('a sending key', () => {
 
   it('that was made is open at once: nothing is unwrapped for it', async () => {
     await alice.run(RotateKeyDocument, { conversationId: id })
+    conclave.services.sendingKeys.forget(id)
     const unwrap = vi.spyOn(conclave.services.masterKeys.current, 'unwrap')
-    await conclave.services.sendingKeys.use(id, (key) => Promise.resolve(key.keyVersion === 2 ? key : STALE_KEY))
+    const found = runs(LOAD_SENDING_KEY)
+    expect(await conclave.services.sendingKeys.use(id, same)).toMatchObject({ keyVersion: 2 })
+    expect(found()).toBe(1)
     expect(unwrap).not.toHaveBeenCalled()
   })
 
@@ -70,6 +73,21 @@ describe('a sending key', () => {
     sendingKeys.forget(id)
     await sendingKeys.use(id, same)
     expect(found()).toBe(1)
+  })
+
+  it('that one could not find, and others have found meanwhile, is not looked for again', async () => {
+    const { sendingKeys } = freshProcess()
+    const late = Promise.withResolvers<never>()
+    const run = vi.spyOn(conclave.services.database, 'run').mockReturnValueOnce(late.promise)
+    const failing = sendingKeys.use(id, same)
+    sendingKeys.forget(id)
+    await sendingKeys.use(id, same)
+    run.mockRestore()
+    late.reject(new Error('connection lost'))
+    await expect(failing).rejects.toThrow('connection lost')
+    const found = runs(LOAD_SENDING_KEY)
+    await sendingKeys.use(id, same)
+    expect(found()).toBe(0)
   })
 
   it('that the process cannot open is replaced: sending needs no private key', async () => {
@@ -112,6 +130,24 @@ describe('whoever finds the sending key stale', () => {
     expect(versions).toEqual([1, 2])
   })
 
+  it('when others have the next one already leaves it to them', async () => {
+    const { sendingKeys } = freshProcess()
+    const late = Promise.withResolvers<void>()
+    let attempts = 0
+    const losing = sendingKeys.use(id, async (key) => {
+      if (++attempts > 1) return key
+      await late.promise
+      return STALE_KEY
+    })
+    await vi.waitFor(() => expect(attempts).toBe(1))
+    sendingKeys.forget(id)
+    await sendingKeys.use(id, same)
+    const found = runs(LOAD_SENDING_KEY)
+    late.resolve()
+    await losing
+    expect(found()).toBe(0)
+  })
+
   it('again and again is told at last to try another time', async () => {
     let attempts = 0
     const losing = conclave.services.sendingKeys.use(id, async () => {
@@ -136,7 +172,8 @@ describe('whoever finds the sending key stale', () => {
         return attempts > ROUNDS.alone + rounds ? attempts : STALE_KEY
       })
     }
-    expect(await Promise.all([0, 2, 1].map(loser))).toEqual([4, 6, 5])
+    const early = loser(0).then(() => loser(1))
+    expect(await Promise.all([early, loser(20), loser(20)])).toEqual([5, 24, 24])
     expect(most).toBe(1)
   })
 
@@ -177,7 +214,7 @@ describe('a data key', () => {
     const limited = await bootConclave({ dataKeyMaxMessages: 5 })
     const owner = await limited.as('alice')
     const id = await createConversation(owner, [])
-    for (let count = 0; count < 12; count++) await send(owner, id, `message ${count}`)
+    await Promise.all(Array.from({ length: 12 }, (_, index) => send(owner, id, `message ${index}`)))
     await owner.run(RenameConversationDocument, { conversationId: id, title: 'Renamed' })
     const perKey = await limited.database.query<{ messages: number }>(
       'select count(*)::integer as messages from messages where conversation_id = $1 group by data_key_id order by min(sequence)',

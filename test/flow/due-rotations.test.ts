@@ -13,6 +13,7 @@ import type { GraphQLClient } from '../support/graphql-client.js'
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
 
 const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
 
 let conclave: TestConclave
 let alice: GraphQLClient
@@ -78,6 +79,30 @@ describe('a key', () => {
     expect(await waiting).toBe(true)
   })
 
+  it('that is rotated leaves those of other conversations alone', async () => {
+    const other = await usedConversation()
+    const before = await rowOf(other)
+    await dueAt(0)
+    await rotateIfDue(conclave.workerServices, id, 'WAIT')
+    expect(await rowOf(other)).toEqual(before)
+    expect(await keysOf(other)).toEqual([[1, 'ACTIVE', 'CREATED']])
+  })
+
+  it('that never becomes due, or is kept for a time, follows its policy when it is rotated', async () => {
+    const keyPolicy = { rotateAfter: null, destroyAfter: 'P90D' }
+    const kept = await createConversation(alice, [], { keyPolicy })
+    await alice.run(RotateKeyDocument, { conversationId: kept })
+    const times = await conclave.database.query(
+      'select rotates_at, destroys_at from conversation_keys where conversation_id = $1 order by version',
+      [kept]
+    )
+    expect(times).toEqual([
+      { rotates_at: null, destroys_at: new Date(now().getTime() + 90 * DAY_MS) },
+      { rotates_at: null, destroys_at: null }
+    ])
+    expect(await rotatesAtOf(kept)).toBeNull()
+  })
+
   it('that was rotated leaves behind it a conversation without a data key, and what was sent counted', async () => {
     await dueAt(0)
     await rotateIfDue(conclave.workerServices, id, 'WAIT')
@@ -96,7 +121,7 @@ describe('a key', () => {
       data_key_messages: 0,
       data_key_expires_at: null,
       key_defaults_id: conclave.workerServices.keyDefaultsId,
-      key_rotates_at: new Date(now().getTime() + 30 * 24 * 60 * MINUTE_MS)
+      key_rotates_at: new Date(now().getTime() + 30 * DAY_MS)
     })
     const counted = await conclave.database.query(
       'select message_count as messages from data_keys where conversation_id = $1',
@@ -129,9 +154,11 @@ describe('a send that finds the key due, and no other to be had', () => {
   const outage = new MasterKeyError('UNREACHABLE', 'local:test', 'it is away')
   /** What happens while it is found out that the master key is away. */
   let meanwhile: () => Promise<unknown>
+  let other: { id: string }
 
   beforeEach(async () => {
     meanwhile = async () => {}
+    other = await rowOf(await usedConversation())
     await conclave.database.query('delete from pooled_keys')
     vi.spyOn(conclave.services.masterKeys.current, 'version').mockImplementation(async () => {
       await meanwhile()
@@ -139,7 +166,7 @@ describe('a send that finds the key due, and no other to be had', () => {
     })
   })
 
-  it('goes on under it for a minute, which is recorded', async () => {
+  it('goes on under it for a minute, which is recorded, and no other does', async () => {
     await dueAt(0)
     expect((await send(alice, id, 'during the outage')).keyVersion).toBe(1)
     const until = new Date(now().getTime() + MINUTE_MS)
@@ -147,6 +174,7 @@ describe('a send that finds the key due, and no other to be had', () => {
     expect(await eventsOf(id)).toEqual([
       ['scheduler', 'key.rotation-postponed', 1, `reason=SCHEDULED until=${until.toISOString()}`]
     ])
+    expect(await rowOf(other.id)).toEqual(other)
   })
 
   it('postpones nothing where somebody else has meanwhile', async () => {
@@ -179,6 +207,7 @@ describe('a rotation on request', () => {
     const { errors } = await alice.execute(RotateKeyDocument, { conversationId: id })
     expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
     expect(await keysOf(id)).toHaveLength(1)
+    expect(await eventsOf(id)).toEqual([['alice', 'operation.refused', null, 'operation=rotateKey code=FORBIDDEN']])
   })
 
   it('is done where somebody else has rotated since it was asked for', async () => {
@@ -211,9 +240,17 @@ async function dueAt(fromNowMs: number, conversationId = id): Promise<void> {
   await conclave.database.query('update conversations set key_rotates_at = $2 where id = $1', [conversationId, at])
 }
 
-async function rotatesAtOf(conversationId: string): Promise<Date | undefined> {
+async function rotatesAtOf(conversationId: string): Promise<Date | null | undefined> {
   const text = 'select key_rotates_at as at from conversations where id = $1'
-  return (await conclave.database.query<{ at: Date }>(text, [conversationId]))[0]?.at
+  return (await conclave.database.query<{ at: Date | null }>(text, [conversationId]))[0]?.at
+}
+
+async function rowOf(conversationId: string): Promise<{ id: string }> {
+  const [row] = await conclave.database.query<{ id: string }>('select * from conversations where id = $1', [
+    conversationId
+  ])
+  if (!row) throw new Error('there is no such conversation')
+  return row
 }
 
 async function keysOf(conversationId: string) {

@@ -71,6 +71,19 @@ describe('a refusal', () => {
     ])
     expect(await windows()).toEqual([{ operation: 'rotateKey', recorded: 1, unrecorded: 0 }])
   })
+
+  it('that waits for a window which is closed meanwhile begins another', async () => {
+    await refuse('rotateKey')
+    const held = await holdTransaction(conclave.database)
+    await held.query('select from refusal_windows for update')
+    const refusing = refuse('rotateKey')
+    await untilWaiting(conclave.database, 1)
+    await held.query('delete from refusal_windows')
+    await held.commit()
+    await refusing
+    expect(await details()).toHaveLength(2)
+    expect(await windows()).toEqual([{ operation: 'rotateKey', recorded: 1, unrecorded: 0 }])
+  })
 })
 
 describe('what was counted of refusals', () => {

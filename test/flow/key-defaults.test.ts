@@ -125,6 +125,21 @@ describe('conversations with older defaults', () => {
     expect(await dueOf(ids[1])).toEqual([{ key_rotates_at: inThirtyDays, key_defaults_id: keyDefaultsId }])
     expect(await dueOf(ids[2])).toEqual([{ key_rotates_at: null, key_defaults_id: keyDefaultsId - 1 }])
   })
+
+  it('have them applied under what somebody sets for them meanwhile', async () => {
+    const [id] = ids
+    await setDefaultsOf(id, conclave.services.keyDefaultsId - 1)
+    const held = await holdTransaction(conclave.database)
+    await held.query(`update conversations set key_policy = '{"rotateAfter": "P5D"}' where id = $1`, [id])
+    const applying = applyDefaults(conclave.workerServices, id ?? '')
+    await untilWaiting(conclave.database, 1)
+    await held.commit()
+    await applying
+    const rows = await conclave.database.query('select rotates_at from conversation_keys where conversation_id = $1', [
+      id
+    ])
+    expect(rows).toEqual([{ rotates_at: new Date(conclave.clock.now().getTime() + 5 * DAY_MS) }])
+  })
 })
 
 describe("the deployment's defaults", () => {

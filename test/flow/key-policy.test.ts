@@ -5,6 +5,7 @@ import {
   KeysDocument,
   RemoveMemberDocument,
   RotateKeyDocument,
+  ScheduleKeyDestructionDocument,
   SetKeyPolicyDocument,
   SetMemberRoleDocument
 } from '../../documents/generated.js'
@@ -60,6 +61,7 @@ describe('setting a key policy', () => {
     const policy = { rotateAfter: 'P1D' }
     const { errors } = await (await conclave.as('bob')).execute(SetKeyPolicyDocument, { conversationId: id, policy })
     expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+    expect(await lastEventOf(id)).toMatchObject({ actor: 'bob', detail: 'operation=setKeyPolicy code=FORBIDDEN' })
     const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
     const { setKeyPolicy } = await admin.run(SetKeyPolicyDocument, { conversationId: id, policy })
     expect(setKeyPolicy.keyPolicy.rotateAfter).toBe('P1D')
@@ -117,15 +119,21 @@ describe('setting a key policy', () => {
     expect(await endOf()).toEqual([null, null])
   })
 
+  it('leaves a key that waits for its destruction to it, and other conversations alone', async () => {
+    const [id, other] = [await createConversation(alice, []), await createConversation(alice, [])]
+    const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
+    await alice.run(RotateKeyDocument, { conversationId: id })
+    await admin.run(ScheduleKeyDestructionDocument, { conversationId: id, version: 1, after: 'P7D' })
+    const before = [(await keysOf(id))[0], await keysOf(other), await policyOf(other)]
+    await alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { destroyAfter: 'P40D' } })
+    expect([(await keysOf(id))[0], await keysOf(other), await policyOf(other)]).toEqual(before)
+  })
+
   it('is recorded as the policy that holds from then on', async () => {
     const id = await createConversation(alice, [])
     await alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { rotateAfter: 'P3D' } })
-    const [event] = await conclave.database.query(
-      `select actor, action, key_version, detail from key_events where conversation_id = $1 order by sequence desc limit 1`,
-      [id]
-    )
     const detail = 'rotateAfter=P3D rotateAfterMessages=never destroyAfter=never rotateOnMemberRemoval=true'
-    expect(event).toEqual({ actor: 'alice', action: 'key.policy-set', key_version: null, detail })
+    expect(await lastEventOf(id)).toEqual({ actor: 'alice', action: 'key.policy-set', key_version: null, detail })
   })
 })
 
@@ -231,6 +239,12 @@ describe('the removal of a member', () => {
 
 async function dueOf(id: string) {
   const text = 'select key_rotates_at as at, key_message_limit as "limit" from conversations where id = $1'
+  return (await conclave.database.query(text, [id]))[0]
+}
+
+async function lastEventOf(id: string) {
+  const text = `select actor, action, key_version, detail from key_events where conversation_id = $1
+                 order by sequence desc limit 1`
   return (await conclave.database.query(text, [id]))[0]
 }
 

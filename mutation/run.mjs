@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { NAMES } from './folders.mjs'
+import { startDatabase } from './database.mjs'
+import { NAMES, needsDatabase } from './folders.mjs'
 
 /** Stryker works on copies of the project, from which what lies beside it or is not copied is not found. */
 const PLACES = {
@@ -12,9 +13,19 @@ const PLACES = {
   MOTO_SERVER_BIN: resolve('.provider-tools/bin/moto_server')
 }
 
-function mutate(name) {
+async function mutate(name) {
+  if (!needsDatabase(name)) return runStryker(name)
+  const { addresses, stop } = await startDatabase()
+  try {
+    return runStryker(name, { MUTATION_DATABASE: JSON.stringify(addresses) })
+  } finally {
+    await stop()
+  }
+}
+
+function runStryker(name, variables = {}) {
   const command = ['stryker', 'run', 'mutation/stryker.config.mjs']
-  const env = { ...PLACES, ...process.env, MUTATED_FOLDER: name }
+  const env = { ...PLACES, ...process.env, ...variables, MUTATED_FOLDER: name }
   const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit', env })
   printUnnoticed(join('reports', 'mutation', `${name}.json`))
   return status === 0
@@ -41,5 +52,4 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-const passed = (asked.length > 0 ? asked : NAMES).map(mutate)
-process.exitCode = passed.every(Boolean) ? 0 : 1
+for (const name of asked.length > 0 ? asked : NAMES) if (!(await mutate(name))) process.exitCode = 1

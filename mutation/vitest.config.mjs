@@ -1,7 +1,7 @@
 import config from '../vitest.config.js'
 import { chosenFolder } from './folders.mjs'
 
-// None of these tests needs the database that the whole suite starts.
-const { globalSetup: _, ...test } = config.test
+const { tests: include, database } = chosenFolder()
+const globalSetup = database ? ['mutation/database-setup.mjs'] : []
 
-export default { ...config, test: { ...test, include: chosenFolder().tests } }
+export default { ...config, test: { ...config.test, include, globalSetup } }

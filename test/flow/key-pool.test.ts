@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RotateKeyDocument } from '../../documents/generated.js'
+import { KeySupply, type WrappedKeyPair } from '../../src/conversation-key/key-supply.js'
+import { KeyUnavailable } from '../../src/errors.js'
+import { MasterKeyError } from '../../src/master-key/master-key-error.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { holdConversation, holdTransaction, untilWaiting } from '../support/held-transaction.js'
@@ -27,6 +30,9 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await before.database.query('delete from pooled_keys')
+})
+afterEach(() => {
+  vi.restoreAllMocks()
 })
 
 describe('a pooled pair', () => {
@@ -57,6 +63,121 @@ describe('a pooled pair', () => {
   })
 })
 
+describe('a pair from the pool', () => {
+  it('is used once, as it was made, and the oldest first', async () => {
+    const { keySupply } = before.workerServices
+    const madeAt: Date[] = []
+    for (const target of [1, 2]) {
+      madeAt.push(before.clock.now())
+      await keySupply.refill(target)
+      before.clock.advance(1000)
+    }
+    const stored = await before.database.query<{ keyId: string; wrapped: Buffer }>(
+      'select key_id as "keyId", wrapped_private_key as wrapped from pooled_keys order by created_at'
+    )
+    const taken = [await take(keySupply), await take(keySupply)]
+    expect(taken.map(({ keyId, wrappedPrivateKey }) => ({ keyId, wrapped: wrappedPrivateKey }))).toEqual(stored)
+    expect(taken.map(({ createdAt }) => createdAt)).toEqual(madeAt)
+    expect(taken.map(({ modulusBits }) => modulusBits)).toEqual([2048, 2048])
+    expect(await pooled()).toEqual([])
+  })
+
+  it('goes back when what it was taken for fails', async () => {
+    await before.workerServices.keySupply.refill(1)
+    const failing = before.services.keySupply.withKeyPair(async (_, takePair) => {
+      await takePair()
+      throw new Error('nothing came of it')
+    })
+    await expect(failing).rejects.toThrow('nothing came of it')
+    expect(await pooled()).toEqual(['local:test'])
+  })
+
+  it('of another size is not counted, and not handed out', async () => {
+    const { services } = before
+    await before.workerServices.keySupply.refill(1)
+    const larger = new KeySupply(services, 3072)
+    expect(await larger.pooled()).toBe(0)
+    expect(await take(larger)).toMatchObject({ modulusBits: 3072 })
+    expect(await pooled()).toHaveLength(1)
+  })
+})
+
+describe('a pair that is made because the pool is empty', () => {
+  it('is used, and not put into the pool', async () => {
+    const made = await take(before.services.keySupply)
+    expect(made).toMatchObject({ modulusBits: 2048, masterKey: 'local:test', createdAt: before.clock.now() })
+    expect(await pooled()).toEqual([])
+  })
+
+  it('goes into the pool when what it was made for fails', async () => {
+    let attempts = 0
+    const failing = before.services.keySupply.withKeyPair(async (_, takePair) => {
+      attempts++
+      await takePair()
+      throw new Error('nothing came of it')
+    })
+    await expect(failing).rejects.toThrow('nothing came of it')
+    expect(attempts).toBe(2)
+    expect(await pooled()).toEqual(['local:test'])
+  })
+
+  it('does not go into the pool when the commit fails: it may be in use', async () => {
+    await before.database.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise 'not committed'; end $$;
+      create constraint trigger refusing after insert on users deferrable initially deferred
+        for each row execute function refuse()`)
+    const failing = before.services.keySupply.withKeyPair(async (em, takePair) => {
+      await takePair()
+      await em.execute(`insert into users (id, name, created_at) values ('nobody', '', now())`)
+    })
+    await expect(failing).rejects.toThrow('not committed')
+    expect(await pooled()).toEqual([])
+    await before.database.query('drop trigger refusing on users; drop function refuse')
+  })
+
+  it('leaves no private key in memory', async () => {
+    const wrap = vi.spyOn(before.services.masterKeys.current, 'wrap')
+    await take(before.services.keySupply)
+    const [privateKey] = wrap.mock.calls.flatMap(([keys]) => keys.map((key) => key.privateKey))
+    expect(privateKey?.every((byte) => byte === 0)).toBe(true)
+  })
+
+  it('is counted among the RSA operations', async () => {
+    const counted = vi.spyOn(before.services.metrics.keyUse.rsaGenerations, 'inc')
+    await take(before.services.keySupply)
+    expect(counted).toHaveBeenCalledOnce()
+  })
+})
+
+describe('with an empty pool and the master key out of reach', () => {
+  const outage = new MasterKeyError('UNREACHABLE', 'local:test', 'it is away')
+
+  it('no pair is made, and the log says why', async () => {
+    const { keySupply, masterKeys, metrics } = before.services
+    const counted = vi.spyOn(metrics.keyUse.rsaGenerations, 'inc')
+    vi.spyOn(masterKeys.current, 'version').mockRejectedValue(outage)
+    await expect(take(keySupply)).rejects.toBeInstanceOf(KeyUnavailable)
+    expect(counted).not.toHaveBeenCalled()
+    const [entry] = logged('new key cannot be wrapped')
+    expect(entry).toMatchObject({ masterKey: 'local:test', kind: 'UNREACHABLE', reason: outage.message })
+  })
+
+  it('just when a pair was made, the pair is lost, and its private key is not left in memory', async () => {
+    const { keySupply, masterKeys } = before.services
+    const wrap = vi.spyOn(masterKeys.current, 'wrap').mockRejectedValue(outage)
+    await expect(take(keySupply)).rejects.toBeInstanceOf(KeyUnavailable)
+    const [privateKey] = wrap.mock.calls.flatMap(([keys]) => keys.map((key) => key.privateKey))
+    expect(privateKey?.every((byte) => byte === 0)).toBe(true)
+    expect(await pooled()).toEqual([])
+  })
+
+  it('any other failure is passed on as it is', async () => {
+    const { keySupply, masterKeys } = before.services
+    vi.spyOn(masterKeys.current, 'version').mockRejectedValue(new TypeError('a mistake of ours'))
+    await expect(take(keySupply)).rejects.toThrow(TypeError)
+  })
+})
+
 describe('a pair that was made for a rotation which somebody else has done meanwhile', () => {
   it('goes into the pool', async () => {
     const alice = await before.as('alice')
@@ -72,6 +193,20 @@ describe('a pair that was made for a rotation which somebody else has done meanw
 })
 
 describe('refilling the pool', () => {
+  it('stops at its target, and says how many it made', async () => {
+    const { keySupply } = before.workerServices
+    expect(await keySupply.refill(2)).toBe(2)
+    expect(await keySupply.refill(2)).toBe(0)
+    expect(await pooled()).toHaveLength(2)
+  })
+
+  it('stops soon after it is asked to, and leaves the rest to a later run', async () => {
+    const stop = new AbortController()
+    stop.abort()
+    expect(await before.workerServices.keySupply.refill(3, stop.signal)).toBe(0)
+    expect(await pooled()).toEqual([])
+  })
+
   it('several times at once, in several processes, never exceeds the target', async () => {
     const elsewhere = await bootConclave({ databaseUrl: before.database.url })
     for (const target of [1, 3]) {
@@ -94,6 +229,15 @@ describe('refilling the pool', () => {
     expect(await pooled()).toHaveLength(1)
   })
 })
+
+function take(keySupply: KeySupply): Promise<WrappedKeyPair> {
+  return keySupply.withKeyPair((_, takePair) => takePair())
+}
+
+function logged(message: string): unknown[] {
+  const lines = before.logged().split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === message)
+}
 
 async function pooled(): Promise<string[]> {
   const rows = await before.database.query<{ key: string }>('select master_key as key from pooled_keys order by 1')

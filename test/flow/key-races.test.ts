@@ -3,6 +3,7 @@ import {
   AddMembersDocument,
   DeleteConversationDocument,
   MarkKeyCompromisedDocument,
+  MessagesDocument,
   ReencryptConversationDocument,
   RemoveMemberDocument,
   RotateDueKeysDocument,
@@ -10,12 +11,12 @@ import {
   SetMemberRoleDocument
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation, send } from '../support/chat.js'
+import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient, Result } from '../support/graphql-client.js'
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
 import { runDueWork } from '../support/worker-run.js'
 
-/** Operations on the keys of one conversation that come at the same moment, in an order that the test decides. */
+/** What needs the keys of one conversation at the same moment: in an order that the test decides, or with many of them. */
 
 let conclave: TestConclave
 let alice: GraphQLClient
@@ -80,6 +81,44 @@ describe('rotating all due keys', () => {
   })
 })
 
+describe('with many who send', () => {
+  it('fifty rotations fail nobody who sends or reads, and no message lies under a version deactivated before it', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const bob = await conclave.as('bob')
+    await conclave.workerServices.keySupply.refill(50)
+    let rotating = true
+    const rotations = (async () => {
+      for (let count = 0; count < 50; count++) await alice.run(RotateKeyDocument, { conversationId: id })
+    })().finally(() => {
+      rotating = false
+    })
+    const senders = Array.from({ length: 8 }, async (_, index) => {
+      while (rotating) await send(index % 2 ? alice : bob, id, `by sender ${index}`)
+    })
+    const readers = Array.from({ length: 4 }, async () => {
+      while (rotating) for (const { status } of await lastPage(bob, id)) expect(status).toBe('READABLE')
+    })
+    await Promise.all([...senders, rotations, ...readers])
+    const messages = await readBack(bob, id)
+    expect(messages.map(({ sequence }) => sequence)).toEqual(messages.map((_, index) => index + 1))
+    expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBeGreaterThan(10)
+    // Versions follow each other in the order of storing: none is used again once a later one was.
+    const versions = messages.map(({ keyVersion }) => keyVersion)
+    expect(versions).toEqual([...versions].sort((a, b) => a - b))
+  })
+
+  it('a key that is due by a count of one fails none of a hundred and fifty at once', {
+    timeout: 120_000
+  }, async () => {
+    const id = await createConversation(alice, [], { keyPolicy: { rotateAfterMessages: 1 } })
+    await conclave.workerServices.keySupply.refill(160)
+    await Promise.all(Array.from({ length: 150 }, (_, index) => send(alice, id, `message ${index}`)))
+    const messages = await readBack(alice, id)
+    expect(new Set(messages.map(({ keyVersion }) => keyVersion)).size).toBe(150)
+    expect(messages.every(({ status }) => status === 'READABLE')).toBe(true)
+  })
+})
+
 async function rotatedConversation(): Promise<string> {
   const made = await createConversation(alice, [])
   await send(alice, made, 'under version 1')
@@ -104,4 +143,9 @@ async function inThisOrder<A, B>(
   await untilWaiting(conclave.database, 2)
   await held.commit()
   return [await one, await other]
+}
+
+async function lastPage(reader: GraphQLClient, id: string) {
+  const { conversation } = await reader.run(MessagesDocument, { id, last: 50 })
+  return conversation?.messages.edges.map(({ node }) => node) ?? []
 }

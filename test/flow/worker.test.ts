@@ -161,14 +161,3 @@ describe('a scheduled job that does not end', () => {
     await conclave.close()
   })
 })
-
-describe('filling the key pool', () => {
-  it('stops soon after it is asked to, and leaves the rest to a later run', async () => {
-    const conclave = await bootConclave()
-    const stop = new AbortController()
-    stop.abort()
-    expect(await conclave.workerServices.keySupply.refill(3, stop.signal)).toBe(0)
-    expect(await conclave.database.query('select from pooled_keys')).toEqual([])
-    await conclave.close()
-  })
-})

@@ -3,9 +3,10 @@ import { generateRsaKeyPair } from '../src/crypto/key-transport.js'
 import { keyEventsVectors } from './vectors/audit-vectors.js'
 import { associatedDataVectors, messageVectors, titleVectors } from './vectors/content-vectors.js'
 import { exportVectors } from './vectors/export-vectors.js'
-import { cursorVectors, messageIdVectors } from './vectors/id-vectors.js'
+import { cursorVectors, importIdVectors, messageIdVectors } from './vectors/id-vectors.js'
 import { kmsPrivateKeyVectors, vaultPrivateKeyVectors } from './vectors/key-service-vectors.js'
 import {
+  exportSigningKeyVectors,
   fingerprintVectors,
   localPrivateKeyVectors,
   type VectorPairs,
@@ -32,7 +33,9 @@ const MAKERS: { [Name in VectorFileName]: (pairs: VectorPairs) => VectorFiles[Na
     'key-events': keyEventsVectors,
     cursors: cursorVectors,
     'message-ids': messageIdVectors,
-    exports: exportVectors
+    exports: exportVectors,
+    'export-signing-keys': exportSigningKeyVectors,
+    'import-ids': importIdVectors
   }
 
 const ABOUT = 'Of docs/format.md and docs/format-export.md. Every key in here is for tests alone, and protects nothing.'

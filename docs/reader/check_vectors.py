@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import conclave_format as fmt
+import read_export
 
 CONTEXT = {
     'conversationId': 'conversation_id',
@@ -96,6 +97,24 @@ def message_id(vector):
     return fmt.decode_message_id(vector['id']), (vector['conversationId'], vector['messageId'])
 
 
+def export_signing_key(vector):
+    der = fmt.unwrap_local_private_key(bytes.fromhex(vector['masterSecret']), *bound(vector))
+    public_key = bytes.fromhex(vector['publicKey'])
+    key = fmt.serialization.load_der_public_key(public_key)
+    raw = key.public_bytes(fmt.serialization.Encoding.Raw, fmt.serialization.PublicFormat.Raw)
+    jwk = {'kty': 'OKP', 'crv': 'Ed25519', 'x': read_export.encoded(raw)}
+    found = (der.hex(), fmt.fingerprint_of(public_key).hex(), read_export.thumbprint(jwk))
+    return found, (vector['privateKey'], vector['fingerprint'], vector['thumbprint'])
+
+
+def import_id(vector):
+    source, conversation_id, reference = vector['source'], vector['conversationId'], vector['reference']
+    found = fmt.import_id(source, conversation_id, reference, vector['line'])
+    if found != vector['id']:
+        raise fmt.Refused('is the id of something else')
+    return found, vector['id']
+
+
 CHECKS = {
     'associated-data': associated_data,
     'messages': message,
@@ -108,6 +127,8 @@ CHECKS = {
     'key-events': key_events,
     'cursors': cursor,
     'message-ids': message_id,
+    'export-signing-keys': export_signing_key,
+    'import-ids': import_id,
 }
 
 

@@ -311,6 +311,19 @@ def decode_message_id(text):
     return str(uuid.UUID(bytes=data[:16])), str(uuid.UUID(bytes=data[16:]))
 
 
+IMPORTED = uuid.UUID('c0c1a7e0-7d1b-4c5e-9a55-0d6e2f3b8a41')
+
+
+def import_id(source, conversation_id, reference, line):
+    """The UUID of a conversation (without `conversation_id`), or of a message, that an import has stored."""
+    if reference is not None and re.fullmatch(UUID, reference.lower()):
+        return reference.lower()
+    if conversation_id is None:
+        return str(uuid.uuid5(IMPORTED, f'conversation\n{source}\n{reference}'))
+    name = f'line\n{conversation_id}\n{line}' if reference is None else f'message\n{conversation_id}\n{reference}'
+    return str(uuid.uuid5(IMPORTED, name))
+
+
 TIME = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z'
 NUMBER = r'(0|[1-9]\d{0,14})'
 UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from terminal import shown
 
 FORMAT, VERSION = 'conclave-export', 1
-MAX_LINE_BYTES = 135_000_000
+MAX_LINE_BYTES = 134_331_051
 CURVES = {'P-256': ec.SECP256R1, 'P-384': ec.SECP384R1, 'P-521': ec.SECP521R1}
 NAMES = {'secp256r1': 'P-256', 'secp384r1': 'P-384', 'secp521r1': 'P-521'}
 TYPES = ('conversation', 'user', 'message', 'member')
@@ -40,12 +40,16 @@ class Refused(Exception):
 
 
 def decoded(text):
+    """The bytes of base64url in its one spelling: libraries ignore bits that stand for nothing."""
     if not isinstance(text, str) or not re.fullmatch(r'[A-Za-z0-9_-]*', text):
         raise Refused('holds what is no base64url')
     try:
-        return base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
+        data = base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
     except ValueError:
         raise Refused('holds what is no base64url') from None
+    if encoded(data) != text:
+        raise Refused('holds another spelling of base64url')
+    return data
 
 
 def encoded(data):
@@ -132,7 +136,8 @@ class Jwe:
             raise Refused('has a line that is no JWE')
         self._protected = parts[0]
         self.header = parsed(decoded(parts[0]), 'a header')
-        if self.header.get('alg') != algorithm or self.header.get('enc') != 'A256GCM' or 'zip' in self.header:
+        methods = (self.header.get('alg'), self.header.get('enc'))
+        if methods != (algorithm, 'A256GCM') or 'zip' in self.header or 'crit' in self.header:
             raise Refused('has a line that is encrypted in another way')
         self.encrypted_key, self._iv, self._ciphertext, self._tag = map(decoded, parts[1:])
 
@@ -148,7 +153,7 @@ class Jwe:
 def lines_of(path):
     with open(path, 'rb') as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
-            if len(line) > MAX_LINE_BYTES:
+            if len(line.rstrip(b'\n')) > MAX_LINE_BYTES:
                 raise Refused('has a line that is too long')
             try:
                 yield line.rstrip(b'\n').decode('ascii')
@@ -168,8 +173,10 @@ def opened_head(line, key):
     if head.get('format') != FORMAT or head.get('version') != VERSION:
         raise Refused(f'has version {head.get("version")} of the format; this reads {VERSION}')
     jwk = head.get('key')
-    if not isinstance(jwk, dict) or jwk.get('kty') != 'oct' or not isinstance(head.get('exportId'), str):
-        raise Refused('has a head without a key or an id')
+    if set(head) != {'format', 'version', 'exportId', 'key'} or not isinstance(head['exportId'], str):
+        raise Refused('has a head of other members')
+    if not isinstance(jwk, dict) or set(jwk) != {'kty', 'k'} or jwk['kty'] != 'oct':
+        raise Refused('has a head without a key')
     return decoded(jwk.get('k')), head['exportId']
 
 
@@ -214,7 +221,7 @@ def signed_manifest(row):
         raise Refused('has no manifest at its end')
     header = parsed(decoded(parts[0]), 'the header of its manifest')
     jwk = header.get('jwk')
-    if header.get('alg') != 'EdDSA' or not isinstance(jwk, dict) or jwk.get('crv') != 'Ed25519':
+    if header.get('alg') != 'EdDSA' or not isinstance(jwk, dict) or jwk.get('crv') != 'Ed25519' or 'crit' in header:
         raise Refused('has a manifest that is signed in another way')
     try:
         public = ed25519.Ed25519PublicKey.from_public_bytes(decoded(jwk.get('x')))
@@ -246,6 +253,9 @@ def checked(export, recipient):
     other = [name for name, value in read.items() if manifest[0].get(name) != value]
     if other:
         raise Refused(f'is not what was signed: {", ".join(other)}')
+    subject = manifest[0].get('subject')
+    if not isinstance(subject, dict) or len(subject) != 1 or not set(subject) <= {'conversationId', 'userId'}:
+        raise Refused('has a manifest without a subject')
     return manifest
 
 

@@ -6,9 +6,11 @@ import {
   type AssociatedDataVector,
   bytesOf,
   type CursorVector,
+  type ExportSigningKeyVector,
   type ExportVector,
   type FingerprintVector,
   type Hex,
+  type ImportIdVector,
   type KeyEventsVector,
   type KmsPrivateKeyVector,
   type LocalPrivateKeyVector,
@@ -45,7 +47,9 @@ const EXAMPLES: { [Name in VectorFileName]: (vector: VectorFiles[Name]) => strin
   'key-events': keyEvent,
   cursors: cursor,
   'message-ids': messageId,
-  exports: exported
+  exports: exported,
+  'export-signing-keys': exportSigningKey,
+  'import-ids': importId
 }
 
 function exampleOf<Name extends VectorFileName>(file: Name, name: string): string {
@@ -196,6 +200,27 @@ function exported({ file, contentKey, records, manifest }: ExportVector): string
     'payload',
     ...members(payload),
     ...new Bytes('signature', Buffer.from(signature, 'base64url')).lines()
+  ]
+}
+
+function exportSigningKey(vector: ExportSigningKeyVector): string[] {
+  return [
+    ...new Bytes('public key', bytesOf(vector.publicKey)).lines(),
+    text('thumbprint', vector.thumbprint),
+    ...localPrivateKey(vector)
+  ]
+}
+
+function importId({ source, conversationId, reference, line, id }: ImportIdVector): string[] {
+  const message = reference === null ? ['line', conversationId, line] : ['message', conversationId, reference]
+  const name = conversationId === null ? ['conversation', source, reference] : message
+  return [
+    text('import', source),
+    ...(conversationId === null ? [] : [text('conversation id', conversationId)]),
+    text('called', reference),
+    text('line', String(line)),
+    ...new Bytes('name', Buffer.from(name.join('\n'))).lines(),
+    text('id', id)
   ]
 }
 

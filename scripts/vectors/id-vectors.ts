@@ -1,6 +1,7 @@
 import { type CursorKind, encodeCursor } from '../../src/graphql/cursor.js'
 import { encodeMessageId } from '../../src/graphql/ids.js'
-import type { CursorVector, MessageIdVector } from './vector-files.js'
+import { ImportIds } from '../../src/transfer/import-ids.js'
+import type { CursorVector, ImportIdVector, MessageIdVector } from './vector-files.js'
 
 const CONVERSATION = '019a2f4e-7b10-7c3d-8e5f-0a1b2c3d4e5f'
 const MESSAGE = '019a2f4e-8c21-7d4e-9f60-1b2c3d4e5f60'
@@ -58,5 +59,34 @@ export function messageIdVectors(): MessageIdVector[] {
     refused('of one UUID', MESSAGE),
     refused('whose last bits are not zero', `${id.slice(0, -1)}B`),
     refused('empty', '')
+  ]
+}
+
+export function importIdVectors(): ImportIdVector[] {
+  const source = 'the old chat'
+  const conversation = (name: string, reference: string, from = source): ImportIdVector => {
+    const id = new ImportIds(from).conversation(reference)
+    return { name, result: 'valid', source: from, conversationId: null, reference, line: 1, id }
+  }
+  const message = (name: string, reference: string | null, line = 2, conversationId = CONVERSATION): ImportIdVector => {
+    const id = new ImportIds(source).message(conversationId, reference ?? undefined, line)
+    return { name, result: 'valid', source, conversationId, reference, line, id }
+  }
+  const general = conversation('of a conversation', 'general')
+  const seventeenth = message('of a message', '17')
+  return [
+    general,
+    conversation('of a conversation whose name is not ASCII', 'Grüße\n✓'),
+    conversation('of a conversation that has a UUID', CONVERSATION),
+    conversation('of a UUID in upper case', CONVERSATION.toUpperCase()),
+    conversation('of a conversation of another import', 'general', 'another chat'),
+    seventeenth,
+    message('of a message that has a UUID', MESSAGE),
+    message('of a message in another conversation', '17', 2, MESSAGE),
+    message('of a message without an id', null),
+    message('of a message without an id, in a later line', null, 12_345),
+    { ...general, name: 'in the place of one of another import', result: 'invalid', source: 'another chat' },
+    { ...seventeenth, name: 'in the place of one in another conversation', result: 'invalid', conversationId: MESSAGE },
+    { ...seventeenth, name: 'in the place of a message without an id', result: 'invalid', reference: null }
   ]
 }

@@ -1,11 +1,17 @@
 import { constants, createPublicKey, generateKeyPairSync, publicEncrypt, randomBytes, randomUUID } from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK } from 'jose'
 import type { PrivateKeyContext } from '../../src/crypto/associated-data.js'
 import { encodeEnvelope, Suite } from '../../src/crypto/envelope.js'
 import { fingerprint, importPublicKey, type KeyPairBytes, wrapDataKey } from '../../src/crypto/key-transport.js'
 import { dataKeyFrom, masterSecretFrom } from '../../src/crypto/keys.js'
 import { unwrapPrivateKey, wrapPrivateKey } from '../../src/crypto/private-key-wrap.js'
 import { flipped, spoiltEnvelopes, withByteAdded } from './spoilt.js'
-import type { FingerprintVector, LocalPrivateKeyVector, WrappedDataKeyVector } from './vector-files.js'
+import type {
+  ExportSigningKeyVector,
+  FingerprintVector,
+  LocalPrivateKeyVector,
+  WrappedDataKeyVector
+} from './vector-files.js'
 
 /** Pairs of the three sizes, and another one of the first. */
 export interface VectorPairs {
@@ -59,10 +65,7 @@ export function fingerprintVectors(pairs: VectorPairs): FingerprintVector[] {
   const { publicKey, privateKey } = pairs[2048]
   const print = fingerprint(publicKey)
   const longer = withByteAdded(publicKey)
-  const edwards = generateKeyPairSync('ed25519', {
-    publicKeyEncoding: { type: 'spki', format: 'der' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'der' }
-  })
+  const edwards = edwardsPair()
   const valid = ([2048, 3072, 4096] as const).map((bits): FingerprintVector => {
     const pair = pairs[bits]
     return {
@@ -118,6 +121,42 @@ export function localPrivateKeyVectors(pairs: VectorPairs): LocalPrivateKeyVecto
   ].map(checked)
 }
 
+/** Of Ed25519, wrapped as those of conversations are. */
+export async function exportSigningKeyVectors(pairs: VectorPairs): Promise<ExportSigningKeyVector[]> {
+  const { publicKey, privateKey } = edwardsPair()
+  const [secret, keyId] = [randomBytes(32), randomUUID()]
+  const jwk = await exportJWK(createPublicKey({ key: publicKey, type: 'spki', format: 'der' }))
+  const context = { keyId, fingerprint: fingerprint(publicKey) }
+  const wrapped = wrapPrivateKey(masterSecretFrom(Uint8Array.from(secret)), privateKey, context)
+  const opens: ExportSigningKeyVector = {
+    name: 'of Ed25519',
+    result: 'valid',
+    ...bound(context),
+    ...asHex({ masterSecret: secret, publicKey, wrapped, privateKey }),
+    thumbprint: await calculateJwkThumbprint(jwk)
+  }
+  const refused = (name: string, change: Partial<ExportSigningKeyVector>): ExportSigningKeyVector => {
+    return { ...opens, name, result: 'invalid', ...change, privateKey: null }
+  }
+  const moved = (other: Buffer) => asHex({ publicKey: other, fingerprint: fingerprint(other) })
+  return [
+    opens,
+    ...[...spoiltEnvelopes(wrapped, 1)].map(([name, bytes]) => refused(name, asHex({ wrapped: bytes }))),
+    refused('a byte added', asHex({ wrapped: withByteAdded(wrapped) })),
+    refused('of another key id', { keyId: randomUUID() }),
+    refused('beside another public key', moved(edwardsPair().publicKey)),
+    refused('beside the public key of a conversation', moved(pairs[2048].publicKey)),
+    refused('under another master secret', asHex({ masterSecret: randomBytes(32) }))
+  ].map(checked)
+}
+
+function edwardsPair(): KeyPairBytes {
+  return generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' }
+  })
+}
+
 /** Without a key derived from it: a reader must not take the suite of content for one of keys. */
 function underSecretItself(secret: Buffer, privateKey: Buffer, context: PrivateKeyContext): Buffer {
   const wrapped = wrapPrivateKey(masterSecretFrom(Uint8Array.from(secret)), privateKey, context)
@@ -125,7 +164,7 @@ function underSecretItself(secret: Buffer, privateKey: Buffer, context: PrivateK
 }
 
 /** A case must be what it says before it is written down. */
-function checked(vector: LocalPrivateKeyVector): LocalPrivateKeyVector {
+function checked<Vector extends LocalPrivateKeyVector>(vector: Vector): Vector {
   let opened: string | null
   try {
     const context = { keyId: vector.keyId, fingerprint: Buffer.from(vector.fingerprint, 'hex') }

@@ -130,6 +130,28 @@ export interface ExportVector extends Case {
   signedBy: string | null
 }
 
+/** A key that exports are signed with, as `export_signing_keys` has it. */
+export interface ExportSigningKeyVector extends WrappedPrivateKeyVector {
+  masterSecret: Hex
+  /** DER SubjectPublicKeyInfo. */
+  publicKey: Hex
+  /** RFC 7638, as a manifest names it. */
+  thumbprint: string
+}
+
+export interface ImportIdVector extends Case {
+  /** Name of the import. */
+  source: string
+  /** UUID of the conversation that a message is in; null for a conversation itself. */
+  conversationId: string | null
+  /** What the source calls it; null for a message without an id. */
+  reference: string | null
+  /** Of that message. */
+  line: number
+  /** In an invalid case one that it does not get. */
+  id: string
+}
+
 export interface VectorFiles {
   'associated-data': AssociatedDataVector
   messages: MessageVector
@@ -143,6 +165,8 @@ export interface VectorFiles {
   cursors: CursorVector
   'message-ids': MessageIdVector
   exports: ExportVector
+  'export-signing-keys': ExportSigningKeyVector
+  'import-ids': ImportIdVector
 }
 
 export type VectorFileName = keyof VectorFiles

@@ -3,6 +3,7 @@ import { readVectors } from '../../../scripts/vectors/vector-files.js'
 import { BadUserInput } from '../../../src/errors.js'
 import { decodeCursor, encodeCursor } from '../../../src/graphql/cursor.js'
 import { decodeMessageId, encodeMessageId } from '../../../src/graphql/ids.js'
+import { ImportIds } from '../../../src/transfer/import-ids.js'
 import { thrownBy } from '../failures.js'
 
 describe('a cursor that was given out once', () => {
@@ -24,6 +25,20 @@ describe('the id of a message that was given out once', () => {
       if (conversationId === null || messageId === null) return expect(decodeMessageId(id)).toBeNull()
       expect(decodeMessageId(id)).toEqual({ conversationId, messageId })
       expect(encodeMessageId({ conversationId, messageId })).toBe(id)
+    }
+  )
+})
+
+describe('the id of what was imported once', () => {
+  it.each(readVectors('import-ids').map((vector) => [vector.result, vector.name, vector] as const))(
+    '%s: %s',
+    (_, __, { result, source, conversationId, reference, line, id }) => {
+      const ids = new ImportIds(source)
+      const given =
+        conversationId === null
+          ? ids.conversation(reference ?? '')
+          : ids.message(conversationId, reference ?? undefined, line)
+      expect(given === id).toBe(result === 'valid')
     }
   )
 })

@@ -98,14 +98,14 @@ export class Connection {
    */
   async follow<Data, Variables extends Record<string, unknown>>(
     query: TypedDocumentNode<Data, Variables>,
-    variables: () => Variables,
+    variables: () => Variables | Promise<Variables>,
     onData: (data: Data) => void,
     signal: AbortSignal
   ): Promise<Failure | null> {
     let waitMs = FIRST_WAIT_MS
     while (!signal.aborted) {
       try {
-        await this.#subscribe(query, variables(), signal, (data: Data) => {
+        await this.#subscribe(query, await variables(), signal, (data: Data) => {
           waitMs = FIRST_WAIT_MS
           onData(data)
         })

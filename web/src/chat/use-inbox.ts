@@ -3,6 +3,8 @@ import {
   InboxDocument,
   InboxEntryDocument,
   InboxEventsDocument,
+  type InboxQuery,
+  type InboxQueryVariables,
   type ListedConversationFragment
 } from '../../../documents/generated.js'
 import { pause } from '../connection.js'
@@ -44,22 +46,37 @@ export function useLiveInbox(): Inbox {
   /** Every page was read: a conversation without a cursor is one that was joined since. */
   const isComplete = useRef(false)
 
+  const take = useCallback((nodes: readonly ListedConversationFragment[], isFresh: boolean) => {
+    if (isFresh) cursors.current.clear()
+    for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
+    setListed((before) => new Map([...(isFresh ? [] : before), ...nodes.map((node) => [node.id, node] as const)]))
+  }, [])
   const load = useCallback(
     async (after: string | null) => {
       const { conversations } = await connection.query(InboxDocument, { first: PAGE, after })
       const { nodes, pageInfo } = conversations
-      if (after === null) cursors.current.clear()
-      for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
-      setListed(
-        (before) => new Map([...(after === null ? [] : before), ...nodes.map((node) => [node.id, node] as const)])
-      )
+      take(nodes, after === null)
       isComplete.current = !pageInfo.hasNextPage
       setNext(pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null)
       setLoaded(true)
       setFailure(null)
     },
-    [connection]
+    [connection, take]
   )
+  // Nothing is resumed of conversations that were not listed. What was said there while the connection was lost is before
+  // the first one in which nothing was.
+  const catchUp = useCallback(async () => {
+    let after: string | null = null
+    for (;;) {
+      const variables: InboxQueryVariables = { first: PAGE, after }
+      const { conversations }: InboxQuery = await connection.query(InboxDocument, variables)
+      const { nodes, pageInfo } = conversations
+      const isCaughtUp = nodes.some(({ id, eventCursor }) => cursors.current.get(id) === eventCursor)
+      take(nodes, false)
+      if (isCaughtUp || !pageInfo.hasNextPage) return
+      after = pageInfo.endCursor
+    }
+  }, [connection, take])
   const refresh = useCallback(
     async (id: string) => {
       const { conversation } = await connection.query(InboxEntryDocument, { id })
@@ -78,10 +95,14 @@ export function useLiveInbox(): Inbox {
     const resume = () => [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
     const follow = async () => {
       await connection.persistently(() => load(null), left.signal)
+      let attempts = 0
       // Of conversations on pages that were not read, the server would give the whole history.
       const end = await connection.follow(
         InboxEventsDocument,
-        () => ({ resume: resume(), fromJoining: isComplete.current }),
+        async () => {
+          if (attempts++ > 0 && !isComplete.current) await catchUp()
+          return { resume: resume(), fromJoining: isComplete.current }
+        },
         ({ inboxEvents: { cursor, message } }) => {
           cursors.current.set(message.conversation.id, cursor)
           void refresh(message.conversation.id).catch(() => {})
@@ -99,7 +120,7 @@ export function useLiveInbox(): Inbox {
     }
     void keepFollowing().catch((error: unknown) => left.signal.aborted || setFailure(failureOf(error)))
     return () => left.abort()
-  }, [connection, load, refresh])
+  }, [connection, load, catchUp, refresh])
 
   return {
     conversations: [...listed.values()].sort((a, b) => activityOf(b).localeCompare(activityOf(a))),

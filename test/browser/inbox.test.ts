@@ -1,0 +1,98 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { DevTokenDocument } from '../../documents/generated.js'
+import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
+import { ConsoleServer } from '../support/browser/console-server.js'
+import { Visitor } from '../support/browser/visitor.js'
+import { createConversation, send } from '../support/chat.js'
+import { GraphQLClient } from '../support/graphql-client.js'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
+
+/** Somebody with more conversations than come at once. The tests follow each other. */
+
+const CASES = 34
+const PAGE = 30
+const PATIENCE = { timeout: 20_000, interval: 100 }
+
+describe.skipIf(!hasBrowser)('a list of conversations of more than one page', () => {
+  let database: TestDatabase
+  let server: ConsoleServer
+  let browser: Browser
+  let alice: Visitor
+  let bob: GraphQLClient
+  const ids: string[] = []
+  /** When everything was said that is said while the connection holds. */
+  const ordered = [1, 20, 2, ...downFrom(CASES).filter((number) => ![1, 2, 20].includes(number))]
+  const first = ordered.slice(0, PAGE)
+
+  beforeAll(async () => {
+    database = await createTestDatabase()
+    server = await ConsoleServer.start({ DATABASE_URL: database.url })
+    browser = await launchBrowser()
+    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'bob' })
+    bob = new GraphQLClient(server.url, devToken.token)
+    for (let number = 1; number <= CASES; number++) {
+      const id = await createConversation(bob, ['alice'], { title: `Case ${number}` })
+      await send(bob, id, `said in ${number}`)
+      ids[number] = id
+    }
+    alice = await Visitor.as('Alice', browser, server.url)
+  }, 180_000)
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    await database?.drop()
+  })
+
+  it('begins with the latest of them', async () => {
+    await untilListed(downFrom(CASES).slice(0, PAGE))
+  })
+
+  it('has an older one at its top as soon as something is said there', async () => {
+    await send(bob, ids[2] ?? '', 'once more')
+    await untilListed([2, ...downFrom(CASES).slice(0, PAGE)])
+    await alice.page.getByRole('link', { name: /^.*Case 2\b.*once more.*2 unread/ }).waitFor()
+  })
+
+  it('has each of the others once, in the order of what was said last, when more are asked for', async () => {
+    await alice.page.getByRole('button', { name: 'Show more' }).click()
+    await untilListed([2, ...downFrom(CASES).filter((number) => number !== 2)])
+    await alice.page.getByRole('button', { name: 'Show more' }).waitFor({ state: 'detached' })
+  })
+
+  it('keeps that order whichever of them is next', async () => {
+    for (const number of [20, 1]) await send(bob, ids[number] ?? '', 'and again')
+    await untilListed(ordered)
+  })
+
+  it('has it from the server as well, when it is opened again', async () => {
+    await alice.page.reload()
+    await untilListed(first)
+  })
+
+  it('has at its top what was said on a page that was not read while the connection was lost', async () => {
+    await alice.page.context().setOffline(true)
+    await alice.page.getByText('Reconnecting…').waitFor({ timeout: 60_000 })
+    await send(bob, ids[3] ?? '', 'are you there?')
+    await alice.page.context().setOffline(false)
+    await alice.page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+    await untilListed([3, ...first])
+  })
+
+  it('has seen no error, no refusal of the security policy and no other origin', () => {
+    expect(alice.faults({ serverWasAway: true })).toEqual([])
+  })
+
+  async function listed(): Promise<number[]> {
+    const titles = await alice.page.locator('.conversations .entry-title').allInnerTexts()
+    return titles.map((title) => Number(title.replace('Case ', '')))
+  }
+
+  async function untilListed(numbers: number[]): Promise<void> {
+    await vi.waitFor(async () => expect(await listed()).toEqual(numbers), PATIENCE)
+  }
+})
+
+function downFrom(number: number): number[] {
+  return Array.from({ length: number }, (_, index) => number - index)
+}

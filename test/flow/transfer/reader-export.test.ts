@@ -96,7 +96,8 @@ describe.skipIf(!hasReader).each(pythonsOrNone)('the reader of exports, in %s', 
   it.each<[string, (lines: string[]) => string[] | Promise<string[]>, RegExp]>([
     ['nothing in it', () => [], /no JWE/],
     ['its end cut off', (lines) => lines.slice(0, -1), /cut off/],
-    ['its last line cut short', (lines) => lines.with(-1, lines.at(-1)?.slice(0, -9) ?? ''), /of another length/],
+    // 12 characters of the tag are left, which are 9 bytes.
+    ['its last line cut short', (lines) => lines.with(-1, lines.at(-1)?.slice(0, -11) ?? ''), /of another length/],
     ['a chunk left out', (lines) => lines.toSpliced(1, 1), /was changed/],
     ['a chunk doubled', (lines) => lines.toSpliced(1, 0, lines[1] ?? ''), /was changed/],
     ['chunks exchanged', ([head = '', one = '', two = '', ...rest]) => [head, two, one, ...rest], /was changed/],

@@ -30,6 +30,9 @@ interface Owner {
   messageId: string
 }
 
+/** Lists of so many entries, whatever there is. */
+const ALWAYS_AS_LONG: Record<string, number> = { 'DueRotations.days': 30 }
+
 const schema = createSchema({ devToken: true })
 const paths = listPaths(schema)
 
@@ -121,7 +124,8 @@ async function statementsOnce(owner: Owner, path: Step[]): Promise<string[]> {
   const { result, statements } = await counter.during(() => owner.client.post<object>({ query }))
   expect(result.errors).toBeUndefined()
   for (const list of path.filter(isListField)) {
-    expect(longest(result.data, list.field.name), `rows of ${coordinateOf(list)}`).toBe(owner.rows)
+    const rows = ALWAYS_AS_LONG[coordinateOf(list)] ?? owner.rows
+    expect(longest(result.data, list.field.name), `rows of ${coordinateOf(list)}`).toBe(rows)
   }
   return statements.sort()
 }

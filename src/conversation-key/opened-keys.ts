@@ -9,12 +9,7 @@ export class OpenedKeys<Opened extends object> {
   readonly #idsOf = new Map<string, Set<string>>()
 
   constructor(limits: { max: number; ttl: number }) {
-    this.#cache = new LRUCache({
-      ...limits,
-      dispose: (_key, id, reason) => {
-        if (reason !== 'set') this.#forgetId(id)
-      }
-    })
+    this.#cache = new LRUCache({ ...limits, dispose: (_key, id) => this.#forgetId(id) })
   }
 
   get(id: string): Opened | undefined {
@@ -22,6 +17,7 @@ export class OpenedKeys<Opened extends object> {
   }
 
   set(id: string, key: Opened): void {
+    // First: a key that it takes the place of is forgotten with its id.
     this.#cache.set(id, key)
     const conversationId = conversationOf(id)
     const ids = this.#idsOf.get(conversationId)

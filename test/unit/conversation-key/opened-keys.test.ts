@@ -38,6 +38,13 @@ describe('opened keys', () => {
     expect(present(keys, ['a:1', 'a:2', 'a:3', 'b:1'])).toEqual(['b:1'])
   })
 
+  it('let go of what is left of a conversation of which one key had to make room', () => {
+    const keys = opened(3)
+    for (const id of ['a:1', 'a:2', 'b:1', 'b:2']) keys.set(id, { id })
+    keys.deleteConversation('a')
+    expect(present(keys, ['a:1', 'a:2', 'b:1', 'b:2'])).toEqual(['b:1', 'b:2'])
+  })
+
   it('let go of a key only while it is the one that is meant', () => {
     const keys = opened(10)
     const before = { id: 'before' }

@@ -96,12 +96,18 @@ export class MarkedWorld {
 
   /** An export that alice has asked for. */
   async orderedExport(): Promise<string> {
-    const { conversationId } = await this.conversation()
+    const { conversationId } = await this.roomForExport()
     const query =
       'mutation ($id: ID!, $pem: String!) { exportConversation(conversationId: $id, publicKeyPem: $pem) { export { id } } }'
     const variables = { id: conversationId, pem: ecRecipient().publicPem }
     type Answer = { exportConversation: { export: { id: string } } }
     return (await this.run<Answer>('alice', query, variables)).exportConversation.export.id
+  }
+
+  /** A conversation that may be exported: of others nothing waits, and an owner may have so many that do. */
+  async roomForExport(): Promise<MarkedConversation> {
+    await this.#database.query('update exports set expires_at = now()')
+    return await this.conversation()
   }
 
   /** Says so once more; too often is no fault. */
@@ -162,7 +168,12 @@ export const DRIVERS: Record<string, Driver> = {
   'Mutation.deleteMessage': message(),
   'Mutation.devToken': { variables: async () => ({ userId: 'dave', scopes: ['keys:read'] }) },
   'Mutation.editMessage': message(({ texts }) => ({ body: `${texts.body}, edited` })),
-  'Mutation.exportConversation': conversation(() => ({ publicKeyPem: ecRecipient().publicPem })),
+  'Mutation.exportConversation': {
+    variables: async (world) => ({
+      conversationId: (await world.roomForExport()).conversationId,
+      publicKeyPem: ecRecipient().publicPem
+    })
+  },
   'Mutation.leaveConversation': {
     variables: async (world) => {
       const { conversationId } = await world.conversation()

@@ -64,6 +64,8 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
       await page.reload()
       await editorsThere()
       await page.getByRole('button', { name: 'Viewer', exact: false }).first().click()
+      // Until it is there, the one before would be executed.
+      await page.locator('.graphiql-query-editor', { hasText: /query\sViewer/ }).waitFor()
       await execute()
       await answered('"name": "Alice"')
       expect(await barriersOn(page, OURS)).toEqual([])

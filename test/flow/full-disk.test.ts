@@ -38,7 +38,7 @@ describe.skipIf(!canHaveDisks)('a database whose disk is full', () => {
     }
     expect(refusal).toMatchObject({ code: 'INTERNAL', retryAfterMs: expect.any(Number) })
     expect(conclave.logged()).toContain('53100')
-    expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(acknowledged)
+    // Until then the database may refuse to read as well, where it wants a page for what it knows of others.
     disk.makeRoom()
     await send(alice, id, 'there is room again')
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual([...acknowledged, 'there is room again'])

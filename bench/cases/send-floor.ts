@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { STORE_ONE } from '../../src/message/store-statements.js'
 import { CannotRun, type Case } from '../case.js'
 import { BODY } from '../operations.js'
+import { inBulk } from '../seeding/bulk-rows.js'
 import type { BenchDatabase } from '../stage.js'
 import { AT_ONCE, CONVERSATIONS, conversationsToSendTo, openSending, ROUND_MS } from './send.js'
 
@@ -77,14 +78,14 @@ async function numberConversations(database: BenchDatabase): Promise<void> {
       join members o on o.conversation_id = x.${conversation} and o.role = 'OWNER'
      cross join lateral jsonb_populate_record(x, jsonb_build_object(${ids})) copy`
   const number = uuidOf("substr(o.user_id, length('owner-') + 1)")
-  // In one transaction: a conversation and its data key refer to each other.
+  // A conversation and its data key refer to each other, and no key has an event.
   await database.query(
-    [
+    inBulk(
       copy('conversations', 'id', `'id', ${number}, 'data_key_id', ${number}`),
       copy('conversation_keys', 'conversation_id', `'conversation_id', ${number}, 'key_id', ${number}`),
       copy('data_keys', 'conversation_id', `'conversation_id', ${number}, 'id', ${number}`),
       copy('members', 'conversation_id', `'conversation_id', ${number}`)
-    ].join(';')
+    )
   )
   await database.query('vacuum (analyze)')
 }

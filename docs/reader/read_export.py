@@ -66,6 +66,11 @@ def parsed(data, what):
     return value
 
 
+def same(one, other):
+    """Equal, and of one type: to Python `true` is 1."""
+    return type(one) is type(other) and one == other
+
+
 def thumbprint(jwk):
     """RFC 7638, of the members that say which key it is."""
     members = {name: jwk[name] for name in ('crv', 'e', 'kty', 'n', 'x', 'y') if name in jwk}
@@ -170,7 +175,7 @@ def opened_head(line, key):
     if jwe.header.get('kid') != thumbprint(public_jwk(key)):
         raise Refused(f'was made for the key {jwe.header.get("kid")}; this is {thumbprint(public_jwk(key))}')
     head = parsed(jwe.open(encryption_key(key, jwe.header, jwe.encrypted_key)), 'its head')
-    if head.get('format') != FORMAT or head.get('version') != VERSION:
+    if head.get('format') != FORMAT or not same(head.get('version'), VERSION):
         raise Refused(f'has version {head.get("version")} of the format; this reads {VERSION}')
     jwk = head.get('key')
     if set(head) != {'format', 'version', 'exportId', 'key'} or not isinstance(head['exportId'], str):
@@ -203,9 +208,9 @@ class Export:
 
     def _chunk(self, line, seq):
         jwe = Jwe(line, 'dir')
-        place = (jwe.header.get('export'), jwe.header.get('seq'))
+        is_in_place = jwe.header.get('export') == self.id and same(jwe.header.get('seq'), seq)
         last = jwe.header.get('last')
-        if jwe.encrypted_key or place != (self.id, seq) or not isinstance(last, bool):
+        if jwe.encrypted_key or not is_in_place or not isinstance(last, bool):
             raise Refused('was changed, or put together from several')
         rows = jwe.open(self._content_key).decode('utf-8').split('\n')
         if rows.pop() != '':
@@ -250,7 +255,7 @@ def checked(export, recipient):
         **{'format': FORMAT, 'version': VERSION, 'exportId': export.id, 'recipient': recipient},
         **{'lines': sum(counts.values()), 'counts': counts, 'unreadable': unreadable, 'sha256': encoded(digest.digest())},
     }
-    other = [name for name, value in read.items() if manifest[0].get(name) != value]
+    other = [name for name, value in read.items() if not same(manifest[0].get(name), value)]
     if other:
         raise Refused(f'is not what was signed: {", ".join(other)}')
     subject = manifest[0].get('subject')

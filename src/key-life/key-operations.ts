@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { type Database, isUniqueViolation, type Statement } from '../database/database.js'
 import { Conflict } from '../errors.js'
+import type { Services } from '../services.js'
 
 export type KeyOperationKind =
   | 'ROTATE_DUE'
@@ -65,7 +66,10 @@ export const LIST_KEY_OPERATIONS: Statement = {
 
 export const OPEN_KEY_OPERATIONS: Statement = {
   name: 'open-key-operations',
-  text: `select id, kind from key_operations where state in ('QUEUED', 'RUNNING') and paused_at is null order by created_at limit 100`
+  text: `
+    select id, kind from key_operations
+     where state in ('QUEUED', 'RUNNING') and paused_at is null and (next_step_at is null or next_step_at <= $1)
+     order by created_at limit 100`
 }
 
 export async function findKeyOperation({ database }: { database: Database }, id: string): Promise<KeyOperation | null> {
@@ -104,13 +108,18 @@ export async function findOpenOperationOn(
   return row ?? null
 }
 
-/** Operations that are not finished, the oldest first: a worker goes on with each that nobody else is working on. */
+/** Whoever waits for a step holds the place of a worker: one that is further off is for a later run. */
+export const LONGEST_WAIT_MS = 10_000
+
+/**
+ * Operations that are not finished, the oldest first: a worker goes on with each that nobody else is working on. Those
+ * whose next step is further off than anybody waits for it are left out: they would keep younger ones waiting.
+ */
 export async function findOpenOperations({
-  database
-}: {
-  database: Database
-}): Promise<Pick<KeyOperation, 'id' | 'kind'>[]> {
-  return await database.run(OPEN_KEY_OPERATIONS, [])
+  database,
+  clock
+}: Pick<Services, 'database' | 'clock'>): Promise<Pick<KeyOperation, 'id' | 'kind'>[]> {
+  return await database.run(OPEN_KEY_OPERATIONS, [new Date(clock.now().getTime() + LONGEST_WAIT_MS)])
 }
 
 export type OperationDraft = Pick<KeyOperation, 'kind' | 'actor' | 'conversationId' | 'keyVersion'> & {

@@ -6,6 +6,7 @@ import {
   finishOperation,
   type KeyOperation,
   type KeyOperationKind,
+  LONGEST_WAIT_MS,
   lockOperation
 } from './key-operations.js'
 
@@ -34,9 +35,6 @@ export type Steps =
     }
   /** In transactions of its own, for work that may be done twice: noted afterwards. */
   | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
-
-/** Whoever waits for a step holds the place of a worker: one that is further off is for a later run. */
-const LONGEST_WAIT_MS = 10_000
 
 /** Told after every step that was committed. */
 export type ReportProgress = (operation: KeyOperation) => Promise<void>

@@ -78,6 +78,14 @@ const CLEAR: Statement = {
        and p.attempt is distinct from e.attempt and (e.attempt is not null or p.attempt = $2)`
 }
 
+// What workers have left that were lost: whoever has the lease is the only one who writes. Null for nobody's to be kept.
+const CLEAR_LOST: Statement = {
+  text: `
+    delete from export_parts p using exports e
+     where p.operation_id = $1 and e.operation_id = p.operation_id
+       and p.attempt is distinct from e.attempt and p.attempt is distinct from $2::uuid`
+}
+
 interface Order {
   conversationId: string
   recipientKey: string
@@ -103,12 +111,17 @@ export async function writeOrderedExport(
   const [order] = await database.run<Order>(FIND, [id])
   if (!order) return { ...nothing, outcome: 'FAILED', error: 'It was not fetched in time.' }
   if (order.written) return { ...nothing, outcome: 'SUCCEEDED' }
-  if (tries >= TRIES) return { ...nothing, outcome: 'FAILED', error: GIVEN_UP }
+  if (tries >= TRIES) {
+    await database.run(CLEAR_LOST, [id, null])
+    log.error({ operation: id, tries }, 'an export is given up')
+    return { ...nothing, outcome: 'FAILED', error: GIVEN_UP }
+  }
   // Somebody else is at it: the operation itself says until when.
   const attempt = randomUUID()
   const claim = [id, clock.now(), lease(clock.now()), attempt, String(tries + 1)]
   if ((await database.run(CLAIM, claim)).length === 0) return nothing
   try {
+    await database.run(CLEAR_LOST, [id, attempt])
     return { ...nothing, ...(await write(services, operation, order, attempt, stop)) }
   } catch (error) {
     if (error instanceof NotFound) return { ...nothing, outcome: 'FAILED', error: 'The conversation was deleted.' }

@@ -10,7 +10,7 @@ import {
 } from '../../../documents/generated.js'
 import { dropExports } from '../../../jobs/drop-exports.js'
 import { runOperation } from '../../../jobs/key-operations.js'
-import { findKeyOperation } from '../../../src/key-life/key-operations.js'
+import { findKeyOperation, findOpenOperations } from '../../../src/key-life/key-operations.js'
 import { MasterKeyError } from '../../../src/master-key/master-key-error.js'
 import { importExport, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
@@ -207,19 +207,7 @@ describe('an export that its owner asks for', () => {
 
   it('begins anew where a worker was lost, and is one file', async () => {
     const id = await order()
-    const stop = new AbortController()
-    const { database } = conclave.workerServices
-    const write = database.run.bind(database)
-    let isGone = false
-    const lost = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
-      // With the first part written: nobody tells that it ended.
-      if (isGone) throw new Error('the process was killed')
-      const rows = await write(statement, values)
-      isGone = statement.name === 'write-export-part'
-      return rows as never
-    })
-    await expect(runOperation(conclave.workerServices, id, stop.signal)).rejects.toThrow('killed')
-    lost.mockRestore()
+    await loseWorker(id)
     // Nobody knows yet that it is lost, and no place of a worker is held by one that waits to see.
     await run(id)
     expect(await stateOf(id)).toBe('RUNNING')
@@ -228,25 +216,32 @@ describe('an export that its owner asks for', () => {
     expect(await bodiesIn(await (await fetched(id, 'alice')).text())).toHaveLength(20)
   })
 
+  it('that is tried again later keeps no younger operation from being found', async () => {
+    const later = new Date(conclave.clock.now().getTime() + 11_000)
+    await conclave.database.query(
+      `insert into key_operations (id, kind, state, actor, conversation_id, created_at, next_step_at)
+       select gen_random_uuid(), 'EXPORT', 'RUNNING', 'alice', gen_random_uuid(), timestamptz '2000-01-01', $1
+         from generate_series(1, 100)`,
+      [later]
+    )
+    const id = await order()
+    expect((await findOpenOperations(conclave.workerServices)).map((operation) => operation.id)).toContain(id)
+    await conclave.database.query(`delete from key_operations where created_at = '2000-01-01'`)
+    await run(id)
+  })
+
   it('is given up where it has taken five workers with it', async () => {
     const id = await order()
-    const { database } = conclave.workerServices
-    const write = database.run.bind(database)
     for (let tries = 1; tries <= 5; tries++) {
-      let isGone = false
-      const lost = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
-        if (isGone) throw new Error('the process was killed')
-        const rows = await write(statement, values)
-        isGone = statement.name === 'write-export-part'
-        return rows as never
-      })
-      await expect(run(id)).rejects.toThrow('killed')
-      lost.mockRestore()
+      await loseWorker(id)
+      // What those before have left goes with the next.
+      expect(await attemptsOf(id)).toBe(1)
       expect(await stateOf(id)).toBe('RUNNING')
       conclave.clock.advance(61_000)
     }
     await run(id)
     expect(await stateOf(id)).toBe('FAILED')
+    expect(await attemptsOf(id)).toBe(0)
   })
 
   it('that fails for a reason nobody knows is tried five times, later each time, and its owner is told', async () => {
@@ -345,6 +340,30 @@ async function order(by = alice, id = conversationId): Promise<string> {
 
 async function run(id: string): Promise<void> {
   await runOperation(conclave.workerServices, id, new AbortController().signal)
+}
+
+/** As a worker that is killed with the first part written: nobody tells that it ended. */
+async function loseWorker(id: string): Promise<void> {
+  const { database } = conclave.workerServices
+  const write = database.run.bind(database)
+  let isGone = false
+  const lost = vi.spyOn(database, 'run').mockImplementation(async (statement, values) => {
+    if (isGone) throw new Error('the process was killed')
+    const rows = await write(statement, values)
+    isGone = statement.name === 'write-export-part'
+    return rows as never
+  })
+  await expect(run(id)).rejects.toThrow('killed')
+  lost.mockRestore()
+}
+
+/** How many tries have left something in the database. */
+async function attemptsOf(id: string): Promise<number> {
+  const [row] = await conclave.database.query<{ attempts: number }>(
+    'select count(distinct attempt)::integer as attempts from export_parts where operation_id = $1',
+    [id]
+  )
+  return row?.attempts ?? 0
 }
 
 async function stateOf(id: string) {

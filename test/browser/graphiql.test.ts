@@ -58,6 +58,18 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
     await page.getByRole('button', { name: /^Stop query/ }).click()
   })
 
+  it('runs what was chosen a moment ago, not what was in the editor before', async () => {
+    await watched.page.evaluate(() => {
+      const button = (text: string) =>
+        [...document.querySelectorAll('button')].find((one) =>
+          `${one.title}${one.ariaLabel}${one.textContent}`.includes(text)
+        )
+      button('Viewer')?.click()
+      button('Execute query')?.click()
+    })
+    await answered('"name": "Alice"')
+  })
+
   it('has no barrier but the known ones with an answer, several tabs and the ready operations in it', async () => {
     const { page } = watched
     const broken = await rulesBrokenOn(page, async () => {

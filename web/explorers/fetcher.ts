@@ -1,5 +1,5 @@
 import type { GraphiQLProps } from 'graphiql'
-import { type DocumentNode, type ExecutionResult, getOperationAST, OperationTypeNode, parse } from 'graphql'
+import { type ExecutionResult, getOperationAST, OperationTypeNode, parse } from 'graphql'
 import { createClient } from 'graphql-ws'
 import { storedToken } from './token.js'
 
@@ -8,10 +8,14 @@ type FetcherParams = Parameters<Fetcher>[0]
 type FetcherOptions = Parameters<Fetcher>[1]
 
 /** Sends queries and mutations over HTTP and subscriptions over WebSocket, with the token that the page remembers. */
-export const fetcher: Fetcher = (params, options) => {
+export const fetcher: Fetcher = ({ query, operationName, variables }, options) => {
   const headers = headersOf(options)
-  const document = options?.documentAST ?? parse(params.query)
-  return isSubscription(document, params) ? subscribe(params, headers) : post(params, headers)
+  const document = parse(query)
+  // For a moment after another document came into the editor, GraphiQL goes on with the name and the parts of the last.
+  const named = getOperationAST(document, operationName)
+  const params = { query, operationName: named?.name?.value ?? null, variables }
+  const { operation } = named ?? getOperationAST(document) ?? {}
+  return operation === OperationTypeNode.SUBSCRIPTION ? subscribe(params, headers) : post(params, headers)
 }
 
 async function post(params: FetcherParams, headers: Record<string, string>): Promise<ExecutionResult> {
@@ -34,7 +38,7 @@ async function* subscribe(
   try {
     const results = client.iterate({
       query,
-      operationName: operationName ?? null,
+      operationName,
       variables: variables as Record<string, unknown> | null
     })
     for await (const result of results) yield result as ExecutionResult
@@ -50,10 +54,6 @@ function headersOf(options: FetcherOptions): Record<string, string> {
   const typed = Object.entries(options?.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)])
   const token = storedToken()
   return { ...(token && { authorization: `Bearer ${token}` }), ...Object.fromEntries(typed) }
-}
-
-function isSubscription(document: DocumentNode, { operationName }: FetcherParams): boolean {
-  return getOperationAST(document, operationName)?.operation === OperationTypeNode.SUBSCRIPTION
 }
 
 /** A socket that was closed says why in its event; errors of an operation are a list. */

@@ -1,7 +1,8 @@
 // Mutates each folder of src that is named, or all of them, and says which mutants its tests did not notice.
 
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { startDatabase } from './database.mjs'
 import { NAMES, needsDatabase } from './folders.mjs'
@@ -14,20 +15,22 @@ const PLACES = {
 }
 
 async function mutate(name) {
-  if (!needsDatabase(name)) return runStryker(name)
+  if (!needsDatabase(name)) return await runStryker(name)
   const { addresses, stop } = await startDatabase()
   try {
-    return runStryker(name, { MUTATION_DATABASE: JSON.stringify(addresses) })
+    return await runStryker(name, { MUTATION_DATABASE: JSON.stringify(addresses) })
   } finally {
     await stop()
   }
 }
 
-function runStryker(name, variables = {}) {
+async function runStryker(name, variables = {}) {
   const command = ['stryker', 'run', 'mutation/stryker.config.mjs']
   const env = { ...PLACES, ...process.env, ...variables, MUTATED_FOLDER: name }
-  const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit', env })
-  printUnnoticed(join('reports', 'mutation', `${name}.json`))
+  const report = join('reports', 'mutation', `${name}.json`)
+  rmSync(report, { force: true })
+  const [status] = await once(spawn(command[0], command.slice(1), { stdio: 'inherit', env }), 'exit')
+  if (existsSync(report)) printUnnoticed(report)
   return status === 0
 }
 
@@ -52,4 +55,12 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-for (const name of asked.length > 0 ? asked : NAMES) if (!(await mutate(name))) process.exitCode = 1
+// The terminal interrupts Stryker as well; what this has started is ended when that has.
+let interrupted = false
+process.on('SIGINT', () => {
+  interrupted = true
+})
+for (const name of asked.length > 0 ? asked : NAMES) {
+  if (!(await mutate(name))) process.exitCode = 1
+  if (interrupted) break
+}

@@ -106,7 +106,11 @@ export async function inOne(
   return [headLine, await sealedBy(contentKey, text(lines), chunk)]
 }
 
-export async function sealedBy(key: KeyObject | Uint8Array, plaintext: string, header: object): Promise<string> {
+export async function sealedBy(
+  key: KeyObject | Uint8Array,
+  plaintext: string | Buffer,
+  header: object
+): Promise<string> {
   const encrypt = new CompactEncrypt(Buffer.from(plaintext)).setProtectedHeader(header as CompactJWEHeaderParameters)
   return `${await encrypt.encrypt(key, UNDERSTOOD)}\n`
 }
@@ -160,6 +164,16 @@ export function spoilt(line: string, part: number): string {
 
 export function pemOf({ privateKey }: Pair): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** A file with bytes that are not UTF-8, whose manifest fits to what many decoders put into their place. */
+export async function illFormed({ recipient }: Written, records: ExportRecord[]): Promise<string[]> {
+  const replaced = records.map((record) => JSON.parse(JSON.stringify(record).replace('Hungry?', 'Hungry\ufffd')))
+  const { headLine, contentKey, head, rows, manifest } = await take(recipient, await sealed(recipient, replaced))
+  const plaintext = Buffer.from(text([...rows, await manifestRow(manifest)]))
+  const place = plaintext.indexOf('\ufffd')
+  const cut = Buffer.concat([plaintext.subarray(0, place), Buffer.from([0xff]), plaintext.subarray(place + 3)])
+  return [headLine, await sealedBy(contentKey, cut, { ...CHUNK, export: head.exportId, seq: 1, last: true })]
 }
 
 /** A case that no reader may open. */

@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { exportJWK } from 'jose'
+import { RECORDS } from './exported-records.js'
 import {
   CHUNK,
   CRITICAL,
   headOf,
+  illFormed,
   inOne,
   manifestRow,
   refused,
@@ -56,7 +58,8 @@ async function chunks(written: Written): Promise<Files> {
     ['chunk: a critical member that nobody knows', await inOne(written, all, CRITICAL)],
     ['chunk: its place is a text', await inOne(written, all, { seq: '1' })],
     ['chunk: no word of whether it is the last', await inOne(written, all, { last: undefined })],
-    ['chunk: it ends within a line', spelt(await sealedBy(contentKey, cut, unended))]
+    ['chunk: it ends within a line', spelt(await sealedBy(contentKey, cut, unended))],
+    ['chunk: bytes that are not UTF-8', await illFormed(written, RECORDS)]
   ]
 }
 

@@ -5,8 +5,8 @@ import type { CursorKind } from '../../src/graphql/cursor.js'
 import type { ExportRecord } from '../../src/transfer/records.js'
 
 /**
- * The files of test/vectors: inputs and outputs of everything that docs/format.md and docs/format-export.md describe, complete in themselves, so
- * that a reader in another language is held to them as well. Bytes are hexadecimal.
+ * The files of test/vectors: inputs and outputs of everything that docs/format.md and docs/format-export.md describe,
+ * complete in themselves, so that a reader in another language is held to them as well. Bytes are hexadecimal.
  */
 
 export type Hex = string

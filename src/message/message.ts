@@ -33,8 +33,8 @@ export interface Message {
 /** Select list for a {@link Message}, from `messages x` with its {@link MESSAGE_KEYS}. float8 holds integers up to 2^53. */
 export const MESSAGE_COLUMNS = `
   x.conversation_id as "conversationId", x.sequence, x.id, x.kind, x.sender_id as "senderId",
-  x.client_message_id as "clientMessageId", x.data_key_id as "dataKeyId", d.key_version as "keyVersion", k.state as "keyState", x.envelope, x.revision,
-  x.created_change::float8 as "createdChange", x.change::float8 as change, x.reply_to_id as "replyToId",
+  x.client_message_id as "clientMessageId", x.data_key_id as "dataKeyId", d.key_version as "keyVersion", k.state as "keyState",
+  x.envelope, x.revision, x.created_change::float8 as "createdChange", x.change::float8 as change, x.reply_to_id as "replyToId",
   x.created_at as "createdAt", x.edited_at as "editedAt", x.deleted_at as "deletedAt"`
 
 /** The data key `d` of a message `x`, and the key version `k` that it is wrapped under. */

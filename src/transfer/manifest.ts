@@ -1,7 +1,7 @@
 import { type KeyObject, timingSafeEqual } from 'node:crypto'
 import { CompactSign, calculateJwkThumbprint, compactVerify, EmbeddedJWK, exportJWK } from 'jose'
 import { z } from 'zod'
-import { isCanonicalCompact } from '../compact-form.js'
+import { isCanonicalCompact, textOf } from '../compact-form.js'
 import { FORMAT, type Manifest, VERSION } from './export-format.js'
 import { TransferError } from './transfer-error.js'
 
@@ -43,7 +43,7 @@ export async function verifyManifest(jws: string): Promise<{ manifest: Manifest;
   try {
     if (!isCanonicalCompact(jws)) throw new Error('it has another spelling of its bytes')
     const { payload, protectedHeader } = await compactVerify(jws, EmbeddedJWK, { algorithms: [ALGORITHM] })
-    const parsed = manifest.parse(JSON.parse(Buffer.from(payload).toString('utf8')))
+    const parsed = manifest.parse(JSON.parse(textOf(payload)))
     const { jwk } = protectedHeader
     if (!jwk) throw new Error('it was verified with that key')
     return { manifest: parsed, signedBy: await calculateJwkThumbprint(jwk) }

@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { type CompactDecryptResult, compactDecrypt, type JWEKeyManagementAlgorithm } from 'jose'
 import { z } from 'zod'
-import { isCanonicalCompact } from '../compact-form.js'
+import { isCanonicalCompact, textOf } from '../compact-form.js'
 import { FORMAT, type Manifest, type RecordType, VERSION } from './export-format.js'
 import { type FileLine, fileLines } from './file-lines.js'
 import { LineTally } from './line-tally.js'
@@ -85,7 +85,7 @@ async function openHead(line: FileLine | null, recipient: RecipientKey): Promise
   let read: unknown
   try {
     const { plaintext } = await decrypt(text, recipient.key, recipient.algorithm)
-    read = JSON.parse(Buffer.from(plaintext).toString('utf8'))
+    read = JSON.parse(textOf(plaintext))
     plaintext.fill(0)
   } catch {
     throw changed()
@@ -121,7 +121,7 @@ async function decrypt(
 /** Of the first line, before anything is opened. */
 function headerOf(jwe: string): Record<string, unknown> | null {
   try {
-    return JSON.parse(Buffer.from(jwe.slice(0, jwe.indexOf('.')), 'base64url').toString('utf8'))
+    return JSON.parse(textOf(Buffer.from(jwe.slice(0, jwe.indexOf('.')), 'base64url')))
   } catch {
     return null
   }
@@ -131,18 +131,21 @@ async function openChunk(
   line: FileLine,
   expected: { exportId: string; key: KeyObject; seq: number }
 ): Promise<{ text: string; last: boolean }> {
-  let opened: CompactDecryptResult
+  let header: CompactDecryptResult['protectedHeader']
+  let text: string
   try {
-    opened = await decrypt(line.bytes.toString('latin1'), expected.key, 'dir')
+    const opened = await decrypt(line.bytes.toString('latin1'), expected.key, 'dir')
+    header = opened.protectedHeader
+    text = textOf(opened.plaintext)
   } catch {
     throw line.ended
       ? changed()
       : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
   }
-  const { export: exportId, seq, last } = opened.protectedHeader
+  const { export: exportId, seq, last } = header
   // A chunk that was left out, moved or doubled opens: that it is in its place is to be looked at.
   if (exportId !== expected.exportId || seq !== expected.seq || typeof last !== 'boolean') throw changed()
-  return { text: Buffer.from(opened.plaintext).toString('utf8'), last }
+  return { text, last }
 }
 
 function parseRow(text: string, number: number): OpenedLine['value'] {

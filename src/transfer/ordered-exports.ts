@@ -42,7 +42,7 @@ const NEXT_PARTS: Statement = {
 
 /** Of how many conversations an owner may have exports that are under way, or wait to be fetched: of each the last one stays. */
 const CONVERSATIONS_PER_OWNER = 10
-/** Beside the other numbers of locks (of migrations, key pairs, defaults and queues). */
+/** First of the two numbers of a lock, the second being the owner's; locks of one number are others. */
 const ORDERS_LOCK = 20_268
 
 // Also of a conversation that is deleted, or not theirs any more, until it is dropped: it takes room.

@@ -292,7 +292,8 @@ function cacheKey(conversationId: string, rest: string): string {
   return `${conversationId}:${rest}`
 }
 
-function placeKey({ conversationId, dataKeyId }: DataKeyPlace): string {
+/** A text for that place alone. */
+export function placeKey({ conversationId, dataKeyId }: DataKeyPlace): string {
   return cacheKey(conversationId, dataKeyId)
 }
 

@@ -36,8 +36,13 @@ export interface PrivateKeyContext {
   fingerprint: Uint8Array
 }
 
+const MESSAGE = Buffer.from('conclave/message/1', 'ascii')
+const TITLE = Buffer.from('conclave/title/1', 'ascii')
+const PRIVATE_KEY = Buffer.from('conclave/private-key/1', 'ascii')
+
 export function messageAssociatedData(context: MessageContext): Buffer {
-  return encodeFields('conclave/message/1', [
+  return encodeFields([
+    MESSAGE,
     repeatedUuidBytes(context.conversationId),
     uuidBytes(context.messageId),
     sender(context.senderId),
@@ -47,7 +52,8 @@ export function messageAssociatedData(context: MessageContext): Buffer {
 }
 
 export function titleAssociatedData(context: TitleContext): Buffer {
-  return encodeFields('conclave/title/1', [
+  return encodeFields([
+    TITLE,
     uuidBytes(context.conversationId),
     uuidBytes(context.dataKeyId),
     uint32(context.revision)
@@ -56,15 +62,16 @@ export function titleAssociatedData(context: TitleContext): Buffer {
 
 export function privateKeyAssociatedData(context: PrivateKeyContext): Buffer {
   if (context.fingerprint.length !== FINGERPRINT_BYTES) throw new RangeError('a fingerprint has 32 bytes')
-  return encodeFields('conclave/private-key/1', [uuidBytes(context.keyId), context.fingerprint])
+  return encodeFields([PRIVATE_KEY, uuidBytes(context.keyId), context.fingerprint])
 }
 
-/** Into one buffer: a page of messages makes fifty of these. */
-function encodeFields(purpose: string, fields: Uint8Array[]): Buffer {
-  const all = [Buffer.from(purpose, 'ascii'), ...fields]
-  const encoded = Buffer.alloc(all.reduce((sum, { length }) => sum + 4 + length, 0))
+/** Into one buffer, every byte of which is written: a page of messages makes fifty of these. */
+function encodeFields(fields: Uint8Array[]): Buffer {
+  let bytes = 0
+  for (const { length } of fields) bytes += 4 + length
+  const encoded = Buffer.allocUnsafe(bytes)
   let offset = 0
-  for (const field of all) {
+  for (const field of fields) {
     offset = encoded.writeUInt32BE(field.length, offset)
     encoded.set(field, offset)
     offset += field.length
@@ -76,12 +83,12 @@ function encodeFields(purpose: string, fields: Uint8Array[]): Buffer {
 function sender(id: string | null): Buffer {
   if (id === null) return Buffer.of(0)
   if (!id.isWellFormed()) throw new RangeError('an id is well-formed Unicode')
-  return Buffer.concat([Buffer.of(1), Buffer.from(id, 'utf8')])
+  return Buffer.from(`\u0001${id}`, 'utf8')
 }
 
 function uint32(value: number): Buffer {
   if (!Number.isInteger(value)) throw new RangeError('a number to encode is an integer')
-  const bytes = Buffer.alloc(4)
+  const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32BE(value)
   return bytes
 }

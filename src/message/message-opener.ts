@@ -1,4 +1,4 @@
-import type { Keyring, OpenedDataKey } from '../conversation-key/keyring.js'
+import { type Keyring, type OpenedDataKey, placeKey } from '../conversation-key/keyring.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
 import { decryptText } from '../crypto/content-encryption.js'
 import { DecryptionError } from '../crypto/errors.js'
@@ -66,10 +66,11 @@ export class MessageOpener {
   }
 
   async #tryAll(messages: Message[]): Promise<OpenedMessage[]> {
-    const sealed = messages.filter((message) => message.envelope)
-    const keys = await this.#keyring.open(sealed)
-    const byMessage = new Map(sealed.map((message, index) => [message, keys[index]]))
-    return messages.map((message) => this.#openOne(message, byMessage.get(message)))
+    // A page has few data keys: one message under each stands for all of them.
+    const places = new Map(messages.filter(({ envelope }) => envelope).map((message) => [placeKey(message), message]))
+    const keys = await this.#keyring.open([...places.values()])
+    const byPlace = new Map([...places.keys()].map((place, index) => [place, keys[index]]))
+    return messages.map((message) => this.#openOne(message, byPlace.get(placeKey(message))))
   }
 
   /** Those of the messages that lie under another data key by now, as they are now. */

@@ -51,11 +51,17 @@ describe('rounds of a comparison', () => {
     expect(asked).toEqual(['measured', 'beside', 'beside', 'measured', 'measured', 'beside'])
   })
 
-  it('begin with one that does not count, unless the case is without', async () => {
+  it('begin with six seconds that do not count, unless the case is without', async () => {
     const rounds = { atMost: 1, warmUp: true }
-    const { figures, told } = await measure([1000, 3], [1, 1], { beside: 'other', rounds })
+    const { figures, told } = await measure([1000, 1000, 1000, 3], [1, 1, 1, 1], { beside: 'other', rounds })
     expect(figures).toMatchObject({ measured: 3, rounds: 1, ratio: { most: 3 } })
     expect(told).toEqual([1])
+  })
+
+  it('begin with one that does not count, however long it takes', async () => {
+    const rounds = { atMost: 1, warmUp: true }
+    const { figures } = await measure([1000, 3], [1, 1], { beside: 'other', rounds }, 60)
+    expect(figures).toMatchObject({ measured: 3, rounds: 1 })
   })
 
   it('are twelve at most', async () => {
@@ -65,9 +71,9 @@ describe('rounds of a comparison', () => {
 
   it('end before one that would take more than twenty seconds to the end', async () => {
     const { figures, told } = await measure(ones, ones)
-    // Two seconds each, the one that does not count included.
-    expect(figures.rounds).toBe(9)
-    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    // Two seconds each, the three that do not count included.
+    expect(figures.rounds).toBe(7)
+    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
   it('are one at least, however long it takes', async () => {

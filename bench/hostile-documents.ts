@@ -51,6 +51,7 @@ export class HostileDocuments {
 type Draw = (min: number, max: number) => number
 type Make = (draw: Draw) => Omit<HostileRequest, 'kind'>
 
+const CREATING = 'mutation ($i: CreateConversationInput!) { createConversation(input: $i) { conversation { id } } }'
 const CREATE = `createConversation(input: { title: "${HOSTILE_TITLE}", memberIds: [] }) { conversation { id } }`
 const LITERALS = [
   '"x"',
@@ -147,18 +148,16 @@ const KINDS: Record<string, Make> = {
     return refused(`query ($v: ${'['.repeat(depth)}Int${']'.repeat(depth)}) { viewer { id } }`)
   },
   'values of variables': (draw) => {
-    const memberIds = Array.from({ length: draw(1, 5_000) }, (_, n) => (n === 0 ? {} : 'm'.repeat(draw(1, 20))))
-    return refused(
-      'mutation ($i: CreateConversationInput!) { createConversation(input: $i) { conversation { id } } }',
-      {
-        variables: { i: { title: HOSTILE_TITLE, memberIds } }
-      }
-    )
+    const memberIds = Array.from({ length: draw(1, 4_000) }, (_, n) => (n === 0 ? {} : 'm'.repeat(draw(1, 20))))
+    return refused(CREATING, { variables: { i: { title: HOSTILE_TITLE, memberIds } } })
   },
-  'variables without end': (draw) =>
-    refused('mutation ($i: CreateConversationInput!) { createConversation(input: $i) { conversation { id } } }', {
-      variables: { i: nestedValue(draw(1, 3_000)) }
-    }),
+  'values of variables, each wrong': (draw) =>
+    refused(CREATING, { variables: { i: { memberIds: Array.from({ length: draw(1, 4_000) }, () => ({})) } } }),
+  'members that there are not': (draw) => refused(CREATING, { variables: { i: members(draw(1, 4_000)) } }),
+  'members in the place of a text': (draw) =>
+    refused(CREATING, { variables: { i: { memberIds: [], title: members(draw(1, 4_000)) } } }),
+  'values too many': (draw) => tooComplex(CREATING, { variables: { i: members(draw(5_001, 12_000)) } }),
+  'variables without end': (draw) => refused(CREATING, { variables: { i: nestedValue(draw(1, 3_000)) } }),
   operations: (draw) =>
     tooComplex(
       times(draw(2, 60), (n) => `mutation M${n} { ${CREATE} }`),
@@ -187,6 +186,10 @@ function nested(depth: number, field: string, selection: string): string {
 function bomb(length: number): string {
   const fragment = (n: number) => `fragment F${n} on Query { a { ...F${n + 1} } b { ...F${n + 1} } }`
   return `${times(length, fragment)} fragment F${length} on Query { c }`
+}
+
+function members(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`m${n}`, 'v']))
 }
 
 function nestedValue(depth: number): unknown {

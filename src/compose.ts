@@ -221,7 +221,7 @@ function composeServices(
     rateLimits,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
-    costLimit: new CostLimit(config.queryLimits.cost),
+    costLimit: new CostLimit(config.queryLimits),
     executor: config.codeFromStrings ? new CompilingExecutor() : plainExecutor,
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }

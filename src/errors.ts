@@ -93,6 +93,7 @@ const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'bytes', string> = {
   aliases: 'aliases',
   directives: 'directives',
   repeats: 'fields that repeat others',
+  values: 'values in its variables, or more',
   cost: 'points of cost',
   pageSize: 'items in a page',
   bytes: 'bytes of messages in its answer, or more,'
@@ -104,7 +105,7 @@ export class QueryTooComplex extends ConclaveError {
 
   /**
    * @param limit which one, and `max` its value
-   * @param found infinite for fragments that contain themselves; of tokens the first one too many, where parsing ends
+   * @param found infinite for fragments that contain themselves; of tokens and values the first one too many, where counting ends
    * @param field the argument at fault, where there is one
    */
   constructor(

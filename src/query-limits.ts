@@ -2,8 +2,8 @@ import type { z } from 'zod'
 import { wholeNumber } from './whole-number.js'
 
 /**
- * What a document, or a request for one of its operations, may have at most. All but `cost` depends on the document
- * alone. Counts are taken with fragments written out wherever they are spread, and are those of the whole document but
+ * What a document, or a request for one of its operations, may have at most. All but `values` and `cost` depends on the
+ * document alone. Counts are taken with fragments written out wherever they are spread, and are those of the whole document but
  * for `depth` and `rootFields`, which are those of the operation that has most.
  */
 export interface QueryLimits {
@@ -22,6 +22,8 @@ export interface QueryLimits {
   directives: number
   /** Selections of a response name that its selection set has already: validation compares each with all of them. */
   repeats: number
+  /** In the variables: members of objects and items of lists, those within others included. Counting ends at the first one too many. */
+  values: number
   /** Of the operation that is executed, with its variables: see graphql/cost-limit.ts. */
   cost: number
 }
@@ -40,6 +42,7 @@ export const queryLimitVariables = {
   QUERY_MAX_ALIASES: wholeNumber(0, 1_000).default(30),
   QUERY_MAX_DIRECTIVES: wholeNumber(0, 1_000).default(50),
   QUERY_MAX_REPEATS: wholeNumber(0, 1_000).default(50),
+  QUERY_MAX_VALUES: wholeNumber(1, 100_000).default(5_000),
   QUERY_MAX_COST: wholeNumber(1, 1_000_000_000).default(20_000)
 }
 
@@ -57,6 +60,7 @@ export function queryLimitsOf(env: Variables, production: boolean): QueryLimits 
     aliases: env.QUERY_MAX_ALIASES,
     directives: env.QUERY_MAX_DIRECTIVES,
     repeats: env.QUERY_MAX_REPEATS,
+    values: env.QUERY_MAX_VALUES,
     cost: env.QUERY_MAX_COST
   }
 }

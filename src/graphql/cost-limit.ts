@@ -18,7 +18,9 @@ import {
 import { type ComplexityEstimatorArgs, createComplexityRule } from 'graphql-query-complexity/cjs'
 import { LRUCache } from 'lru-cache'
 import { BadUserInput, QueryTooComplex } from '../errors.js'
+import type { QueryLimits } from '../query-limits.js'
 import { MAX_PAGE } from './page-size.js'
+import { requireFittingVariables } from './variable-values.js'
 
 /** Items that a list is taken to have which comes whole: keys of a conversation, master keys. */
 export const WHOLE_LIST_ITEMS = 20
@@ -43,22 +45,27 @@ interface Known {
  */
 export class CostLimit {
   readonly #max: number
+  readonly #maxValues: number
   readonly #known = new WeakMap<OperationDefinitionNode, Known>()
 
-  constructor(max: number) {
-    this.#max = max
+  constructor({ cost, values }: Pick<QueryLimits, 'cost' | 'values'>) {
+    this.#max = cost
+    this.#maxValues = values
   }
 
   /**
    * @param args of a document that is valid, and within the limits for documents
-   * @throws QueryTooComplex for the cost, or for a page size
+   * @throws QueryTooComplex for the cost, for a page size, or for too many values
    * @throws BadUserInput for a page without a size
+   * @throws GraphQLError for variables that do not fit
    */
   check(args: Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | 'variableValues'>): void {
     const operation = getOperationAST(args.document, args.operationName)
     // Execution finds that out as well, and has the words for it.
     if (!operation) return
-    const cost = this.#costOf(args, operation, args.variableValues ?? {})
+    const variables = args.variableValues ?? {}
+    requireFittingVariables(args.schema, operation, variables, this.#maxValues)
+    const cost = this.#costOf(args, operation, variables)
     if (cost > this.#max) throw new QueryTooComplex('cost', this.#max, cost)
   }
 

@@ -4,7 +4,9 @@ import {
   type FormattedExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
-  type GraphQLSchema
+  type GraphQLSchema,
+  getOperationAST,
+  type OperationDefinitionNode
 } from 'graphql'
 import { ConclaveError, Unauthenticated } from '../errors.js'
 import type { Context } from './context.js'
@@ -47,12 +49,21 @@ function prepare(
     const { operationName = null, variables = null } = request
     costLimit.check({ schema, document, operationName, variableValues: variables })
     persistedQueries.keep(request)
-    return { schema, document, operationName, variableValues: variables, contextValue: context }
+    const variableValues = declaredOf(getOperationAST(document, operationName), variables ?? {})
+    return { schema, document, operationName, variableValues, contextValue: context }
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
     if (error instanceof ConclaveError) return [new GraphQLError(error.message, { originalError: error })]
     throw error
   }
+}
+
+/** A subscription keeps its variables for as long as it lives: what a client has sent beside them is not kept. */
+function declaredOf(operation: OperationDefinitionNode | null | undefined, variables: Record<string, unknown>) {
+  const names = operation?.variableDefinitions?.map(({ variable }) => variable.name.value) ?? []
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(variables, name)).map((name) => [name, variables[name]])
+  )
 }
 
 export function isRefusal(prepared: ReturnType<typeof prepareOperation>): prepared is readonly GraphQLError[] {

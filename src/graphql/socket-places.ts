@@ -3,7 +3,7 @@ import { RateLimited } from '../errors.js'
 /** Whoever ends one may open another at once. */
 const RETRY_AFTER_MS = 1_000
 
-/** How many connections each user keeps open in this process: sockets and event streams together. */
+/** How many connections each user keeps open in this process: sockets, event streams and downloads of exports together. */
 export class SocketPlaces {
   readonly #max: number
   readonly #taken = new Map<string, number>()
@@ -19,7 +19,7 @@ export class SocketPlaces {
   take(userId: string): () => void {
     const taken = this.#taken.get(userId) ?? 0
     if (taken >= this.#max) {
-      throw new RateLimited(RETRY_AFTER_MS, 'Too many sockets and event streams of one user. End one first.')
+      throw new RateLimited(RETRY_AFTER_MS, 'Too many sockets, event streams and downloads of one user. End one first.')
     }
     this.#taken.set(userId, taken + 1)
     return () => {

@@ -5,7 +5,7 @@ import { GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { Conflict, RateLimited, Unauthenticated } from '../errors.js'
+import { BadUserInput, Conflict, RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
 import type { Services } from '../services.js'
@@ -37,6 +37,9 @@ const PINGS_OF_ITS_OWN = 0
 
 /** How long a client may take to answer the closing handshake before its socket is cut. */
 const CLOSE_WAIT_MS = 2_000
+
+/** Of the id that a client gives an operation, and that is kept, and sent with each of its events. */
+const MAX_ID_LENGTH = 128
 
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
 const MAX_BUFFERED_BYTES = 8 * 1024
@@ -77,6 +80,7 @@ export function serveWebSocket(
     onSubscribe({ extra, subscriptions }, id, payload) {
       const { viewer, socket, request } = extra
       if (!viewer) return [expiredToken()]
+      if (id.length > MAX_ID_LENGTH) return [idTooLong()]
       if (underWay.has(socket, id)) return [idInUse()]
       if (underWay.count(socket, subscriptions) >= config.operationsPerSocket) return [tooManyOperations()]
       const context = contextOf(services, viewer, arrivalBy('websocket'), {
@@ -202,6 +206,11 @@ function refuseUpgrade(socket: Socket, [status, ...headers]: string[]): void {
 /** Whoever ends one may begin another at once. */
 function tooManyOperations(): GraphQLError {
   const originalError = new RateLimited(1_000, 'Too many operations over one socket. End one first.')
+  return new GraphQLError(originalError.message, { originalError })
+}
+
+function idTooLong(): GraphQLError {
+  const originalError = new BadUserInput('id', `The id of an operation has ${MAX_ID_LENGTH} characters at most.`)
   return new GraphQLError(originalError.message, { originalError })
 }
 

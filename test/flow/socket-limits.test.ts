@@ -170,6 +170,22 @@ describe('a peer that does not answer', () => {
 })
 
 describe('over one socket', () => {
+  it('an operation whose id is too long to be kept is refused', async () => {
+    const socket = await signedIn('carol')
+    const query = '{ viewer { id } }'
+    for (const length of [129, 128]) {
+      socket.send(JSON.stringify({ id: 'i'.repeat(length), type: 'subscribe', payload: { query } }))
+    }
+    const frames: { id: string; type: string; payload: unknown }[] = []
+    socket.on('message', (data) => frames.push(JSON.parse(String(data))))
+    await vi.waitFor(() => expect(frames.map(({ type }) => type)).toContain('complete'))
+    expect(frames[0]).toMatchObject({
+      type: 'error',
+      payload: [{ extensions: { code: 'BAD_USER_INPUT', field: 'id' } }]
+    })
+    expect(frames[1]).toMatchObject({ id: 'i'.repeat(128), type: 'next' })
+  })
+
   it('no more operations are under way than allowed, and another when one has ended', async () => {
     const id = await createConversation(await conclave.as('carol'), [])
     const socket = await signedIn('carol')

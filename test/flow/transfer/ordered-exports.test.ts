@@ -196,6 +196,29 @@ describe('an export that its owner asks for', () => {
     expect(await conclave.database.query('select distinct operation_id from export_parts')).toHaveLength(2)
   })
 
+  it('takes a place of those of its user while it is fetched, and gives it back', async () => {
+    const id = await order()
+    await run(id)
+    const narrow = await bootConclave({ databaseUrl: conclave.database.url }, { SOCKETS_PER_USER: '1' })
+    const headers = { authorization: `Bearer ${await narrow.token('alice')}` }
+    const stream = await fetch(`${narrow.url}/graphql/stream`, {
+      method: 'POST',
+      headers: { ...headers, accept: 'text/event-stream', 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'subscription { inboxEvents { __typename } }' })
+    })
+    const refused = await fetch(`${narrow.url}/exports/${id}`, { headers })
+    expect(refused.status).toBe(429)
+    expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED' } }] })
+    await stream.body?.cancel()
+    for (let time = 0; time < 2; time++) {
+      await vi.waitFor(async () => {
+        const response = await fetch(`${narrow.url}/exports/${id}`, { headers })
+        expect([response.status, (await response.text()).length > 1000]).toEqual([200, true])
+      })
+    }
+    await narrow.close()
+  })
+
   it('is dropped with its conversation', async () => {
     const id = await order()
     await run(id)

@@ -15,7 +15,7 @@ const types = Object.values(schema.getTypeMap()).filter(
 function check(max: number, text: string, variables?: Variables, operationName?: string): void {
   const document = parse(text)
   expect(validate(schema, document)).toEqual([])
-  new CostLimit(max).check({ schema, document, operationName, variableValues: variables })
+  new CostLimit({ cost: max, values: 100 }).check({ schema, document, operationName, variableValues: variables })
 }
 
 function refusal(max: number, text: string, variables?: Variables, operationName?: string): unknown {
@@ -116,7 +116,7 @@ describe('the cost', () => {
 
   it('is counted again where the same document comes with other variables', () => {
     const document = parse('query ($n: Int) { conversations(first: $n) { nodes { id } } }')
-    const limit = new CostLimit(100)
+    const limit = new CostLimit({ cost: 100, values: 100 })
     for (let round = 0; round < 2; round++) {
       limit.check({ schema, document, variableValues: { n: 49 } })
       expect(() => limit.check({ schema, document, variableValues: { n: 50 } })).toThrow('101 points')
@@ -128,17 +128,19 @@ describe('the cost', () => {
     const document = parse(`mutation ($after: Duration = "P1D") {
       scheduleKeyDestruction(conversationId: "x", version: 1, after: $after) { key { messageCount } }
     }`)
-    const limit = new CostLimit(11)
+    const limit = new CostLimit({ cost: 11, values: 100 })
     limit.check({ schema, document, variableValues: { after: null } })
     expect(() => limit.check({ schema, document })).toThrow('12 points')
   })
 
-  it.each([undefined, null, 'many', 1.5, {}, [200], 2 ** 40])(
-    'is nothing with a variable that does not fit, such as %j: nothing is executed',
-    (n) => {
-      expect(costOf('query ($n: Int!) { conversations(first: $n) { nodes { id } } }', { n })).toBe(0)
-    }
-  )
+  it.each([undefined, null])('is nothing where a variable is missing, as with %j: nothing is executed', (n) => {
+    expect(costOf('query ($n: Int!) { conversations(first: $n) { nodes { id } } }', { n })).toBe(0)
+  })
+
+  it.each(['many', 1.5, {}, [200], 2 ** 40])('cannot be told of a variable that does not fit, such as %j', (n) => {
+    const text = 'query ($n: Int!) { conversations(first: $n) { nodes { id } } }'
+    expect((refusal(1e9, text, { n }) as Error).message).toMatch(/^Variable "\$n" got invalid value …; Int cannot/)
+  })
 
   it('cannot be told where a condition is null', () => {
     const text = 'query ($c: Boolean = true) { conversations(first: 200) { nodes { id @include(if: $c) } } }'

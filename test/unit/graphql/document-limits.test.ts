@@ -15,6 +15,7 @@ const WIDE: QueryLimits = {
   aliases: 100,
   directives: 100,
   repeats: 100,
+  values: 1e9,
   cost: 1e9
 }
 

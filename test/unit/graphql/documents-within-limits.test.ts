@@ -23,7 +23,7 @@ function letThrough(text: string, mode: 'development' | 'production', variables:
   const limits = { ...queryLimits, ...(mode === 'production' ? { operations: 1 } : {}) }
   const document = new DocumentStore().prepare(schema, { mode, introspection: null, queryLimits: limits }, text)
   if ('length' in document) throw document[0]
-  new CostLimit(limits.cost).check({ schema, document, variableValues: variables })
+  new CostLimit(limits).check({ schema, document, variableValues: variables })
 }
 
 /** An operation with the fragments that it uses, as clients send it. */

@@ -13,7 +13,7 @@ const DRAWN = 20
 const schema = createSchema({ devToken: false })
 const config = { mode: 'production' as const, introspection: null, queryLimits: { ...queryLimits, operations: 1 } }
 const store = new DocumentStore()
-const costs = new CostLimit(queryLimits.cost)
+const costs = new CostLimit(queryLimits)
 
 /** @returns what was refused about it; null where it would be executed, or its variables are still to be looked at */
 function refusalOf({ query, variables, operationName }: HostileRequest): string | null {

@@ -13,7 +13,11 @@ export const openbaoCommand = find(process.env.OPENBAO_BIN, 'bao', 'vault')
 /** `moto_server`, an AWS KMS for tests; null where there is none. */
 export const motoCommand = find(process.env.MOTO_SERVER_BIN, 'moto_server')
 
-/** The command lines of both, as people use them. */
+/** What checks the Dockerfile, and the manifests for Kubernetes; null where there is none. */
+export const hadolintCommand = find(undefined, 'hadolint')
+export const kubernetesValidateCommand = find(undefined, 'kubernetes-validate')
+
+/** The command lines of OpenBao and AWS, as people use them. */
 export const hasProviderClients = existsSync(join(TOOLS, 'bao')) && existsSync(join(TOOLS, 'aws'))
 export const providerClientPath = TOOLS
 
@@ -22,7 +26,9 @@ export function missingProviderTools(): string[] {
   const missing = [
     ...(openbaoCommand ? [] : ['what needs OpenBao (vault: master keys)']),
     ...(motoCommand ? [] : ['what needs moto (aws-kms: master keys)']),
-    ...(hasProviderClients ? [] : ['the runbooks of docs/operations.md'])
+    ...(hasProviderClients ? [] : ['the runbooks of docs/operations.md']),
+    ...(hadolintCommand ? [] : ['what needs hadolint (the Dockerfile)']),
+    ...(kubernetesValidateCommand ? [] : ['what needs kubernetes-validate (the manifests)'])
   ]
   return missing.map((what) => `Not run: ${what}. scripts/provider-tools.sh installs it, into .provider-tools.`)
 }

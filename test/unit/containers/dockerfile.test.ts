@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Copy } from 'dockerfile-ast'
 import { describe, expect, it } from 'vitest'
 import { configVariables } from '../../../src/config.js'
+import { lint } from '../../support/containers/deployment-tools.js'
 import { copyStepOf, instructionsOf, lastStage, processOf, readStages } from '../../support/containers/dockerfile.js'
 import { isProgram } from '../../support/containers/programs.js'
 import { PROJECT, read } from '../../support/containers/project-files.js'
+import { hadolintCommand } from '../../support/providers/provider-tools.js'
 
 const stages = readStages()
 const last = lastStage()
@@ -43,5 +45,24 @@ describe('the Dockerfile', () => {
     expect(entrypoint).toEqual(['node', '--enable-source-maps'])
     expect(isProgram(command)).toBe(true)
     expect(read('src/serve.ts')).toContain(`'${stopSignal}'`)
+  })
+})
+
+describe.skipIf(!hadolintCommand)('the Dockerfile, to hadolint', () => {
+  const dockerfile = read('Dockerfile')
+
+  it('has nothing to find fault with', () => {
+    expect(lint(dockerfile)).toBe('')
+  })
+
+  it.each([
+    ['an instruction that there is not', 'STOPSIGNAL', 'STOPSIGNL', "unexpected 'S'"],
+    ['an option that there is not', 'COPY --from=build', 'COPY --form=build', 'invalid flag: --form'],
+    ['an image that may be another tomorrow', /^FROM \S+$/m, 'FROM node:latest', 'DL3007'],
+    ['a command of a shell', 'RUN npm ci\n', 'RUN cd $HOME && npm ci\n', 'SC2086']
+  ])('would have %s found', (_, right, wrong, found) => {
+    const broken = dockerfile.replace(right, () => wrong)
+    expect(broken).not.toBe(dockerfile)
+    expect(lint(broken)).toContain(found)
   })
 })

@@ -1,15 +1,20 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configVariables, loadConfig, loadMigrationConfig } from '../../../src/config.js'
+import { validate } from '../../support/containers/deployment-tools.js'
 import { lastStage, processOf } from '../../support/containers/dockerfile.js'
 import {
   type Container,
   environmentOf,
+  FOLDER,
   kubernetesObjects,
   type Probe,
   workloadsOf
 } from '../../support/containers/kubernetes-files.js'
 import { isProgram } from '../../support/containers/programs.js'
-import { drainMs, read } from '../../support/containers/project-files.js'
+import { drainMs, PROJECT, read } from '../../support/containers/project-files.js'
+import { kubernetesValidateCommand } from '../../support/providers/provider-tools.js'
 
 const objects = kubernetesObjects()
 const workloads = workloadsOf(objects)
@@ -162,5 +167,35 @@ describe.each(workloads)('the pod of $name', ({ kind, pod, container }) => {
     const beforeMs = (container.lifecycle?.preStop.sleep.seconds ?? 0) * 1000
     const graceMs = (pod.terminationGracePeriodSeconds ?? 30) * 1000
     expect(graceMs).toBeGreaterThan(beforeMs + drainMs())
+  })
+})
+
+/** The oldest that the guide names, and the newest of which there is a schema. */
+const [, oldest = ''] = /Kubernetes (\d+\.\d+) or newer/.exec(guide) ?? []
+const [, newest = ''] = /^KUBERNETES_VALIDATE=(\d+\.\d+)/m.exec(read('scripts/provider-tools.sh')) ?? []
+
+it('the manifests are held to the versions of Kubernetes that the guide names', () => {
+  expect(guide).toContain(`Kubernetes ${oldest} and ${newest},`)
+})
+
+describe.skipIf(!kubernetesValidateCommand).each([oldest, newest])('to Kubernetes %s', (version) => {
+  it('every manifest is valid', () => {
+    const files = readdirSync(join(PROJECT, FOLDER)).sort()
+    const { valid, problems } = validate(files.map((name) => read(`${FOLDER}/${name}`)).join('\n---\n'), version)
+    expect(problems).toEqual([])
+    const all = objects.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`)
+    expect(valid.sort()).toEqual(all.sort())
+  })
+
+  it.each([
+    ['a name in a pod', 'topologySpreadConstraints:', 'topologySpreadConstraint:', "'topologySpreadConstraint'"],
+    ['a name in how it is replaced', 'maxSurge:', 'maxSurges:', "'maxSurges'"],
+    ['a kind', 'kind: Deployment', 'kind: Deploymnet', 'kind Deploymnet'],
+    ['a word for a number', 'failureThreshold: 60', 'failureThreshold: sixty', "'sixty'"]
+  ])('%s that is misspelt would be found', (_, right, wrong, found) => {
+    const api = read(`${FOLDER}/api.yaml`)
+    const broken = api.replace(right, () => wrong)
+    expect(broken).not.toBe(api)
+    expect(validate(broken, version).problems).toEqual([expect.stringContaining(found)])
   })
 })

@@ -2,12 +2,14 @@ import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   ConversationsDocument,
+  DeleteConversationDocument,
   DevTokenDocument,
   EditMessageDocument,
   MessagesDocument,
   ScheduleKeyDestructionDocument,
   SendMessageDocument
 } from '../../documents/generated.js'
+import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { ConsoleServer } from '../support/browser/console-server.js'
 import { Visitor } from '../support/browser/visitor.js'
@@ -45,6 +47,7 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await alice.page.getByRole('button', { name: 'New' }).click()
     await alice.page.getByLabel('Title').fill('Ward 3, Mrs Lang')
     await alice.page.getByLabel('Members, by user id').fill('bob')
+    expect(await barriersOn(alice.page)).toEqual([])
     await alice.page.getByRole('button', { name: 'Create' }).click()
     await alice.page.getByRole('heading', { name: 'Ward 3, Mrs Lang' }).waitFor()
     id = new URL(alice.page.url()).hash.split('/')[2] ?? ''
@@ -71,6 +74,7 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await say(alice, 'Dri.')
     await message(bob, 'Bob: Good. And the wound?').waitFor()
     await act(alice, 'Dri.', 'Edit')
+    expect(await barriersOn(alice.page)).toEqual([])
     await alice.page.getByLabel('Edited message').fill('Dry and closed.')
     await alice.page.getByRole('button', { name: 'Save' }).click()
     await message(bob, 'Dry and closed.').getByText('edited').waitFor()
@@ -79,6 +83,31 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await act(alice, 'Wrong window.', 'Delete')
     await message(bob, 'This message was deleted.').waitFor()
     expect(await message(bob, 'Wrong window.').count()).toBe(0)
+  })
+
+  it('edit by keyboard alone, and are where they were afterwards', async () => {
+    const { page } = alice
+    const edit = message(alice, 'Dry and closed.').last().getByRole('button', { name: 'Edit' })
+    const hasFocus = async (element: Locator) => await element.and(page.locator(':focus')).waitFor()
+    const field = page.getByLabel('Edited message')
+    await edit.focus()
+    await page.keyboard.press('Enter')
+    await hasFocus(field)
+    for (const key of ['Tab', 'Tab', 'Enter']) await page.keyboard.press(key)
+    await field.waitFor({ state: 'detached' })
+    await hasFocus(edit)
+    await page.keyboard.press('Enter')
+    await hasFocus(field)
+    for (const key of ['Tab', 'Enter']) await page.keyboard.press(key)
+    await field.waitFor({ state: 'detached' })
+    await hasFocus(edit)
+  })
+
+  it('meet no barrier in the list of members', async () => {
+    await alice.page.getByRole('button', { name: '2 members' }).click()
+    await alice.page.getByRole('region', { name: 'Members' }).getByText('Bob').waitFor()
+    expect(await barriersOn(alice.page)).toEqual([])
+    await alice.page.getByRole('button', { name: '2 members' }).click()
   })
 
   it('are shown what is stored, byte by byte', async () => {
@@ -90,6 +119,7 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     )
     const shown = await stored.locator('.bytes').innerText()
     expect(shown.replace(/\s/g, '')).toBe(row?.hex)
+    expect(await barriersOn(alice.page)).toEqual([])
     await act(alice, 'She slept well.', 'What is stored')
   })
 
@@ -183,11 +213,19 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await message(alice, `Line ${LONG_LOG} of the story`).waitFor()
     const log = alice.page.getByRole('log')
     expect(await message(alice, 'Line 1 of the story').count()).toBe(0)
+    let refused = 0
+    await alice.page.route('**/graphql', async (route) => {
+      if (refused > 0 || !route.request().postData()?.includes('"before"')) return await route.continue()
+      refused += 1
+      await route.abort()
+    })
     const jumps: number[] = []
     while ((await message(alice, 'Line 1 of the story').count()) === 0) {
       await scrollBy(log, -400)
       jumps.push(await jumpWhileLoading(alice.page))
     }
+    expect(refused).toBe(1)
+    await alice.page.unroute('**/graphql')
     expect(Math.max(...jumps)).toBeLessThan(2)
     await scrollBy(log, -1_000_000)
     await alice.page.getByText('This is where the conversation begins.').waitFor()
@@ -201,8 +239,16 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await sender.run(SendMessageDocument, { input: { conversationId: long, body: 'The moral of it' } })
     await message(alice, 'The moral of it').waitFor({ state: 'attached' })
     await entry.getByText('1 unread').waitFor()
+    let refused = 0
+    await alice.page.route('**/graphql', async (route) => {
+      if (refused > 0 || !route.request().postData()?.includes('markRead')) return await route.continue()
+      refused += 1
+      await route.abort()
+    })
     await scrollBy(alice.page.getByRole('log'), 1_000_000)
     await entry.getByText('1 unread').waitFor({ state: 'detached' })
+    expect(refused).toBe(1)
+    await alice.page.unroute('**/graphql')
   })
 
   it('go on where they were after a sleep in which others talked and edited', async () => {
@@ -218,6 +264,76 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await message(alice, 'Awake again?').getByText('edited').waitFor()
     expect(await message(alice, 'Awake again?').count()).toBe(1)
     expect(await message(alice, 'Asleep?').count()).toBe(0)
+  })
+
+  it('begin anew with a conversation whose cursor lies ahead after a restoration', async () => {
+    const nurse = await Visitor.as('Alice', browser, server.url)
+    let subscriptions = 0
+    let drop: () => Promise<void> = async () => {}
+    await nurse.page.routeWebSocket('**/graphql', (socket) => {
+      const api = socket.connectToServer()
+      drop = async () => await socket.close({ code: 1012 })
+      socket.onMessage((frame) => {
+        const { id: operation, type, payload } = JSON.parse(String(frame))
+        const isLog = type === 'subscribe' && payload.operationName === 'MessageEvents'
+        if (isLog) subscriptions += 1
+        if (!isLog || subscriptions !== 2) return api.send(frame)
+        const refusal = { message: 'after lies ahead.', extensions: { code: 'BAD_USER_INPUT' } }
+        socket.send(JSON.stringify({ id: operation, type: 'error', payload: [refusal] }))
+      })
+    })
+    await nurse.page.goto(`${server.url}/#/conversations/${id}`)
+    await nurse.page.reload()
+    await message(nurse, 'New key, same room.').waitFor()
+    await vi.waitFor(() => expect(subscriptions).toBe(1), PATIENCE)
+    await drop()
+    await vi.waitFor(() => expect(subscriptions).toBe(3), PATIENCE)
+    await say(bob, 'Is everything back?')
+    await message(nurse, 'Is everything back?').waitFor()
+    await nurse.close()
+  })
+
+  it('lose nothing that was not sent when a token ran out, and nobody else is shown it', async () => {
+    const nurse = await Visitor.as('Alice', browser, server.url)
+    const { page } = nurse
+    await page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
+    await message(nurse, 'New key, same room.').waitFor()
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.fulfill({ json: { errors: [{ message: 'no', extensions: { code: 'UNAUTHENTICATED' } }] } })
+    })
+    await say(nurse, 'Said too late.')
+    await page.getByText('1 message waits to be sent').waitFor()
+    await page.unroute('**/graphql')
+    await page.getByRole('button', { name: /^Bob/ }).click()
+    await message(nurse, 'New key, same room.').waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    expect(await message(nurse, 'Said too late.').count()).toBe(0)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('button', { name: /^Alice/ }).click()
+    await message(bob, 'Said too late.').waitFor()
+    await nurse.close()
+  })
+
+  it('see what was refused, and that a deleted conversation has left the list', async () => {
+    const owner = await client('bob')
+    const short = await createConversation(owner, ['alice'], { title: 'A short story' })
+    await owner.run(SendMessageDocument, { input: { conversationId: short, body: 'Listen.' } })
+    const entry = alice.page.getByRole('link', { name: /A short story/ })
+    await entry.click()
+    await alice.page.getByRole('heading', { name: 'A short story' }).waitFor()
+    await alice.page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.fulfill({ json: { errors: [{ message: 'Not now.', extensions: { code: 'CONFLICT' } }] } })
+    })
+    await say(alice, 'Once upon a time')
+    await message(alice, 'Not sent: Not now.').waitFor()
+    expect(await barriersOn(alice.page)).toEqual([])
+    await alice.page.unroute('**/graphql')
+    await owner.run(DeleteConversationDocument, { conversationId: short })
+    await alice.page.getByRole('alert').getByText('This conversation was deleted.').waitFor()
+    await entry.waitFor({ state: 'detached' })
+    await alice.page.getByRole('heading', { name: 'A short story' }).waitFor()
   })
 
   it('have seen no error, no refusal of the security policy and no other origin', () => {

@@ -9,6 +9,7 @@ import { hrefOf, useRoute } from './route.js'
 import { type Session, storedSession, storeSession } from './session.js'
 import { SettingsProvider, useServerSettings } from './settings.js'
 import { SignIn } from './sign-in.js'
+import { Unsent } from './unsent.js'
 import { ConnectionProvider, useConnection, useSocketState } from './use-connection.js'
 
 const UNREACHABLE = 'The server cannot be reached. This page goes on when it is back.'
@@ -22,11 +23,12 @@ export function App() {
     setSession(next)
     setNotice(why)
   }, [])
+  const [unsent] = useState(() => new Unsent())
   const signOut = useCallback((why: string | null) => sign(null, why), [sign])
   return (
     <SettingsProvider value={settings}>
       {session ? (
-        <SignedIn key={session.token} session={session} onSignOut={signOut} />
+        <SignedIn key={session.token} session={session} unsent={unsent} onSignOut={signOut} />
       ) : (
         <SignIn notice={isUnreachable ? UNREACHABLE : notice} onSignedIn={(next) => sign(next)} />
       )}
@@ -34,10 +36,16 @@ export function App() {
   )
 }
 
-function SignedIn({ session, onSignOut }: { session: Session; onSignOut: (why: string | null) => void }) {
+interface SignedInProps {
+  session: Session
+  unsent: Unsent
+  onSignOut: (why: string | null) => void
+}
+
+function SignedIn({ session, unsent, onSignOut }: SignedInProps) {
   const connection = useMemo(
-    () => new Connection(session, () => onSignOut('Your token has run out. Sign in again.')),
-    [session, onSignOut]
+    () => new Connection(session, unsent, (waiting) => onSignOut(runOutText(waiting))),
+    [session, unsent, onSignOut]
   )
   useEffect(() => () => connection.close(), [connection])
   return (
@@ -45,6 +53,12 @@ function SignedIn({ session, onSignOut }: { session: Session; onSignOut: (why: s
       <Frame onSignOut={() => onSignOut(null)} />
     </ConnectionProvider>
   )
+}
+
+function runOutText(waiting: number): string {
+  if (waiting === 0) return 'Your token has run out. Sign in again.'
+  const messages = waiting === 1 ? '1 message waits' : `${waiting} messages wait`
+  return `Your token has run out. Sign in again in this window: ${messages} to be sent.`
 }
 
 function Frame({ onSignOut }: { onSignOut: () => void }) {

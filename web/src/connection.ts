@@ -4,12 +4,13 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
 import { SendMessageDocument } from '../../documents/generated.js'
 import { Outbox } from './chat/outbox.js'
-import { type Failure, failureOf, isRefusal } from './failure.js'
+import { type Failure, failureOf, isRefusal, isSignedOut } from './failure.js'
+import { fetchWithin } from './fetch-within.js'
 import type { Session } from './session.js'
+import type { Unsent } from './unsent.js'
 
 export type SocketState = 'IDLE' | 'LIVE' | 'AWAY'
 
-const SIGNED_OUT = ['UNAUTHENTICATED', 401, 4403]
 /** Nothing is subscribed to, and the library has closed the socket. */
 const NORMAL = 1000
 const FIRST_WAIT_MS = 300
@@ -17,20 +18,27 @@ const LONGEST_WAIT_MS = 10_000
 /** A socket on which nothing comes back any more, as after a sleep, is closed by whoever notices first. */
 const PING_EVERY_MS = 10_000
 const PONG_WITHIN_MS = 5_000
+const ACKNOWLEDGED_WITHIN_MS = 10_000
+/** What hangs longer is tried again: the next message of its conversation waits for it. */
+const ANSWERED_WITHIN_MS = 30_000
 
 /** Everything that goes to the server and comes from it, for one session. */
 export class Connection {
   readonly client: ApolloClient
   readonly session: Session
   readonly #socket: ReturnType<typeof createClient>
-  readonly #onSignedOut: () => void
+  readonly #unsent: Unsent
+  readonly #onSignedOut: (waiting: number) => void
   readonly #listeners = new Set<() => void>()
   readonly #outboxes = new Map<string, Outbox>()
   #state: SocketState = 'IDLE'
+  #hasRunOut = false
   #awaitingPong: ReturnType<typeof setTimeout> | undefined
 
-  constructor(session: Session, onSignedOut: () => void) {
+  /** @param onSignedOut is told how many messages wait for the next session */
+  constructor(session: Session, unsent: Unsent, onSignedOut: (waiting: number) => void) {
     this.session = session
+    this.#unsent = unsent
     this.#onSignedOut = onSignedOut
     const authorization = `Bearer ${session.token}`
     this.#socket = createClient({
@@ -39,6 +47,7 @@ export class Connection {
       // The library would subscribe again from the first cursor; following does it from the last.
       retryAttempts: 0,
       keepAlive: PING_EVERY_MS,
+      connectionAckWaitTimeout: ACKNOWLEDGED_WITHIN_MS,
       on: {
         ping: (received) => {
           if (!received) this.#awaitingPong = setTimeout(() => this.#socket.terminate(), PONG_WITHIN_MS)
@@ -46,7 +55,10 @@ export class Connection {
         pong: (received) => {
           if (received) clearTimeout(this.#awaitingPong)
         },
-        connected: () => this.#enter('LIVE'),
+        connected: () => {
+          this.#enter('LIVE')
+          this.#takeOver()
+        },
         closed: (event) => {
           clearTimeout(this.#awaitingPong)
           this.#enter((event as CloseEvent).code === NORMAL ? 'IDLE' : 'AWAY')
@@ -60,7 +72,7 @@ export class Connection {
       link: ApolloLink.split(
         ({ operationType }) => operationType === 'subscription',
         new GraphQLWsLink(this.#socket),
-        new HttpLink({ uri: '/graphql', headers: { authorization } })
+        new HttpLink({ uri: '/graphql', headers: { authorization }, fetch: fetchWithin(ANSWERED_WITHIN_MS) })
       )
     })
   }
@@ -147,7 +159,10 @@ export class Connection {
   }
 
   close(): void {
-    for (const outbox of this.#outboxes.values()) outbox.close()
+    for (const [conversationId, outbox] of this.#outboxes) {
+      if (this.#hasRunOut) this.#unsent.leave(this.session.userId, conversationId, outbox.unsent())
+      outbox.close()
+    }
     this.client.stop()
     clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()
@@ -176,9 +191,19 @@ export class Connection {
   }
 
   #isFinal(failure: Failure): boolean {
-    if (!SIGNED_OUT.includes(failure.code ?? '')) return isRefusal(failure)
-    this.#onSignedOut()
+    if (!isSignedOut(failure)) return isRefusal(failure)
+    if (!this.#hasRunOut) {
+      this.#hasRunOut = true
+      const unsent = [...this.#outboxes.values()].flatMap((outbox) => outbox.unsent())
+      this.#onSignedOut(unsent.filter(({ refusal }) => refusal === null).length)
+    }
     return true
+  }
+
+  /** Not before the server has let the token in: whoever wrote it may have put any name into it. */
+  #takeOver(): void {
+    const left = this.#unsent.take(this.session.userId)
+    for (const [conversationId, pending] of left) this.outboxOf(conversationId).takeOver(pending)
   }
 
   #enter(state: SocketState): void {

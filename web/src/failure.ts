@@ -24,6 +24,13 @@ export function failureOf(error: unknown): Failure {
   return { code, message: code === null ? 'The server cannot be reached.' : message, retryAfterMs: null }
 }
 
+const SIGNED_OUT = ['UNAUTHENTICATED', 401, 4403]
+
+/** Whether only another token can help. */
+export function isSignedOut({ code }: Failure): boolean {
+  return SIGNED_OUT.includes(code ?? '')
+}
+
 /** Whether another try would end in the same way. Of what a proxy or the server refuses outside GraphQL as well. */
 export function isRefusal({ code }: Failure): boolean {
   if (typeof code !== 'number') return FINAL.includes(code ?? '')

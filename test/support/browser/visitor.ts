@@ -42,6 +42,20 @@ export class Visitor {
     return visitor
   }
 
+  static async withToken(token: string, browser: Browser, url: string): Promise<Visitor> {
+    const visitor = await Visitor.at(browser, url)
+    await visitor.signInWith(token)
+    return visitor
+  }
+
+  async signInWith(token: string): Promise<void> {
+    const { page } = this
+    await page.getByText('Sign in with a bearer token').click()
+    await page.getByLabel('Bearer token').fill(token)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByText('Live', { exact: true }).waitFor()
+  }
+
   /** Console errors, exceptions, refusals by the content security policy, requests to elsewhere. */
   faults({ serverWasAway = false } = {}): string[] {
     return this.#faults.filter((fault) => !(serverWasAway && OF_THE_NETWORK.test(fault)))

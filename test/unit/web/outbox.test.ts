@@ -1,3 +1,4 @@
+import { ServerError } from '@apollo/client/errors'
 import { describe, expect, it } from 'vitest'
 import {
   changeLog,
@@ -49,6 +50,24 @@ describe('an outbox', () => {
     expect(actions.reduce(changeLog, emptyLog)).toMatchObject({ pending: [], messages: [{ body: 'one' }] })
     end()
     expect(logOf(outbox).pending).toEqual([])
+  })
+
+  it('keeps what only another token can send, and does not call it refused', async () => {
+    const { outbox, runOut } = opened()
+    outbox.post(pending('one'))
+    await settled()
+    runOut('one')
+    await settled()
+    expect(outbox.unsent()).toEqual([pending('one')])
+  })
+
+  it('sends what another session left, and keeps what was refused there', async () => {
+    const { outbox, sent } = opened()
+    const refused = { ...pending('one'), refusal: 'Not a member.' }
+    outbox.takeOver([refused, pending('two')])
+    await settled()
+    expect(sent).toEqual(['two'])
+    expect(logOf(outbox).pending).toEqual([refused, pending('two')])
   })
 
   it('does not send what was discarded while it waited, and gives up what was on its way', async () => {
@@ -156,6 +175,8 @@ function opened() {
     sent,
     signals,
     answer: (body: string) => answers.get(body)?.resolve(message(body, 1)),
+    runOut: (body: string) =>
+      answers.get(body)?.reject(new ServerError('no', { response: new Response(null, { status: 401 }), bodyText: '' })),
     refuse: (body: string) => answers.get(body)?.reject(new TypeError('Failed to fetch'))
   }
 }

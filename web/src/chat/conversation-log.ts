@@ -37,7 +37,7 @@ export const emptyLog: ConversationLog = { messages: [], pending: [], before: nu
 export function changeLog(log: ConversationLog, action: LogAction): ConversationLog {
   switch (action.type) {
     case 'OPENED':
-      return { ...log, messages: action.messages, before: action.before, isLoaded: true }
+      return { ...log, messages: action.messages, before: action.before, isLoaded: true, ahead: [] }
     case 'OLDER':
       return { ...log, ...withOlder(log, action.messages), before: action.before }
     case 'CHANGED':

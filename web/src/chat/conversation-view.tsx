@@ -31,6 +31,15 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const [isAtEnd, setAtEnd] = useState(true)
   const [seen, setSeen] = useState(0)
   const { reloadMembers } = activity
+  // No event tells the list of one that was left or deleted.
+  const isOver = ended !== null
+  const tellList = useEffectEvent(() => void onChange().catch(() => {}))
+  useEffect(() => {
+    if (isOver) tellList()
+  }, [isOver])
+  // What is not listed any more keeps its name on the screen.
+  const [title, setTitle] = useState<string | null>(null)
+  if (listed && listed.title !== title) setTitle(listed.title)
   const comings = log.messages.filter(({ kind }) => kind === 'SYSTEM').length
   // biome-ignore lint/correctness/useExhaustiveDependencies: a system message says who came or went
   useEffect(() => void reloadMembers().catch(() => {}), [reloadMembers, comings])
@@ -44,7 +53,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
         <a className="back" href={hrefOf({ view: 'chat', conversationId: null })}>
           ← <span className="for-readers">All conversations</span>
         </a>
-        <h1>{listed?.title ?? 'Untitled conversation'}</h1>
+        <h1>{title ?? 'Untitled conversation'}</h1>
         <button
           type="button"
           className="quiet"
@@ -90,17 +99,19 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
 function useReadMark(conversationId: string, sequence: number, onChange: () => Promise<void>): void {
   const connection = useConnection()
   const marked = useRef(0)
-  const mark = useEffectEvent(async (upTo: number) => {
+  const mark = useEffectEvent(async (upTo: number, signal: AbortSignal) => {
     if (upTo <= marked.current || document.visibilityState !== 'visible') return
-    await connection.run(MarkReadDocument, { conversationId, sequence: upTo })
-    marked.current = upTo
-    await onChange()
+    await connection.persistently(() => connection.run(MarkReadDocument, { conversationId, sequence: upTo }), signal)
+    marked.current = Math.max(marked.current, upTo)
+    await connection.persistently(onChange, signal)
   })
   useEffect(() => {
-    const look = () => void mark(sequence).catch(() => {})
+    const left = new AbortController()
+    const look = () => void mark(sequence, left.signal).catch(() => {})
     const soon = setTimeout(look, MARK_AFTER_MS)
     document.addEventListener('visibilitychange', look)
     return () => {
+      left.abort()
       clearTimeout(soon)
       document.removeEventListener('visibilitychange', look)
     }

@@ -1,4 +1,4 @@
-import { type FormEvent, memo, useState } from 'react'
+import { type FormEvent, memo, type RefObject, useEffect, useRef, useState } from 'react'
 import { DeleteMessageDocument, EditMessageDocument } from '../../../documents/generated.js'
 import { Avatar } from '../parts/avatar.js'
 import { Problem } from '../parts/problem.js'
@@ -26,6 +26,7 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
   const { session } = useConnection()
   const [isEditing, setEditing] = useState(false)
   const [showsStored, setShowsStored] = useState(false)
+  const edit = useFocusAfter(isEditing)
   const isOwn = message.sender?.id === session.userId
   const readers = readBy.filter(({ id }) => id !== session.userId && id !== message.sender?.id)
   return (
@@ -46,6 +47,7 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
               <Actions
                 message={message}
                 isOwn={isOwn}
+                edit={edit}
                 onReply={onReply}
                 onEdit={() => setEditing(true)}
                 showsStored={showsStored}
@@ -60,6 +62,17 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
     </>
   )
 })
+
+/** Whoever ends the editing is where they began it, also without a mouse (WCAG 2.4.3). */
+function useFocusAfter(isEditing: boolean): RefObject<HTMLButtonElement | null> {
+  const edit = useRef<HTMLButtonElement>(null)
+  const wasEditing = useRef(false)
+  useEffect(() => {
+    if (wasEditing.current && !isEditing) edit.current?.focus()
+    wasEditing.current = isEditing
+  }, [isEditing])
+  return edit
+}
 
 function Meta({ message: { createdAt, editedAt, deletedAt, keyVersion } }: { message: Message }) {
   return (
@@ -98,13 +111,14 @@ function Quote({ sequence, original }: { sequence: number; original: Message | n
 interface ActionsProps {
   message: Message
   isOwn: boolean
+  edit: RefObject<HTMLButtonElement | null>
   onReply: (message: Message) => void
   onEdit: () => void
   showsStored: boolean
   onStored: () => void
 }
 
-function Actions({ message, isOwn, onReply, onEdit, showsStored, onStored }: ActionsProps) {
+function Actions({ message, isOwn, edit, onReply, onEdit, showsStored, onStored }: ActionsProps) {
   const connection = useConnection()
   const settings = useSettings()
   const [run, failure, isRunning] = useAction()
@@ -119,7 +133,7 @@ function Actions({ message, isOwn, onReply, onEdit, showsStored, onStored }: Act
       )}
       {isOwn && isReadable && (
         <>
-          <button type="button" className="link" onClick={onEdit}>
+          <button ref={edit} type="button" className="link" onClick={onEdit}>
             Edit
           </button>
           <button type="button" className="link" disabled={isRunning} onClick={remove}>
@@ -140,6 +154,8 @@ function Actions({ message, isOwn, onReply, onEdit, showsStored, onStored }: Act
 function EditForm({ message, onDone }: { message: Message; onDone: () => void }) {
   const connection = useConnection()
   const [run, failure, isRunning] = useAction()
+  const input = useRef<HTMLTextAreaElement>(null)
+  useEffect(() => input.current?.focus(), [])
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const body = String(new FormData(event.currentTarget).get('body'))
@@ -150,7 +166,14 @@ function EditForm({ message, onDone }: { message: Message; onDone: () => void })
   }
   return (
     <form className="edit" onSubmit={submit}>
-      <textarea name="body" aria-label="Edited message" defaultValue={message.body ?? ''} rows={3} required />
+      <textarea
+        ref={input}
+        name="body"
+        aria-label="Edited message"
+        defaultValue={message.body ?? ''}
+        rows={3}
+        required
+      />
       <Problem failure={failure} />
       <button type="submit" disabled={isRunning}>
         Save

@@ -1,4 +1,4 @@
-import { failureOf } from '../failure.js'
+import { failureOf, isSignedOut } from '../failure.js'
 import type { LogAction, Message, Pending } from './conversation-log.js'
 
 /**
@@ -27,11 +27,21 @@ export class Outbox {
   /** Sends it after those that wait, also one that was refused before. */
   post(refusedOrNew: Pending): void {
     const pending = { ...refusedOrNew, refusal: null }
-    const dropped = new AbortController()
-    this.#kept.delete(pending.clientMessageId)
-    this.#kept.set(pending.clientMessageId, { pending, dropped })
-    this.#tell({ type: 'SENDING', pending })
-    this.#last = this.#last.then(() => this.#deliver(pending, dropped.signal))
+    const dropped = this.#keep(pending)
+    this.#last = this.#last.then(() => this.#deliver(pending, dropped))
+  }
+
+  /** What another session of the same user left: what was refused stays so, the rest is sent. */
+  takeOver(left: readonly Pending[]): void {
+    for (const pending of left) {
+      if (pending.refusal === null) this.post(pending)
+      else this.#keep(pending)
+    }
+  }
+
+  /** What was not sent, or was refused. */
+  unsent(): Pending[] {
+    return [...this.#kept.values()].map(({ pending }) => pending)
   }
 
   /** Not sent any more, unless the server has it already. */
@@ -42,7 +52,15 @@ export class Outbox {
   }
 
   close(): void {
-    for (const { pending } of [...this.#kept.values()]) this.drop(pending)
+    for (const pending of this.unsent()) this.drop(pending)
+  }
+
+  #keep(pending: Pending): AbortSignal {
+    const dropped = new AbortController()
+    this.#kept.delete(pending.clientMessageId)
+    this.#kept.set(pending.clientMessageId, { pending, dropped })
+    this.#tell({ type: 'SENDING', pending })
+    return dropped.signal
   }
 
   async #deliver(pending: Pending, dropped: AbortSignal): Promise<void> {
@@ -54,7 +72,10 @@ export class Outbox {
       this.#tell({ type: 'SENT', clientMessageId, message })
     } catch (error) {
       if (dropped.aborted) return
-      const refusal = failureOf(error).message
+      const failure = failureOf(error)
+      // Nobody has refused it: it waits for the next session.
+      if (isSignedOut(failure)) return
+      const refusal = failure.message
       const kept = this.#kept.get(clientMessageId)
       if (kept) kept.pending = { ...pending, refusal }
       this.#tell({ type: 'REFUSED', clientMessageId, refusal })

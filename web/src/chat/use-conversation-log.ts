@@ -28,9 +28,13 @@ export function useConversationLog(conversationId: string): OpenConversation {
   const [log, change] = useReducer(changeLog, emptyLog)
   const [ended, setEnded] = useState<Failure | null>(null)
   const loading = useRef(false)
+  const life = useRef(new AbortController())
+  const [opening, openAnew] = useReducer((count: number) => count + 1, 0)
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with every opening
   useEffect(() => {
     const left = new AbortController()
+    life.current = left
     const follow = async () => {
       const page = () => connection.query(MessagesDocument, { id: conversationId, last: PAGE })
       const { conversation } = await connection.persistently(page, left.signal)
@@ -39,31 +43,40 @@ export function useConversationLog(conversationId: string): OpenConversation {
       if (left.signal.aborted) return
       change({ type: 'OPENED', ...pageOf(conversation.messages) })
       let after = conversation.eventCursor
+      let attempts = 0
       const end = await connection.follow(
         MessageEventsDocument,
-        () => ({ conversationId, after }),
+        () => {
+          attempts += 1
+          return { conversationId, after }
+        },
         ({ messageEvents: { cursor, message } }) => {
           change({ type: 'CHANGED', message })
           after = cursor
         },
         left.signal
       )
-      if (!left.signal.aborted)
-        setEnded(end ?? { code: null, message: 'This conversation was deleted.', retryAfterMs: null })
+      if (left.signal.aborted) return
+      // A cursor from before a restoration lies ahead. The first one, which was given a moment ago, does not.
+      if (end?.code === 'BAD_USER_INPUT' && attempts > 1) openAnew()
+      else setEnded(end ?? { code: null, message: 'This conversation was deleted.', retryAfterMs: null })
     }
     void follow().catch((error: unknown) => left.signal.aborted || setEnded(failureOf(error)))
     return () => left.abort()
-  }, [connection, conversationId])
+  }, [connection, conversationId, opening])
 
   const { before } = log
   const loadOlder = useCallback(async () => {
     if (before === null || loading.current) return
     loading.current = true
+    const { signal } = life.current
+    const page = () => connection.query(MessagesDocument, { id: conversationId, last: PAGE, before })
     try {
-      const { conversation } = await connection.query(MessagesDocument, { id: conversationId, last: PAGE, before })
-      if (conversation) change({ type: 'OLDER', ...pageOf(conversation.messages) })
+      // Nobody asks again: the top stays in view, and is noticed once.
+      const { conversation } = await connection.persistently(page, signal)
+      if (conversation && !signal.aborted) change({ type: 'OLDER', ...pageOf(conversation.messages) })
     } catch {
-      // Whoever scrolls on asks again.
+      // It was refused: what follows the log is refused as well, and says why.
     } finally {
       loading.current = false
     }

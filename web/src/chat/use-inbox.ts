@@ -10,6 +10,7 @@ import {
 import { pause } from '../connection.js'
 import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
+import { AnswerOrder } from './answer-order.js'
 
 export interface Inbox {
   /** The latest activity first. */
@@ -46,40 +47,58 @@ export function useLiveInbox(): Inbox {
   /** Every page was read: a conversation without a cursor is one that was joined since. */
   const isComplete = useRef(false)
 
-  const take = useCallback((nodes: readonly ListedConversationFragment[], isFresh: boolean) => {
-    if (isFresh) cursors.current.clear()
-    for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
-    setListed((before) => new Map([...(isFresh ? [] : before), ...nodes.map((node) => [node.id, node] as const)]))
-  }, [])
+  const [order] = useState(() => new AnswerOrder())
+
+  const take = useCallback(
+    (nodes: readonly ListedConversationFragment[], isFresh: boolean, question: number) => {
+      if (isFresh) cursors.current.clear()
+      for (const { id, eventCursor } of nodes) if (!cursors.current.has(id)) cursors.current.set(id, eventCursor)
+      const newest = new Set(nodes.filter(({ id }) => order.take(id, question)))
+      setListed((before) => {
+        const after = new Map(isFresh ? [] : before)
+        for (const node of nodes) {
+          const shown = newest.has(node) ? node : before.get(node.id)
+          if (shown) after.set(node.id, shown)
+        }
+        return after
+      })
+    },
+    [order]
+  )
   const load = useCallback(
     async (after: string | null) => {
+      const question = order.ask()
       const { conversations } = await connection.query(InboxDocument, { first: PAGE, after })
       const { nodes, pageInfo } = conversations
-      take(nodes, after === null)
+      take(nodes, after === null, question)
       isComplete.current = !pageInfo.hasNextPage
       setNext(pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null)
       setLoaded(true)
       setFailure(null)
     },
-    [connection, take]
+    [connection, take, order]
   )
   // Nothing is resumed of conversations that were not listed. What was said there while the connection was lost is before
   // the first one in which nothing was.
   const catchUp = useCallback(async () => {
     let after: string | null = null
     for (;;) {
+      const question = order.ask()
       const variables: InboxQueryVariables = { first: PAGE, after }
       const { conversations }: InboxQuery = await connection.query(InboxDocument, variables)
       const { nodes, pageInfo } = conversations
       const isCaughtUp = nodes.some(({ id, eventCursor }) => cursors.current.get(id) === eventCursor)
-      take(nodes, false)
+      take(nodes, false, question)
       if (isCaughtUp || !pageInfo.hasNextPage) return
       after = pageInfo.endCursor
     }
-  }, [connection, take])
+  }, [connection, take, order])
   const refresh = useCallback(
     async (id: string) => {
+      const question = order.ask()
       const { conversation } = await connection.query(InboxEntryDocument, { id })
+      if (!order.take(id, question)) return
+      if (!conversation) cursors.current.delete(id)
       setListed((before) => {
         const after = new Map(before)
         if (conversation) after.set(id, conversation)
@@ -87,7 +106,7 @@ export function useLiveInbox(): Inbox {
         return after
       })
     },
-    [connection]
+    [connection, order]
   )
 
   useEffect(() => {

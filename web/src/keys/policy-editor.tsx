@@ -17,6 +17,7 @@ interface Props {
   onChange: () => Promise<void>
 }
 
+const DURATIONS = ['rotateAfter', 'destroyAfter'] as const
 const DURATION = 'A duration as ISO 8601 has it: P30D, P1Y, PT12H. Empty: never.'
 
 export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) {
@@ -24,7 +25,7 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
   const [draft, setDraft] = useState(policy)
   const [run, failure, isRunning] = useAction()
   const id = useId()
-  const wrong = [draft.rotateAfter, draft.destroyAfter].some((text) => text !== null && roughMs(text) === null)
+  const wrong = DURATIONS.filter((name) => isWrong(draft[name]))
   const now = Date.now()
   const changes = policyChanges(policy, draft)
   const expiries = expiring(deactivated(keys), changes.destroyAfter, now)
@@ -36,16 +37,22 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
       await onChange()
     })
   }
-  const duration = (name: 'rotateAfter' | 'destroyAfter', label: string) => (
+  const duration = (name: (typeof DURATIONS)[number], label: string) => (
     <div>
       <label htmlFor={id + name}>{label}</label>
       <input
         id={id + name}
         value={draft[name] ?? ''}
-        aria-describedby={`${id}hint`}
+        aria-invalid={wrong.includes(name)}
+        aria-describedby={wrong.includes(name) ? `${id}${name}-wrong ${id}hint` : `${id}hint`}
         placeholder="never"
         onChange={({ target }) => setDraft({ ...draft, [name]: target.value.trim() || null })}
       />
+      {wrong.includes(name) && (
+        <p className="problem" id={`${id}${name}-wrong`}>
+          “{draft[name]}” is not a duration.
+        </p>
+      )}
     </div>
   )
   return (
@@ -78,7 +85,11 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
         <p className="hint" id={`${id}hint`}>
           {DURATION}
         </p>
-        <Year policy={draft} keys={keys} expiries={expiries.map(({ at }) => at)} now={now} />
+        {wrong.length === 0 ? (
+          <Year policy={draft} keys={keys} expiries={expiries.map(({ at }) => at)} now={now} />
+        ) : (
+          <p className="hint">What it does in the next year is shown once every duration can be read.</p>
+        )}
         {changes.destroyAfter && expiries.length > 0 && (
           <label className="check lost" key={changes.destroyAfter}>
             <input type="checkbox" required />
@@ -86,12 +97,16 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
           </label>
         )}
         <Problem failure={failure} />
-        <button type="submit" disabled={isRunning || wrong || Object.keys(changes).length === 0}>
+        <button type="submit" disabled={isRunning || wrong.length > 0 || Object.keys(changes).length === 0}>
           {isRunning ? 'Saving…' : 'Save policy'}
         </button>
       </form>
     </section>
   )
+}
+
+function isWrong(duration: string | null): boolean {
+  return duration !== null && roughMs(duration) === null
 }
 
 function deactivated(keys: readonly KeyFieldsFragment[]): Deactivated[] {

@@ -2,12 +2,16 @@ import { DueRotationsDocument } from '../../../documents/generated.js'
 import { Problem } from '../parts/problem.js'
 import { useConnection, useLoaded } from '../use-connection.js'
 
+/** As often as the figures above it. */
+const LOOK_EVERY_MS = 5_000
+
 /** When the keys that are used rotate: overdue ones, then day by day. */
 export function DueRotations() {
   const connection = useConnection()
   const { data, failure } = useLoaded(
     async () => (await connection.query(DueRotationsDocument, {})).dueRotations,
-    [connection]
+    [connection],
+    LOOK_EVERY_MS
   )
   if (!data) return <Problem failure={failure} />
   const { overdue, days, later } = data

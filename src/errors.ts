@@ -83,7 +83,7 @@ export class RateLimited extends ConclaveError {
   }
 }
 
-const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'bytes', string> = {
+const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'keys' | 'bytes', string> = {
   characters: 'characters',
   tokens: 'tokens',
   operations: 'operations',
@@ -96,6 +96,7 @@ const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'bytes', string> = {
   values: 'values in its variables, or more',
   cost: 'points of cost',
   pageSize: 'items in a page',
+  keys: 'key versions in its answer, or more',
   bytes: 'bytes of messages in its answer, or more,'
 }
 
@@ -109,7 +110,7 @@ export class QueryTooComplex extends ConclaveError {
    * @param field the argument at fault, where there is one
    */
   constructor(
-    readonly limit: keyof QueryLimits | 'pageSize' | 'bytes',
+    readonly limit: keyof QueryLimits | 'pageSize' | 'keys' | 'bytes',
     readonly max: number,
     readonly found: number,
     readonly field?: string

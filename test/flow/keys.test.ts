@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inBulk } from '../../bench/seeding/bulk-rows.js'
 import {
   ConversationDocument,
+  ConversationKeysDocument,
   KeysDocument,
   RotateKeyDocument,
   SetMemberRoleDocument
@@ -118,4 +120,26 @@ describe('the database', () => {
     )
     await expect(second).rejects.toMatchObject({ code: '23505', constraint: 'conversation_keys_one_active' })
   })
+})
+
+it('keys of more versions than one look-up may read are refused, to a member and to an auditor', async () => {
+  const id = await createConversation(alice, [])
+  await conclave.database.query(
+    inBulk(`
+      insert into conversation_keys
+      select copy.* from conversation_keys k, generate_series(2, 10001) nth
+       cross join lateral jsonb_populate_record(k, jsonb_build_object(
+         'version', nth, 'key_id', gen_random_uuid(), 'state', 'DEACTIVATED', 'deactivated_at', now())) copy
+       where k.conversation_id = '${id}'`)
+  )
+  const auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
+  const answers = await Promise.all([
+    alice.execute(KeysDocument, { id }),
+    auditor.execute(ConversationKeysDocument, { conversationId: id })
+  ])
+  for (const { errors } of answers) {
+    expect(errors).toMatchObject([
+      { extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'keys', max: 10_000, found: 10_001 } }
+    ])
+  }
 })

@@ -9,6 +9,7 @@ import {
   listKeyEvents,
   listKeyEventsOf
 } from '../../conversation-key/list-key-events.js'
+import { MAX_KEYS, requireFewKeys } from '../../conversation-key/list-keys.js'
 import { setKeyPolicy } from '../../conversation-key/set-key-policy.js'
 import { verifyKeyEvents } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey } from '../../database/entities.js'
@@ -74,7 +75,7 @@ export class KeyCensusResolver {
   ): Promise<ConversationKey[]> {
     const id = requireConversationId('conversationId', conversationId)
     await requireReader(context, 'conversationKeys', id)
-    return await listKeysOf(context.services, id)
+    return requireFewKeys(await listKeysOf(context.services, id, MAX_KEYS + 1))
   }
 
   @Query(() => KeyInventoryConnection)

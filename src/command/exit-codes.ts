@@ -13,6 +13,11 @@ export const EXIT = {
   READER_GONE: 141
 } as const
 
+/** Ctrl-C or Ctrl-D where it has asked. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
 /** A command that lacks something on its line, in a sentence that says what. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'

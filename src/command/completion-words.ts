@@ -12,8 +12,10 @@ export interface WordsOfCommand {
   place: string
   /** Commands below it, values of its arguments, and its options. */
   next: Word[]
+  /** Whether its argument is a file. */
+  takesFile: boolean
   /** By option: its values, where there is a list of them, and none where there is not. */
-  values: { option: string; words: Word[] }[]
+  values: { option: string; words: Word[]; isFile: boolean }[]
 }
 
 /** Of a command and all below it. */
@@ -27,7 +29,12 @@ export function wordsOfCommands(command: CommandUnknownOpts, above: string[] = [
     (argChoices ?? []).map((text) => ({ text, what: description }))
   )
   return [
-    { place: above.join(' '), next: [...below, ...values, ...options], values: valuesOf(command) },
+    {
+      place: above.join(' '),
+      next: [...below, ...values, ...options],
+      takesFile: command.registeredArguments.some((argument) => argument.name() === 'file'),
+      values: valuesOf(command)
+    },
     ...command.commands.flatMap((each) => wordsOfCommands(each, [...above, each.name()]))
   ]
 }
@@ -35,9 +42,10 @@ export function wordsOfCommands(command: CommandUnknownOpts, above: string[] = [
 function valuesOf({ options }: CommandUnknownOpts): WordsOfCommand['values'] {
   return options
     .filter(({ required, long }) => required && long)
-    .map(({ long, argChoices, description }) => ({
+    .map(({ long, flags, argChoices, description }) => ({
       option: long ?? '',
-      words: (argChoices ?? []).map((text) => ({ text, what: description }))
+      words: (argChoices ?? []).map((text) => ({ text, what: description })),
+      isFile: flags.endsWith('<file>')
     }))
 }
 

@@ -4,7 +4,7 @@ import { stepsDown, type Word, type WordsOfCommand } from './completion-words.js
 export function zshCompletion(commands: readonly WordsOfCommand[]): string {
   return `#compdef conclave
 _conclave() {
-  local place='' word previous=''
+  local place='' word previous='' files=''
   local -a found
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$place $word" in
@@ -21,6 +21,7 @@ ${nextCases(commands)}
       ;;
   esac
   _describe conclave found
+  [[ -z $files ]] || _files
 }
 compdef _conclave conclave
 `
@@ -29,13 +30,19 @@ compdef _conclave conclave
 function valueCases(commands: readonly WordsOfCommand[]): string {
   return commands
     .flatMap(({ place, values }) =>
-      values.map(({ option, words }) => `    (${quoted(`${place} ${option}`)}) found=(${listed(words)}) ;;`)
+      values.map(({ option, words, isFile }) => `    (${quoted(`${place} ${option}`)}) ${foundOf(words, isFile)} ;;`)
     )
     .join('\n')
 }
 
 function nextCases(commands: readonly WordsOfCommand[]): string {
-  return commands.map(({ place, next }) => `        (${quoted(place)}) found=(${listed(next)}) ;;`).join('\n')
+  return commands
+    .map(({ place, next, takesFile }) => `        (${quoted(place)}) ${foundOf(next, takesFile)} ;;`)
+    .join('\n')
+}
+
+function foundOf(words: readonly Word[], orFiles: boolean): string {
+  return `found=(${listed(words)})${orFiles ? ' files=yes' : ''}`
 }
 
 /** `_describe` has the word before the first colon, unless that is escaped, and what it is for behind. */

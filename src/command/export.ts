@@ -6,6 +6,7 @@ import { UsageError } from './exit-codes.js'
 import { operator } from './operator.js'
 import { asOption, conversationIn, jsonOption } from './options.js'
 import { Output } from './output.js'
+import { ProgressLine } from './progress-line.js'
 import { withServices } from './with-services.js'
 
 export const exporting = () =>
@@ -42,20 +43,17 @@ export const exporting = () =>
       if (recipient === undefined) throw new UsageError('Say with --for <file> whose public key it is made for.')
       const { exportFile } = await import('../transfer/files/export-file.js')
       const { id: actor } = operator(as)
-      const report = (records: number, messages: number) => showProgress(output, { records, messages })
-      await withServices((services) => exportFile(services, { subject, recipient, out, actor, report }))
-      if (!output.json) process.stderr.write('\n')
+      const line = new ProgressLine(output)
+      const report = (records: number, messages: number) => line.show({ records, messages }, `${messages} messages`)
+      await withServices((services) => exportFile(services, { subject, recipient, out, actor, report })).finally(() =>
+        line.end()
+      )
     })
 
 function subjectOf(conversation: string | undefined, userId: string | undefined): ExportSubject {
   if (conversation !== undefined && userId === undefined) return { conversationId: conversationIn(conversation) }
   if (conversation === undefined && userId !== undefined) return { userId }
   throw new UsageError('Name either a conversation or, with --user, a user.')
-}
-
-/** On standard error: the export itself may be on the other. */
-function showProgress({ json }: Output, progress: { records: number; messages: number }): void {
-  process.stderr.write(json ? `${JSON.stringify(progress)}\n` : `\r${progress.messages} messages`)
 }
 
 async function printSigningKeys(services: Services, output: Output): Promise<void> {

@@ -6,7 +6,9 @@ import { UsageError } from './exit-codes.js'
 import { operator } from './operator.js'
 import { asOption, jsonOption } from './options.js'
 import { Output } from './output.js'
+import { ProgressLine } from './progress-line.js'
 import { untilInterrupted, withServices } from './with-services.js'
+import { ImportStopped } from './words-of.js'
 
 interface Options {
   key?: string | undefined
@@ -43,10 +45,22 @@ export const importing = () =>
     )
     .action(async (file, { as, json, ...options }) => {
       const output = new Output({ json })
-      const report = (progress: ImportProgress) => showProgress(output, progress)
-      const order = { actor: operator(as).id, report, stop: untilInterrupted() }
+      const line = new ProgressLine(output)
+      let position: number | null = null
+      const order = {
+        actor: operator(as).id,
+        begun: (lines: number) => (position = lines),
+        report: (progress: ImportProgress) => {
+          position = progress.lines
+          line.show(progress, `${progress.messages} messages, line ${progress.lines}`)
+        },
+        stop: untilInterrupted()
+      }
       const outcome = await withServices((services) => run(services, file, options, order), 'api')
-      if (!output.json) process.stderr.write('\n')
+        .catch((error) => {
+          throw position === null ? error : new ImportStopped(error, position)
+        })
+        .finally(() => line.end())
       output.print(outcome, wordsOn(outcome))
     })
 
@@ -66,12 +80,6 @@ async function run(
   if (!databaseUrl) throw new UsageError('SOURCE_DATABASE_URL is missing: the database that the tables are in.')
   const { importTables } = await import('../transfer/files/import-tables.js')
   return await importTables(services, { databaseUrl, mapping: mapping ?? null, name: name ?? 'sql' }, order)
-}
-
-function showProgress({ json }: Output, progress: ImportProgress): void {
-  process.stderr.write(
-    json ? `${JSON.stringify(progress)}\n` : `\r${progress.messages} messages, line ${progress.lines}`
-  )
 }
 
 function wordsOn(outcome: ImportOutcome): string {

@@ -23,26 +23,31 @@ const COMMANDS: (() => CommandUnknownOpts)[] = [
   completion
 ]
 
-/** The whole command line. Errors are thrown: nothing below ends the process. */
-export function createProgram(): CommandUnknownOpts {
+/**
+ * The whole command line. Errors are thrown: nothing below ends the process.
+ *
+ * @param silent what it refuses it leaves to the caller to say
+ */
+export function createProgram({ silent = false } = {}): CommandUnknownOpts {
   const program = new Command('conclave')
     .description('Encrypted conversations whose keys rotate, expire and are destroyed: the server, and its keys.')
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', '\nIt reads the environment that the server is started with. docs/command.md has all of it.')
   for (const command of COMMANDS) program.addCommand(command())
-  settle(program)
+  settle(program, silent)
   return program
 }
 
 /** What holds for all commands, however deep: commander passes it on to none that are added. */
-function settle(command: CommandUnknownOpts): void {
+function settle(command: CommandUnknownOpts, silent: boolean): void {
   command
     .exitOverride()
     .helpOption('-h, --help', 'say what this does')
     .helpCommand(false)
     .showHelpAfterError(`(${[...ancestors(command)].join(' ')} --help says how)`)
     .configureHelp({ showGlobalOptions: false })
-  for (const below of command.commands) settle(below)
+  if (silent) command.configureOutput({ writeErr: () => {} })
+  for (const below of command.commands) settle(below, silent)
 }
 
 function ancestors(command: CommandUnknownOpts): string[] {

@@ -1,30 +1,47 @@
-import { writeSync } from 'node:fs'
 import { CommanderError } from '@commander-js/extra-typings'
-import { EXIT } from './exit-codes.js'
+import { EXIT, Interrupted, UsageError } from './exit-codes.js'
 import { createProgram } from './program.js'
-import { wordsOf } from './words-of.js'
+import { drained, endWithReaders } from './readers.js'
+import { ImportStopped, wordsOf } from './words-of.js'
 
-/** Runs a command to its end, and sets the exit code of the process. @param args those behind `conclave` */
+/**
+ * Runs a command to its end, and sets the exit code of the process. What it has printed is written then.
+ *
+ * @param args those behind `conclave`
+ */
 export async function runCommand(args: string[]): Promise<void> {
+  endWithReaders(args[0] === 'start')
+  const json = args.includes('--json')
   try {
-    await createProgram().parseAsync(args, { from: 'user' })
+    await createProgram({ silent: json }).parseAsync(args, { from: 'user' })
   } catch (error) {
     process.exitCode = exitCodeOf(error)
-    // What commander refuses it has said itself, as it has what was asked for: help, or the version.
-    if (!(error instanceof CommanderError)) say(await wordsOf(error), args.includes('--json'))
+    // What commander refuses it has said itself to people, as it has what was asked for: help, or the version.
+    if (!(error instanceof CommanderError)) await say(error, json)
+    else if (json && error.exitCode !== 0) sayInJson(refusalOf(error), null)
   }
+  for (const stream of [process.stdout, process.stderr]) await drained(stream)
 }
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE
-  return (error as Error | null)?.name === 'UsageError' ? EXIT.USAGE : EXIT.FAILED
+  if (error instanceof Interrupted) return EXIT.INTERRUPTED
+  return error instanceof UsageError ? EXIT.USAGE : EXIT.FAILED
 }
 
-/** At once, since the process ends with it. */
-function say(words: string, json: boolean): void {
-  try {
-    writeSync(process.stderr.fd, `${json ? JSON.stringify({ error: words }) : words}\n`)
-  } catch {
-    // Nobody reads it.
-  }
+async function say(error: unknown, json: boolean): Promise<void> {
+  const stopped = error instanceof ImportStopped ? error : null
+  const words = await wordsOf(stopped ? stopped.reason : error)
+  const place = stopped && { line: stopped.line, position: stopped.position }
+  if (json) sayInJson(words, place)
+  else process.stderr.write(`${words}\n${stopped ? `${stopped.outlook}\n` : ''}`)
+}
+
+function sayInJson(words: string, more: object | null): void {
+  process.stderr.write(`${JSON.stringify({ error: words, ...more })}\n`)
+}
+
+/** In the place of the help, which people are shown, one that says how to come to it. */
+function refusalOf({ code, message }: CommanderError): string {
+  return code === 'commander.help' ? 'A command is missing: --help names them.' : message.replace(/^error: /, '')
 }

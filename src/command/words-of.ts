@@ -1,4 +1,4 @@
-import { UsageError } from './exit-codes.js'
+import { Interrupted, UsageError } from './exit-codes.js'
 
 /** A server that could not start. */
 export class CannotStart extends Error {
@@ -9,9 +9,31 @@ export class CannotStart extends Error {
   }
 }
 
+/** An import that could not be done to its end. */
+export class ImportStopped extends Error {
+  override readonly name = 'ImportStopped'
+  /** Of the line at fault; null where it is none of them. */
+  readonly line: number | null
+
+  /** @param position number of the last line that is in */
+  constructor(
+    readonly reason: unknown,
+    readonly position: number
+  ) {
+    super('The import has stopped')
+    this.line = (reason as { line?: number | null } | null)?.line ?? null
+  }
+
+  /** For whoever has to give it again. */
+  get outlook(): string {
+    if (this.position === 0) return 'Nothing of it is in. Given again, it begins anew.'
+    return `All up to line ${this.position} are in. Given again, it goes on behind that line.`
+  }
+}
+
 /** What whoever has given the command is told. Only of what nobody has thought of is the place in the code a part. */
 export async function wordsOf(error: unknown): Promise<string> {
-  if (error instanceof UsageError) return error.message
+  if (error instanceof UsageError || error instanceof Interrupted) return error.message
   // Loaded now: a command that goes well needs none of it.
   const [
     { ConfigError },

@@ -1,5 +1,5 @@
 import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
-import type { Statement } from '../database/database.js'
+import { runIn, type Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import { type Batch, importBatches } from './import-batches.js'
 import { ImportIds } from './import-ids.js'
@@ -18,6 +18,8 @@ export type ImportServices = Pick<
 export interface ImportOrder {
   /** `operator:…`, for the audit trail. */
   actor: string
+  /** Told once, before anything is stored, behind which line it begins. */
+  begun?: (lines: number) => void
   /** Told after each batch that was committed. */
   report?: (progress: ImportProgress) => void
   /** Ends it between two batches; it goes on from there when it is run again. */
@@ -38,6 +40,8 @@ export interface ImportOutcome extends ImportProgress {
   /** Whether the source was read to its end. */
   finished: boolean
 }
+
+const FINISH: Statement = { text: 'update imports set finished_at = $2 where id = $1' }
 
 const WITHOUT_OWNER: Statement = {
   text: `
@@ -64,7 +68,16 @@ export async function importRecords(
   const lines = source.lines[Symbol.asyncIterator]()
   try {
     const position = await skipImported(row, lines)
-    if (row.lines === 0) await note(services, order.actor, 'import.started', row, `source=${source.name}`)
+    order.begun?.(row.lines)
+    if (row.lines === 0) {
+      const started = {
+        at: clock.now(),
+        actor: order.actor,
+        action: 'import.started',
+        detail: `source=${source.name}`
+      } as const
+      await services.database.transaction((em) => appendKeyEvent(em, eventOf(row, started)))
+    }
     const limits = {
       ids: new ImportIds(source.name),
       clock,
@@ -131,17 +144,17 @@ async function finish(
       `All lines are in, and the conversation ${ownerless.id} has no owner. Add a line of the type member with the role OWNER, and run it again.`
     )
   }
-  await database.run({ text: 'update imports set finished_at = $2 where id = $1' }, [row.id, clock.now()])
-  await note(services, actor, 'import.finished', row, `lines=${position.lines}`)
+  const at = clock.now()
+  // Together: an import that has finished is not finished again, and its event would be missing for ever.
+  await database.transaction(async (em) => {
+    await runIn(em, FINISH, [row.id, at])
+    await appendKeyEvent(em, eventOf(row, { at, actor, action: 'import.finished', detail: `lines=${position.lines}` }))
+  })
 }
 
-async function note(
-  { database, clock }: Pick<Services, 'database' | 'clock'>,
-  actor: string,
-  action: KeyAction,
+function eventOf(
   { id }: ImportRow,
-  detail: string
-): Promise<void> {
-  const event = { at: clock.now(), actor, action, conversationId: null, keyVersion: null, detail: `id=${id} ${detail}` }
-  await database.transaction((em) => appendKeyEvent(em, event))
+  event: { at: Date; actor: string; action: KeyAction; detail: string }
+): Parameters<typeof appendKeyEvent>[1] {
+  return { ...event, conversationId: null, keyVersion: null, detail: `id=${id} ${event.detail}` }
 }

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -45,6 +46,15 @@ describe('bin/conclave', () => {
     for (const args of [['--help'], ['keys', 'list', '--help'], ['completion', 'bash'], ['token', 'alice']]) {
       expect(await program.command(args, flags)).toMatchObject({ code: 0, stderr: '' })
     }
+  })
+
+  it('ends quietly, with 141, where nobody reads what it prints any more', async () => {
+    const child = spawn(join(program.folder, 'bin', 'conclave'), ['completion', 'bash'], { env: { PATH } })
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.on('data', (chunk) => (said += chunk))
+    const [code] = await once(child, 'close')
+    expect([code, said]).toEqual([141, ''])
   })
 
   it('says what to do where nothing was built', async () => {

@@ -18,8 +18,17 @@ const CASES: [string, string[]][] = [
   ['conclave completion z', ['zsh']],
   ['conclave token alice --scope ', ['keys:read', 'keys:admin']],
   ['conclave keys list --state C', ['COMPROMISED']],
-  ['conclave keys list --master-key ', []]
+  ['conclave keys list --master-key ', []],
+  ['conclave import --signed', ['--signed-by']]
 ]
+const FILES = [
+  'conclave import ',
+  'conclave open ',
+  'conclave export --for ',
+  'conclave open x --key ',
+  'conclave open --out '
+]
+const NO_FILES: string[] = ['conclave export ', 'conclave import --name ']
 
 let program: InstalledProgram
 
@@ -37,6 +46,10 @@ describe('completion for bash', () => {
     expect(await inBash('conclave token alice --scope keys:a')).toEqual(['admin'])
   })
 
+  it.each(FILES)('has no words for "%s": bash completes files then', async (line) => {
+    expect(await inBash(line)).toEqual([])
+  })
+
   it('has nothing in it that bash would run when it is read', async () => {
     const { stdout } = await program.command(['completion', 'bash'])
     const { status, stdout: printed } = spawnSync(
@@ -46,13 +59,21 @@ describe('completion for bash', () => {
         encoding: 'utf8'
       }
     )
-    expect([status, printed]).toEqual([0, 'complete -F _conclave conclave\n'])
+    expect([status, printed]).toEqual([0, 'complete -o default -F _conclave conclave\n'])
   })
 })
 
 describe.runIf(isInstalled('zsh'))('completion for zsh', () => {
   it.each(CASES)('completes "%s"', async (line, words) => {
     expect(await inZsh(line)).toEqual([...words].sort())
+  })
+
+  it.each(FILES)('completes files for "%s"', async (line) => {
+    expect(await inZsh(line)).toContain('a-file')
+  })
+
+  it.each(NO_FILES)('completes no files for "%s"', async (line) => {
+    expect(await inZsh(line)).not.toContain('a-file')
   })
 })
 
@@ -69,6 +90,7 @@ async function inZsh(line: string): Promise<string[]> {
   writeFileSync(path, stdout)
   const ask = `
     compdef() { :; }
+    _files() { print a-file; }
     _describe() {
       local each gap=$'\\x01'
       for each in "\${(@P)2}"; do each="\${\${each//\\\\:/$gap}%%:*}"; print -r -- "\${each//$gap/:}"; done

@@ -161,6 +161,14 @@ describe.runIf(hasTerminal)('on a terminal', () => {
     expect(output).toContain('1 messages need it. They cannot be read any more from now on')
   })
 
+  it.each([
+    ['Ctrl-C', '\x03'],
+    ['Ctrl-D', '\x04']
+  ])('destroy does nothing for who answers with %s, and ends with 130', async (_, key) => {
+    const { code, output } = await ask(`destroy ${id} 1`, 'Type destroy to go on:', key)
+    expect([code, output]).toEqual([130, expect.stringMatching(/\nNothing was done\.\r?\n$/)])
+  })
+
   it('destroy does it for who has read what will be lost, and agrees', async () => {
     const { code, output } = await ask(`destroy ${id} 1 --after P2D`, 'Type destroy to go on:', 'destroy')
     expect([code, output]).toEqual([0, expect.stringMatching(/It is destroyed at \S+Z/)])

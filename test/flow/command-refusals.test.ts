@@ -42,6 +42,21 @@ describe('a command that is not given as it must be ends with 2, and says how', 
     expectNoTrace(stderr)
   })
 
+  it.each([
+    ['an unknown option', ['keys', 'census', '--jsn', '--json'], "unknown option '--jsn'\n(Did you mean --json?)"],
+    [
+      'what is no id',
+      ['keys', 'list', 'lunch', '--json'],
+      expect.stringMatching(/This is not the id of a conversation/)
+    ],
+    ['an option that a group of commands has not', ['keys', '--json'], "unknown option '--json'"],
+    ['no file', ['import', '--json'], 'Name a file or, with --sql, read tables.']
+  ])('%s, as a JSON line, where JSON was asked for', async (_, args, error) => {
+    const { code, stdout, stderr } = await program.command(args, env)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(JSON.parse(stderr)).toEqual({ error })
+  })
+
   it.each([[[]], [['keys']]])('conclave %s alone, with its help', async (args: string[]) => {
     const { code, stderr } = await program.command(args)
     expect([code, stderr]).toEqual([2, expect.stringMatching(/^Usage: conclave.*Commands:/s)])

@@ -22,6 +22,8 @@ export async function importTables(
 ): Promise<ImportOutcome> {
   const mapping = parseMapping(tables.mapping === null ? null : await readGiven(tables.mapping, 'FORMAT'))
   const client = new pg.Client({ connectionString: tables.databaseUrl, options: READ_ONLY })
+  // A connection that breaks between two queries: the next one says so, and no listener would end the process.
+  client.on('error', () => {})
   try {
     await client.connect()
   } catch (error) {

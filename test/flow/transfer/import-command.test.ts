@@ -85,7 +85,7 @@ describe('conclave import of an export', () => {
     const args = ['import', 'ward.export', '--key', 'private.pem', '--signed-by', 'signing.pem']
     expect(await command(source, ...args)).toMatchObject({
       code: 1,
-      stderr: `Line 1: There is a conversation ${id} already.\n`
+      stderr: `Line 1: There is a conversation ${id} already.\nNothing of it is in. Given again, it begins anew.\n`
     })
   })
 })
@@ -116,7 +116,11 @@ describe('conclave import of JSON Lines', () => {
       }
       const refused = await importing([begin, ...good, bad, ...rest], '--json')
       expect([refused.code, refused.stdout]).toEqual([1, ''])
-      expect(JSON.parse(refused.stderr.trim().split('\n').at(-1) ?? '')).toEqual({ error: `Line ${AT}: ${words}` })
+      expect(JSON.parse(refused.stderr.trim().split('\n').at(-1) ?? '')).toEqual({
+        error: `Line ${AT}: ${words}`,
+        line: AT,
+        position
+      })
       expect(await storedUnder(problem)).toEqual({ lines: position, messages: position - 1, found: position - 1 })
       expect(await importing([begin, ...good, ...rest])).toMatchObject({
         code: 0,
@@ -125,6 +129,20 @@ describe('conclave import of JSON Lines', () => {
       expect(await storedUnder(problem)).toEqual({ lines: 1103, messages: 1101, found: 1101 })
     }
   )
+})
+
+describe('conclave import that is stopped by a line', () => {
+  it('says so on a line of its own, and where it goes on', async () => {
+    const lines = [inLine({ type: 'conversation', id: 'long' }), message(1), 'broken']
+    writeFileSync(pathOf('stopped.jsonl'), lines.map((line) => `${line}\n`).join(''))
+    const { code, stderr } = await command(target, 'import', 'stopped.jsonl')
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /1 messages, line 2\nLine 3: The line is not JSON\.\nAll up to line 2 are in\. Given again, it goes on behind that line\.\n$/
+      )
+    ])
+  })
 })
 
 function message(n: number, more: object = {}): string {

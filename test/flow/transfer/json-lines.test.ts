@@ -32,50 +32,67 @@ afterEach(async () => {
 })
 
 describe('an import of JSON Lines', () => {
+  /** What stands before a line that cannot be read is in; a line that cannot be stored takes its batch with it. */
+  const [OF_LINE, OF_BATCH] = [5, 1]
+
   it.each([
-    ['is not JSON', 'not json', /not JSON/],
-    ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/],
-    ['has a time without its offset', JSON.stringify(message(9, { createdAt: '2020-01-01T00:00:00' })), /createdAt/],
-    ['is of the year 0000', JSON.stringify(message(9, { createdAt: '0000-06-01T00:00:00Z' })), /0001 to 9999/],
+    ['is not JSON', 'not json', /not JSON/, OF_LINE],
+    ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/, OF_LINE],
+    [
+      'has a time without its offset',
+      JSON.stringify(message(9, { createdAt: '2020-01-01T00:00:00' })),
+      /createdAt/,
+      OF_LINE
+    ],
+    ['is of the year 0000', JSON.stringify(message(9, { createdAt: '0000-06-01T00:00:00Z' })), /0001 to 9999/, OF_LINE],
     [
       'leaves the year 9999 with its offset',
       JSON.stringify(message(9, { createdAt: '9999-12-31T23:59:59-01:00' })),
-      /0001 to 9999/
+      /0001 to 9999/,
+      OF_LINE
     ],
-    ['has no sender', JSON.stringify(message(9, { senderId: null })), /senderId/],
+    ['has no sender', JSON.stringify(message(9, { senderId: null })), /senderId/, OF_LINE],
     [
       'has a body over the limit',
       JSON.stringify(message(9, { body: 'x'.repeat(70_000) })),
-      /70000 bytes in UTF-8; at most 65536/
+      /70000 bytes in UTF-8; at most 65536/,
+      OF_LINE
     ],
-    ['has the id of another message', JSON.stringify(message(2)), /with this id already/],
+    ['has the id of another message', JSON.stringify(message(2)), /with this id already/, OF_BATCH],
     [
       'has a client id twice',
       JSON.stringify(message(9, { senderId: 'alice', clientMessageId: 'c1' })),
-      /clientMessageId already/
+      /clientMessageId already/,
+      OF_BATCH
     ],
     [
       'replies to a message that is not there',
       JSON.stringify(message(9, { replyToId: 'nobody' })),
-      /replies to is not there/
+      /replies to is not there/,
+      OF_BATCH
     ],
     [
       'belongs to a conversation that was not begun',
       JSON.stringify({ ...message(9), conversationId: 'other' }),
-      /none that this import has begun/
+      /none that this import has begun/,
+      OF_LINE
     ],
-    ['has another sequence than the next', JSON.stringify(message(9, { sequence: 9 })), /sequence 9, and 5 is next/],
-    ['is neither deleted nor has a body', JSON.stringify(message(9, { body: null })), /a body, or deletedAt/],
-    ['names an operator as its sender', JSON.stringify(message(9, { senderId: 'operator:x' })), /senderId/]
-  ])('stops at a line that %s, says which, and goes on once it was mended', async (_, bad, words) => {
+    [
+      'has another sequence than the next',
+      JSON.stringify(message(9, { sequence: 9 })),
+      /sequence 9, and 5 is next/,
+      OF_BATCH
+    ],
+    ['is neither deleted nor has a body', JSON.stringify(message(9, { body: null })), /a body, or deletedAt/, OF_LINE],
+    ['names an operator as its sender', JSON.stringify(message(9, { senderId: 'operator:x' })), /senderId/, OF_LINE]
+  ])('stops at a line that %s, says which, and goes on once it was mended', async (_, bad, words, behind) => {
     const good = [conversation, message(1, { clientMessageId: 'c1' }), message(2), message(3), message(4)].map(inJson)
     const rest = [message(5), owner].map(inJson)
     const refused = run([...good, bad, ...rest])
     await expect(refused).rejects.toMatchObject({ line: 6, message: expect.stringMatching(words) })
     const stored = await position()
-    // What stands before the line, or before its batch: never a part of a batch.
-    expect([1, 5]).toContain(stored)
-    expect(await conclave.database.query('select from messages')).toHaveLength(stored === 5 ? 4 : 0)
+    expect(stored).toBe(behind)
+    expect(await conclave.database.query('select from messages')).toHaveLength(behind - 1)
     expect(await run([...good, ...rest])).toMatchObject({ resumedBehind: stored, finished: true, lines: 7 })
     const alice = await conclave.as('alice')
     const [id = ''] = await ids()
@@ -247,6 +264,17 @@ describe('an import of JSON Lines', () => {
     const read = await readBack(await conclave.as('alice'), id)
     expect(read.map(({ body }) => body)).toEqual(messages(40).map(({ body }) => body))
     expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
+  })
+
+  it('is finished and in the audit trail as finished, or neither', async () => {
+    const lines = [conversation, message(1)].map(inJson)
+    await expect(run(lines)).rejects.toThrow('has no owner')
+    const whole = [...lines, inJson(owner)]
+    // The owner is stored, and the end fails.
+    await expect(run(whole, 'file', failingAfter(conclave.services, 1))).rejects.toThrow('the process was killed')
+    expect(await run(whole)).toMatchObject({ resumedBehind: 3, finished: true })
+    await run(whole)
+    expect(await conclave.database.query(`select from key_events where action = 'import.finished'`)).toHaveLength(1)
   })
 
   it('run by two processes at once is done once', async () => {

@@ -18,7 +18,7 @@ export async function runCommand(args: string[]): Promise<void> {
     process.exitCode = exitCodeOf(error)
     // What commander refuses it has said itself to people, as it has what was asked for: help, or the version.
     if (!(error instanceof CommanderError)) await say(error, json)
-    else if (json && error.exitCode !== 0) sayInJson(refusalOf(error), null)
+    else if (json && error.exitCode !== 0) sayInJson(error.message.replace(/^error: /, ''), null)
   }
   for (const stream of [process.stdout, process.stderr]) await drained(stream)
 }
@@ -39,9 +39,4 @@ async function say(error: unknown, json: boolean): Promise<void> {
 
 function sayInJson(words: string, more: object | null): void {
   process.stderr.write(`${JSON.stringify({ error: words, ...more })}\n`)
-}
-
-/** In the place of the help, which people are shown, one that says how to come to it. */
-function refusalOf({ code, message }: CommanderError): string {
-  return code === 'commander.help' ? 'A command is missing: --help names them.' : message.replace(/^error: /, '')
 }

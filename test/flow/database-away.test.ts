@@ -6,12 +6,22 @@ import {
   ViewerDocument
 } from '../../documents/generated.js'
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
-import { createConversation, readBack, send } from '../support/chat.js'
+import { brief, createConversation, followLive, readBack, send } from '../support/chat.js'
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
 import { InstalledProgram } from '../support/program.js'
 import { TcpProxy } from '../support/tcp-proxy.js'
 
 /** A database that is not there: at the start, in the middle, and with nothing left to give. */
+
+/** A request that cannot be answered is not kept waiting for longer. */
+const FAILS_WITHIN_MS = 5_000
+
+async function inTime<T>(work: () => Promise<T>): Promise<T> {
+  const begin = performance.now()
+  const result = await work()
+  expect(performance.now() - begin).toBeLessThan(FAILS_WITHIN_MS)
+  return result
+}
 
 let conclave: TestConclave
 let proxy: TcpProxy
@@ -75,35 +85,39 @@ describe('while the database is away', () => {
   })
   afterAll(() => here.close())
 
-  it('a request fails with a code and a hint, and works when it is back; nothing that was acknowledged is lost', async () => {
+  it('a request fails in time with a code and a hint, and works when it is back; subscriptions hold, and nothing that was acknowledged is lost', async () => {
     const alice = await here.as('alice')
-    const id = await createConversation(alice, [])
+    const id = await createConversation(alice, ['bob'])
+    const events = await followLive(await here.as('bob'), id)
     await send(alice, id, 'before')
     proxy.cut()
     const input = { conversationId: id, body: 'meanwhile' }
-    const { errors } = await alice.execute(SendMessageDocument, { input })
+    const { errors } = await inTime(() => alice.execute(SendMessageDocument, { input }))
     expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
     expect((await fetch(`${here.url}/readyz`)).status).toBe(503)
     expect((await fetch(`${here.url}/healthz`)).status).toBe(200)
     proxy.restore()
     await vi.waitFor(async () => expect((await alice.execute(ViewerDocument)).errors).toBeUndefined())
     await send(alice, id, 'after')
-    expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['before', 'after'])
+    expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['live?', 'before', 'after'])
+    expect((await events.take(2)).map(brief)).toEqual(['SENT before', 'SENT after'])
   })
 })
 
 describe('while the database is silent', () => {
-  it('what was under way fails with a code and a hint, also what wants a transaction, and works when it is back', async () => {
+  it('what was under way fails in time with a code and a hint, also what wants a transaction, and works when it is back', async () => {
     const here = await bootConclave({}, { DATABASE_URL: proxied })
     const alice = await here.as('alice')
     const id = await createConversation(alice, [])
     proxy.silence()
     const input = { conversationId: id, body: 'meanwhile' }
-    const results = await Promise.all([
-      alice.execute(SendMessageDocument, { input }),
-      alice.execute(CreateConversationDocument, { input: { memberIds: [] } }),
-      alice.execute(ConversationsDocument, { first: 1 })
-    ])
+    const results = await inTime(() =>
+      Promise.all([
+        alice.execute(SendMessageDocument, { input }),
+        alice.execute(CreateConversationDocument, { input: { memberIds: [] } }),
+        alice.execute(ConversationsDocument, { first: 1 })
+      ])
+    )
     for (const { errors } of results) {
       expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
     }
@@ -114,7 +128,7 @@ describe('while the database is silent', () => {
 })
 
 describe('when all connections are taken', () => {
-  it('a request waits for one for some seconds, then fails with a hint; those that had them succeed', async () => {
+  it('a request waits for one for some seconds, then fails in time with a hint; those that had them succeed', async () => {
     const small = await bootConclave({}, { DATABASE_POOL_MAX: '2' })
     const alice = await small.as('alice')
     const ids = [
@@ -127,7 +141,7 @@ describe('when all connections are taken', () => {
     const held = await Promise.all(ids.slice(0, 2).map((id) => holdConversation(small.database, id)))
     const first = ids.slice(0, 2).map(sendTo)
     await untilWaiting(small.database, 2)
-    const { errors } = await sendTo(ids[2])
+    const { errors } = await inTime(() => sendTo(ids[2]))
     expect(errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', retryAfterMs: expect.any(Number) } })
     for (const transaction of held) await transaction.commit()
     for (const result of await Promise.all(first)) expect(result.errors).toBeUndefined()

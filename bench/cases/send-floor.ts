@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { STORE_ONE } from '../../src/message/store-statements.js'
 import { CannotRun, type Case } from '../case.js'
+import { giveOneCoreEach } from '../cores.js'
 import { BODY } from '../operations.js'
 import { inBulk } from '../seeding/bulk-rows.js'
 import type { BenchDatabase } from '../stage.js'
@@ -44,8 +45,8 @@ ${STORE_ONE.text.replaceAll(/\$\d::\w+|\$\d/g, (found) => {
 
 export const sendFloor: Case = {
   name: 'send-floor',
-  measured: 'the same, one API process',
-  beside: 'pgbench of the same statement, 32 clients',
+  measured: 'the same, one API process on one core, PostgreSQL on another',
+  beside: 'pgbench of the same statement, 32 clients, PostgreSQL on that core',
   unit: '/s',
   goal: { ratio: 'AT_LEAST', value: 0.5 },
   async prepare(stage) {
@@ -59,10 +60,12 @@ export const sendFloor: Case = {
     const script = join(stage.folder, 'send.sql')
     await writeFile(script, SCRIPT)
     const sending = await openSending(stage)
+    const release = stage.afterwards(await giveOneCoreEach(sending.api.pid, database))
     return {
       measured: () => sending.perSecond({ ms: ROUND_MS }),
       beside: () => pgbench(database, script),
       async close() {
+        await release()
         await sending.close()
         await database.drop()
       }

@@ -16,7 +16,3 @@ export function encryptContent(_key: unknown, plaintext: Uint8Array): Buffer {
 export function decryptContent(_key: unknown, envelope: Uint8Array): Buffer {
   return Buffer.from(decodeEnvelope(Suite.A256GCM, envelope).subarray(NONCE_BYTES, -TAG_BYTES))
 }
-
-export function decryptText(_key: unknown, envelope: Uint8Array): string {
-  return decryptContent(_key, envelope).toString('utf8')
-}

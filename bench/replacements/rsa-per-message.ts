@@ -23,7 +23,3 @@ export function encryptContent(_key: unknown, plaintext: Uint8Array): Buffer {
 export function decryptContent(_key: unknown, envelope: Uint8Array): Buffer {
   return privateDecrypt(privateKey, decodeEnvelope(Suite.A256GCM, envelope))
 }
-
-export function decryptText(_key: unknown, envelope: Uint8Array): string {
-  return decryptContent(_key, envelope).toString('utf8')
-}

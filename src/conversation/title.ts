@@ -1,6 +1,7 @@
 import type { OpenedDataKey } from '../conversation-key/keyring.js'
 import { titleAssociatedData } from '../crypto/associated-data.js'
-import { decryptText, encryptContent } from '../crypto/content-encryption.js'
+import { encryptContent } from '../crypto/content-encryption.js'
+import { decryptText } from '../crypto/decrypt-text.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
 import type { Conversation } from '../database/entities.js'

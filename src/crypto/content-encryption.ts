@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto'
 import { decodeEnvelope, encodeEnvelope, Suite } from './envelope.js'
 import { DecryptionError } from './errors.js'
@@ -24,21 +23,6 @@ export function encryptContent(key: DataKey, plaintext: Uint8Array, associatedDa
  */
 export function decryptContent(key: DataKey, envelope: Uint8Array, associatedData: Uint8Array): Buffer {
   return openGcm(key, decodeEnvelope(Suite.A256GCM, envelope), associatedData)
-}
-
-/**
- * The same of a text in UTF-8. The bytes that it is read from are overwritten: the text itself cannot be.
- *
- * @throws DecryptionError also for bytes that are not UTF-8: nobody has encrypted such
- */
-export function decryptText(key: DataKey, envelope: Uint8Array, associatedData: Uint8Array): string {
-  const bytes = decryptContent(key, envelope, associatedData)
-  try {
-    if (!isUtf8(bytes)) throw new DecryptionError()
-    return bytes.toString('utf8')
-  } finally {
-    bytes.fill(0)
-  }
 }
 
 /** AES-256-GCM encryption, returning `nonce ‖ ciphertext ‖ tag`. */

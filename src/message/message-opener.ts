@@ -1,6 +1,6 @@
 import { type Keyring, type OpenedDataKey, placeKey } from '../conversation-key/keyring.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
-import { decryptText } from '../crypto/content-encryption.js'
+import { decryptText } from '../crypto/decrypt-text.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { Database, Statement } from '../database/database.js'
 import type { Logger } from '../log.js'

@@ -1,7 +1,7 @@
 import { createCipheriv, createSecretKey, randomBytes, randomUUID, webcrypto } from 'node:crypto'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type MessageContext, messageAssociatedData, titleAssociatedData } from '../../../src/crypto/associated-data.js'
-import { decryptContent, decryptText, encryptContent, openGcm } from '../../../src/crypto/content-encryption.js'
+import { decryptContent, encryptContent, openGcm } from '../../../src/crypto/content-encryption.js'
 import { type DataKey, dataKeyFrom, generateDataKey, withSecretBytes } from '../../../src/crypto/keys.js'
 import { thrownBy } from '../failures.js'
 import { expectDecryptionError, flippedBits, truncations } from './tampering.js'
@@ -157,30 +157,3 @@ function sealByHand(dataKey: DataKey, text: Uint8Array, additional: Uint8Array, 
   cipher.setAAD(additional)
   return Buffer.concat([Uint8Array.of(1, 1), nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()])
 }
-
-describe('an opened text', () => {
-  it.each([
-    ['a byte that begins nothing', 'ff'],
-    ['a character that ends too soon', 'e282'],
-    ['a lone surrogate', 'eda080'],
-    ['a character in more bytes than it takes', 'c0af']
-  ])('is refused with %s: whoever has encrypted it, it is no text', (_, hex) => {
-    const sealed = encryptContent(key, Buffer.from(`61${hex}`, 'hex'), associatedData)
-    expectDecryptionError(thrownBy(() => decryptText(key, sealed, associatedData)))
-  })
-
-  it('keeps a mark at its beginning, and no character at all', () => {
-    for (const text of ['\ufeffmarked', '']) {
-      expect(decryptText(key, encryptContent(key, Buffer.from(text), associatedData), associatedData)).toBe(text)
-    }
-  })
-
-  it('leaves none of the bytes that it was read from', () => {
-    const key = generateDataKey()
-    const fill = vi.spyOn(Buffer.prototype, 'fill')
-    const sealed = encryptContent(key, Buffer.from('a body'), Buffer.from('bound'))
-    expect(decryptText(key, sealed, Buffer.from('bound'))).toBe('a body')
-    expect(fill.mock.contexts).toEqual([Buffer.alloc(6)])
-    fill.mockRestore()
-  })
-})

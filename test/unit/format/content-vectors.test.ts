@@ -8,7 +8,7 @@ import {
   type TitleContext,
   titleAssociatedData
 } from '../../../src/crypto/associated-data.js'
-import { decryptText } from '../../../src/crypto/content-encryption.js'
+import { decryptText } from '../../../src/crypto/decrypt-text.js'
 import { dataKeyFrom } from '../../../src/crypto/keys.js'
 import { expectDecryptionError } from '../crypto/tampering.js'
 import { thrownBy } from '../failures.js'

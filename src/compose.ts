@@ -39,8 +39,11 @@ import { Metrics } from './metrics/metrics.js'
 import { MetricsAccess } from './metrics/metrics-access.js'
 import { watchStanding } from './metrics/standing-gauges.js'
 import { MemoryBuckets } from './rate-limits/buckets.js'
+import { LimitsRedis } from './rate-limits/limits-redis.js'
+import { Places } from './rate-limits/places.js'
 import { RateLimits } from './rate-limits/rate-limits.js'
 import { RedisBuckets } from './rate-limits/redis-buckets.js'
+import { RedisPlaces } from './rate-limits/redis-places.js'
 import type { Services, Settings } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -199,8 +202,7 @@ function composeServices(
     { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
   )
   const activityLimit = new ActivityLimit(clock)
-  const rateLimits = openRateLimits(config, clock, log)
-  opened.push(() => rateLimits.close())
+  const { rateLimits, places } = openLimits(config, clock, log, opened)
   return {
     ...shared,
     config: settings,
@@ -219,6 +221,7 @@ function composeServices(
     memberships: new Memberships({ database, log }),
     activityLimit,
     rateLimits,
+    places,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits),
@@ -227,9 +230,25 @@ function composeServices(
   }
 }
 
-function openRateLimits({ rateLimits, redisUrl }: Config, clock: Clock, log: Logger): RateLimits {
+/** Counted by all processes together where they have a Redis in common. */
+function openLimits(
+  { rateLimits, socketsPerUser, redisUrl }: Config,
+  clock: Clock,
+  log: Logger,
+  opened: (() => Promise<void>)[]
+): Pick<Services, 'rateLimits' | 'places'> {
   const memory = new MemoryBuckets(clock)
-  return new RateLimits(rateLimits, rateLimits && redisUrl ? new RedisBuckets(redisUrl, memory, log) : memory)
+  if (!redisUrl) return { rateLimits: new RateLimits(rateLimits, memory), places: new Places(socketsPerUser, null) }
+  const redis = new LimitsRedis(redisUrl, log)
+  const shared = new RedisPlaces(redis)
+  opened.push(async () => {
+    shared.close()
+    await redis.close()
+  })
+  return {
+    rateLimits: new RateLimits(rateLimits, new RedisBuckets(redis, memory)),
+    places: new Places(socketsPerUser, shared)
+  }
 }
 
 /** What is secret in the configuration goes to whom it is for, and no further. */

@@ -24,6 +24,7 @@ import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
 import type { Metrics } from './metrics/metrics.js'
 import type { MetricsAccess } from './metrics/metrics-access.js'
+import type { Places } from './rate-limits/places.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 
 /** The configuration without its secrets. */
@@ -65,6 +66,7 @@ export interface Services {
   memberships: Memberships
   activityLimit: ActivityLimit
   rateLimits: RateLimits
+  places: Places
   documents: DocumentStore
   costLimit: CostLimit
   /** Of queries and mutations, whatever transport they come over. */

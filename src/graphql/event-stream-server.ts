@@ -8,7 +8,6 @@ import { codeOf, formatError } from './format-error.js'
 import { executeOperation } from './note-answer.js'
 import { UNKNOWN_OPERATION } from './operation-label.js'
 import { expiredToken, formatResult, isRefusal, type OperationRequest, prepareOperation } from './prepare-operation.js'
-import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -31,12 +30,7 @@ const BODY = {
  * Serves operations of every kind at `/graphql/stream`, one to a request, as graphql-sse's distinct connections mode
  * has it. Refused tokens, and bodies that are no request, are answered in JSON; everything else in the stream.
  */
-export function serveEventStreams(
-  app: FastifyInstance,
-  services: Services,
-  schema: GraphQLSchema,
-  places: SocketPlaces
-): { close(): void } {
+export function serveEventStreams(app: FastifyInstance, services: Services, schema: GraphQLSchema): { close(): void } {
   const { log, config } = services
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const subscribers = new Subscribers()
@@ -46,7 +40,7 @@ export function serveEventStreams(
     let release = () => {}
     try {
       context = await admit(services, request)
-      if (context.viewer) release = places.take(context.viewer.id)
+      if (context.viewer) release = await services.places.take(context.viewer.id)
     } catch (error) {
       services.metrics.operations.answered(UNKNOWN_OPERATION, 'event_stream', 0, [codeOf(error)])
       return await refuse(reply, error, format)

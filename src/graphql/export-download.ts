@@ -6,13 +6,12 @@ import { exportedLines, requireExport } from '../transfer/ordered-exports.js'
 import { createContext, requireViewer } from './context.js'
 import type { formatError } from './format-error.js'
 import { requireOperationId } from './ids.js'
-import type { SocketPlaces } from './socket-places.js'
 import { whenExpired } from './when-expired.js'
 
 type Format = (error: unknown) => ReturnType<typeof formatError>
 
 /** Serves the files of exports at `/exports/<id>`, to whoever has asked for them, as they are read from the database. */
-export function serveExports(app: FastifyInstance, services: Services, places: SocketPlaces, format: Format): void {
+export function serveExports(app: FastifyInstance, services: Services, format: Format): void {
   app.get<{ Params: { id: string } }>('/exports/:id', async ({ params, headers, ip }, reply) => {
     try {
       const viewer = requireViewer(await createContext(services, headers.authorization, 'http', ip))
@@ -20,9 +19,9 @@ export function serveExports(app: FastifyInstance, services: Services, places: S
       const id = requireOperationId('id', params.id)
       const { state, error } = await requireExport(services, viewer, id)
       if (state !== 'SUCCEEDED') throw new Conflict(error ?? 'The export is not whole yet: its state says when it is.')
-      const lines = Readable.from(exportedLines(services, viewer, id), { objectMode: false, highWaterMark: 1 })
       // Like whatever else stays open: one of so many of its user, and no longer than the token.
-      const release = places.take(viewer.id)
+      const release = await services.places.take(viewer.id)
+      const lines = Readable.from(exportedLines(services, viewer, id), { objectMode: false, highWaterMark: 1 })
       const stopExpiry = whenExpired(services, viewer, () =>
         lines.destroy(new Unauthenticated('The token has expired.'))
       )

@@ -32,7 +32,6 @@ import type { OperationSource } from './persisted-queries.js'
 import { formatResult } from './prepare-operation.js'
 import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
-import { SocketPlaces } from './socket-places.js'
 import { answerThisMachineOnly } from './this-machine-only.js'
 import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
@@ -126,14 +125,13 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     }
   })
   addProbes(app, services)
-  const places = new SocketPlaces(config.socketsPerUser)
-  serveExports(app, services, places, format)
+  serveExports(app, services, format)
   await serveConsole(app, devToken)
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)
-  const streams = serveEventStreams(app, services, schema, places)
-  const sockets = serveWebSocket(app.server, services, schema, places, maxBytes)
+  const streams = serveEventStreams(app, services, schema)
+  const sockets = serveWebSocket(app.server, services, schema, maxBytes)
   const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })
   return {
     url,

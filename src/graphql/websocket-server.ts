@@ -16,7 +16,6 @@ import { isAllowedOrigin } from './http-hardening.js'
 import { executeOperation, noteRefusal } from './note-answer.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
-import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
 import { whenExpired } from './when-expired.js'
 
@@ -56,7 +55,6 @@ export function serveWebSocket(
   server: Server,
   services: Services,
   schema: GraphQLSchema,
-  places: SocketPlaces,
   maxPayload: number
 ): { close(): Promise<void> } {
   const { log, config } = services
@@ -70,7 +68,7 @@ export function serveWebSocket(
     execute: executeOperation,
     subscribe: (args) => subscribeOperation(args, format),
     connectionInitWaitTimeout: INIT_WAIT_MS,
-    onConnect: (context) => admit(services, places, context),
+    onConnect: (context) => admit(services, context),
     onClose({ extra }) {
       extra.stopExpiry?.()
       extra.release?.()
@@ -143,7 +141,6 @@ async function refusalOf(
 /** @returns whether the socket may be used: false closes it with 4403, unless it was closed before */
 async function admit(
   services: Services,
-  places: SocketPlaces,
   { connectionParams, extra }: Parameters<NonNullable<Options['onConnect']>>[0]
 ): Promise<boolean> {
   const { socket } = extra
@@ -152,9 +149,13 @@ async function admit(
     const viewer = await services.authenticate(typeof authorization === 'string' ? authorization : '')
     await services.rateLimits.require('CONNECTIONS', viewer, null)
     await services.users.see(viewer)
+    const release = await services.places.take(viewer.id)
     // It may have gone meanwhile, and would leave its place and the timer behind.
-    if (socket.readyState !== socket.OPEN) return false
-    extra.release = places.take(viewer.id)
+    if (socket.readyState !== socket.OPEN) {
+      release()
+      return false
+    }
+    extra.release = release
     extra.viewer = viewer
     extra.stopExpiry = whenExpired(services, viewer, () => endSocket(socket, CloseCode.Forbidden, 'Token expired'))
     return true

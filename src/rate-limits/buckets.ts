@@ -6,7 +6,6 @@ import { type Allowance, takeToken } from './token-bucket.js'
 export interface Buckets {
   /** @returns 0, or after how many milliseconds there is a token */
   take(name: string, allowance: Allowance): Promise<number>
-  close(): Promise<void>
 }
 
 /** Of each kind of bucket. Forgotten ones are full again: addresses that come and go make no user's be forgotten. */
@@ -30,6 +29,4 @@ export class MemoryBuckets implements Buckets {
     buckets.set(name, fullAt)
     return waitMs
   }
-
-  async close(): Promise<void> {}
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { RateLimited } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import { addressPrefix } from './address-prefix.js'
 import type { Buckets } from './buckets.js'
+import { shortenedId } from './shortened-id.js'
 import type { Allowance } from './token-bucket.js'
 
 /** What is counted: messages sent, edited and deleted; conversations and members; operations on keys; connections. */
@@ -33,7 +33,7 @@ export class RateLimits {
     const allowance = this.#limits[what]
     // Users first: what they are refused must not be taken from everybody behind the same address.
     const waitMs =
-      (await this.#buckets.take(`${what}:user:${shortened(id)}`, allowance)) ||
+      (await this.#buckets.take(`${what}:user:${shortenedId(id)}`, allowance)) ||
       (await this.addressWaitMs(what, address))
     if (waitMs > 0) throw new RateLimited(waitMs)
   }
@@ -47,13 +47,4 @@ export class RateLimits {
       periodMs
     })
   }
-
-  async close(): Promise<void> {
-    await this.#buckets.close()
-  }
-}
-
-/** A user id may be long, and is nobody's business in Redis. */
-function shortened(userId: string): string {
-  return createHash('sha256').update(userId).digest('base64url').slice(0, 22)
 }

@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import WebSocket from 'ws'
+import { createLogger } from '../../src/log.js'
+import { LimitsRedis } from '../../src/rate-limits/limits-redis.js'
+import { Places } from '../../src/rate-limits/places.js'
+import { RedisPlaces } from '../../src/rate-limits/redis-places.js'
+import { bootConclave, type TestConclave } from '../support/boot.js'
+import { hasRedis, RedisServer } from '../support/redis.js'
+
+/** How many sockets, event streams and downloads a user has open, over all processes. */
+
+const REFUSED = { code: 'RATE_LIMITED', retryAfterMs: 1000 }
+
+async function signingIn(conclave: TestConclave, user: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${conclave.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  await once(socket, 'open')
+  const payload = { authorization: `Bearer ${await conclave.token(user)}` }
+  socket.send(JSON.stringify({ type: 'connection_init', payload }))
+  return socket
+}
+
+/** @returns the reason that the socket is closed for; null for one that may be used */
+async function refusalOf(socket: WebSocket): Promise<unknown> {
+  const closed = once(socket, 'close').then(([, reason]) => JSON.parse(String(reason)))
+  return await Promise.race([once(socket, 'message').then(() => null), closed])
+}
+
+describe.skipIf(!hasRedis)('with one Redis', () => {
+  let redis: RedisServer
+  let client: Redis
+  const opened: { close(): void | Promise<void> }[] = []
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    client = new Redis(redis.url)
+    client.on('error', () => {})
+  })
+  afterEach(async () => {
+    for (const one of opened.splice(0)) await one.close()
+    await redis.start()
+    await vi.waitFor(() => client.flushall())
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await redis.stop()
+  })
+
+  /** What a process counts with. @param leaseMs so short that a test can wait for its end */
+  async function processWith(max: number, leaseMs?: number) {
+    const connection = new LimitsRedis(redis.url, createLogger('silent'))
+    const shared = new RedisPlaces(connection, leaseMs)
+    opened.push(shared, connection)
+    // Until it is connected, each process counts for itself.
+    const knock = connection.script('knock', 'return 1')
+    await vi.waitFor(async () => expect(await knock('anything')).toBe(1))
+    return { places: new Places(max, shared), kill: () => shared.close() }
+  }
+
+  /** Each try is somebody else's: until it is connected, a process counts for itself. */
+  async function untilCounted(places: Places): Promise<void> {
+    await vi.waitFor(async () => {
+      const before = (await placesOf()).length
+      await places.take(randomUUID())
+      expect(await placesOf()).toHaveLength(before + 1)
+    })
+  }
+  const placesOf = () => client.keys('conclave:places:*')
+
+  it('two processes together admit as many sockets of a user as one would', async () => {
+    const variables = { SOCKETS_PER_USER: '2', REDIS_URL: redis.url }
+    const [first, second] = [await bootConclave({}, variables), await bootConclave({}, variables)]
+    opened.push(first, second)
+    for (const { services } of [first, second]) await untilCounted(services.places)
+    const sockets = [await signingIn(first, 'alice'), await signingIn(second, 'alice')]
+    for (const socket of sockets) expect(await refusalOf(socket)).toBeNull()
+    for (const process of [first, second]) expect(await refusalOf(await signingIn(process, 'alice'))).toEqual(REFUSED)
+    expect(await refusalOf(await signingIn(second, 'bob'))).toBeNull()
+    sockets[0]?.close()
+    await vi.waitFor(async () => expect(await refusalOf(await signingIn(second, 'alice'))).toBeNull())
+  })
+
+  it('the places of a process that was killed are free when their leases end', async () => {
+    const killed = await processWith(1, 200)
+    const other = await processWith(1, 200)
+    await killed.places.take('alice')
+    await expect(other.places.take('alice')).rejects.toMatchObject(REFUSED)
+    killed.kill()
+    await vi.waitFor(() => other.places.take('alice'), { timeout: 5_000 })
+  })
+
+  it('a place is kept for longer than its lease, also where Redis has lost it', async () => {
+    const { places } = await processWith(1, 300)
+    await places.take('alice')
+    const [key = ''] = await client.keys('*')
+    const leaseEnds = async () => Number((await client.zrange(key, '0', '-1', 'WITHSCORES'))[1] ?? 0)
+    const first = await leaseEnds()
+    await vi.waitFor(async () => expect(await leaseEnds()).toBeGreaterThan(first + 300), { timeout: 5_000 })
+    await client.flushall()
+    await vi.waitFor(async () => expect(await client.zcard(key)).toBe(1), { timeout: 5_000 })
+    expect(await client.pttl(key)).toBeGreaterThan(0)
+  })
+
+  it('a place that was given back is not taken again by a renewal', async () => {
+    const { places } = await processWith(2, 100)
+    const releases = [await places.take('alice'), await places.take('alice')]
+    for (const release of releases) release()
+    await places.take('bob')
+    const [key = ''] = await client.keys('*')
+    const renewed = Number(await client.zscore(key, (await client.zrange(key, '0', '0'))[0] ?? ''))
+    await vi.waitFor(async () => {
+      expect(Number((await client.zrange(key, '0', '0', 'WITHSCORES'))[1])).toBeGreaterThan(renewed + 100)
+      expect(await client.keys('*')).toEqual([key])
+    })
+  })
+
+  it('each counts for itself while it is away, and together again when it is back', async () => {
+    const first = await processWith(2, 300)
+    const second = await processWith(2, 300)
+    await redis.kill()
+    for (const { places } of [first, second]) {
+      for (let count = 0; count < 2; count++) await places.take('alice')
+      await expect(places.take('alice')).rejects.toMatchObject(REFUSED)
+    }
+    await redis.start()
+    // What was taken meanwhile is made known.
+    await vi.waitFor(
+      async () => {
+        const [key = ''] = await client.keys('*')
+        expect(await client.zcard(key)).toBe(4)
+      },
+      { timeout: 10_000 }
+    )
+    const third = await processWith(2)
+    await expect(third.places.take('alice')).rejects.toMatchObject(REFUSED)
+  })
+
+  it('knows nobody by name', async () => {
+    const { places } = await processWith(1)
+    await places.take('alice@example.org')
+    const keys = await client.keys('*')
+    expect(keys).toEqual([expect.stringMatching(/^conclave:places:[\w-]{22}$/)])
+    expect(JSON.stringify([keys, await client.zrange(keys[0] ?? '', '0', '-1')])).not.toContain('alice')
+  })
+})
+
+describe('a place that is asked for by somebody who goes meanwhile', () => {
+  let conclave: TestConclave
+  beforeAll(async () => {
+    conclave = await bootConclave()
+  })
+  afterEach(() => vi.restoreAllMocks())
+  afterAll(() => conclave.close())
+
+  /** Has the next place be given only when the test says so. */
+  function heldPlace() {
+    const asked = Promise.withResolvers<void>()
+    const given = Promise.withResolvers<() => void>()
+    const release = vi.fn()
+    vi.spyOn(conclave.services.places, 'take').mockImplementationOnce(async () => {
+      asked.resolve()
+      return await given.promise
+    })
+    return { asked: asked.promise, give: () => given.resolve(release), release }
+  }
+
+  it('is given back by a socket', async () => {
+    const { asked, give, release } = heldPlace()
+    const socket = await signingIn(conclave, 'alice')
+    await asked
+    const server = once(socket, 'close')
+    socket.close()
+    await server
+    give()
+    await vi.waitFor(() => expect(release).toHaveBeenCalledOnce())
+  })
+
+  it('is given back by an event stream', async () => {
+    const { asked, give, release } = heldPlace()
+    const client = new AbortController()
+    const authorization = `Bearer ${await conclave.token('alice')}`
+    const headers = { authorization, 'content-type': 'application/json', accept: 'text/event-stream' }
+    const body = JSON.stringify({ query: 'subscription { inboxEvents { __typename } }' })
+    const { signal } = client
+    const response = fetch(`${conclave.url}/graphql/stream`, { method: 'POST', headers, body, signal })
+    await asked
+    client.abort()
+    await expect(response).rejects.toThrow()
+    give()
+    await vi.waitFor(() => expect(release).toHaveBeenCalledOnce())
+  })
+})

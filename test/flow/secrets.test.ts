@@ -16,6 +16,7 @@ import {
   unfitVariables
 } from '../support/marked-secrets/every-operation.js'
 import { firstEvent, firstResult } from '../support/marked-secrets/first-result.js'
+import { malformedMessages, malformedRequests } from '../support/marked-secrets/malformed.js'
 import { DRIVERS, MarkedWorld, type Variables } from '../support/marked-secrets/marked-world.js'
 import {
   findMarked,
@@ -65,14 +66,26 @@ let vault: Awaited<ReturnType<typeof startEchoingVault>>
 let receiver: TraceReceiver
 let program: InstalledProgram
 let api: RunningProgram
+/** In production, and with operations compiled that come again. */
+let production: RunningProgram
 let worker: RunningProgram
 let url: string
+let productionUrl: string
 let world: MarkedWorld
 let operations: RootOperation[]
 const tokens: Record<'alice' | 'bob' | 'mallory' | 'expired', string> = { alice: '', bob: '', mallory: '', expired: '' }
 /** What clients were told of failures. */
 const told: string[] = []
 const secretTokens: Marked[] = []
+
+/** Queries and mutations, but for those that there are in development only. */
+const EXECUTED = Object.keys(DRIVERS).filter(
+  (coordinate) =>
+    !coordinate.startsWith('Subscription.') && !['Mutation.devToken', 'Query.storedMessage'].includes(coordinate)
+)
+
+/** Of them, what is never compiled: for an abstract type, and for the default of an argument. */
+const INTERPRETED = ['Query.node', 'Mutation.scheduleKeyDestruction']
 
 const hook = fileURLToPath(new URL('../support/marked-secrets/fault-hook.mjs', import.meta.url))
 
@@ -123,13 +136,60 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     })
   })
 
+  it.each(EXECUTED)(
+    'in production is part of %s, compiled, which succeeds and fails',
+    { timeout: 30_000 },
+    async (coordinate) => {
+      const operation = operationOf(coordinate)
+      const asked = await successOf(operation)
+      const refused = async (token: string, variables: Variables) =>
+        await tellFailure('HTTP', token, { query: asked.query, variables }, productionUrl)
+      // What comes again is compiled.
+      await refused(tokens.mallory, asked.variables)
+      const { errors } = await perform('HTTP', asked, productionUrl)
+      expect(errors, JSON.stringify(errors)).toBeUndefined()
+      for (const token of [tokens.mallory, tokens.alice]) await refused(token, asked.variables)
+      for (const token of [forged(), tokens.expired]) expect(await refused(token, asked.variables)).not.toBeNull()
+      const unfit = await refused(tokens.alice, unfitVariables(operation, given.unfit))
+      if (operation.field.args.length > 0) expect(unfit).not.toBeNull()
+    }
+  )
+
+  it.each(['development', 'production'])(
+    'in %s is part of the download of an export, and of signing in to the jobs',
+    async (mode) => {
+      const at = mode === 'production' ? productionUrl : url
+      const path = `${at}/exports/${await writtenExport()}`
+      const download = async (token: string) => await fetch(path, { headers: { authorization: `Bearer ${token}` } })
+      const file = await download(tokens.alice)
+      expect(file.status).toBe(200)
+      // To be searched: what it holds is for the recipient of the export alone.
+      told.push(await file.text())
+      for (const token of [given.refused, forged(), tokens.expired, tokens.mallory])
+        await tellRefusal(await download(token))
+      await tellRefusal(await fetch(`${at}/exports/${given.refused}?token=${given.refused}`))
+      const signIn = async (token: string) =>
+        await fetch(`${at}/jobs/sign-in`, {
+          method: 'POST',
+          headers: { origin: at },
+          body: new URLSearchParams({ token }),
+          redirect: 'manual'
+        })
+      expect((await signIn(tokens.alice)).headers.get('set-cookie')).toContain(tokens.alice)
+      for (const token of [given.refused, forged(), tokens.expired, tokens.mallory])
+        await tellRefusal(await signIn(token))
+      const headers = { cookie: `conclave-jobs=${given.refused}` }
+      await tellRefusal(await fetch(`${at}/jobs/`, { headers: { ...headers, accept: 'application/json' } }))
+    }
+  )
+
   it('is part of requests that are none', async () => {
-    for (const request of malformedRequests()) {
+    for (const request of malformedRequests(tokens.alice, given.refused, shown)) {
       const response = await fetch(`${url}${request.path}`, request.init)
       const headers = JSON.stringify([...response.headers])
       told.push(`${response.status} ${headers} ${await response.text()}`)
     }
-    for (const first of malformedMessages()) told.push(await closeOf(first))
+    for (const first of malformedMessages(given.refused)) told.push(await closeOf(first))
   })
 
   it('is part of what the database refuses, whatever is asked', { timeout: 120_000 }, async () => {
@@ -137,11 +197,11 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     for (const operation of operations) prepared.push(await successOf(operation))
     await database.query('delete from pooled_keys')
     await database.query(BREAK_WRITING)
-    for (const asked of prepared) for (const transport of TRANSPORTS) await performAnyway(transport, asked)
+    for (const asked of prepared) await performEverywhere(asked)
     await vi.waitFor(() => expect(worker.output).toContain('job failed'), { timeout: 30_000 })
     await database.query(MEND_WRITING)
     await database.query('revoke select on conversations, messages, key_operations, key_events from conclave_api')
-    for (const asked of prepared) for (const transport of TRANSPORTS) await performAnyway(transport, asked)
+    for (const asked of prepared) await performEverywhere(asked)
     expect(api.output).toContain('violates check constraint')
     expect(api.output).toContain('permission denied for table')
   })
@@ -166,16 +226,19 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     let written: Written
 
     beforeAll(async () => {
-      const processes = { ...writtenOfProcess('API', api.pid), ...writtenOfProcess('worker', worker.pid) }
+      const programs = { API: api, 'API in production': production, worker }
+      const processes: Written[] = []
+      for (const [name, running] of Object.entries(programs))
+        processes.push(writtenOfProcess(name, running.pid), await metricsOf(name, running))
       const statements = await lastStatements(database, shown)
-      const metrics = { ...(await metricsOf('API', api)), ...(await metricsOf('worker', worker)) }
       const environment = { 'environment of the worker': readFileSync(`/proc/${worker.pid}/environ`, 'latin1') }
-      await reportsOf(api, worker)
-      const ends = await Promise.all([api, worker].map(crash))
+      await reportsOf(...Object.values(programs))
+      const ends = await Promise.all(
+        Object.entries(programs).map(async ([name, running]) => [`output of the ${name}`, await crash(running)])
+      )
       await showItself()
       written = {
-        ...processes,
-        ...metrics,
+        ...Object.assign({}, ...processes),
         ...environment,
         ...statements,
         ...(await writtenInDatabase(database)),
@@ -183,8 +246,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         ...writtenInFiles(join(program.folder, 'reports'), 'report'),
         ...writtenInFiles(join(program.folder, '.data'), 'data'),
         'commands to Redis': commands.stop(),
-        'output of the API': ends[0] ?? '',
-        'output of the worker': ends[1] ?? '',
+        ...Object.fromEntries(ends),
         spans: receiver.text,
         'answers to what failed': told.join('\n')
       }
@@ -200,20 +262,31 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'it in column public.canary.hex',
         'it in column public.canary.words',
         'it in command line of the API',
+        'it in command line of the API in production',
         'it in command line of the worker',
         'it in commands to Redis',
         'it in environment of the worker',
         'it in file data/canary',
         'it in file report/report',
         'it in file report/report',
+        'it in file report/report',
         'it in log of PostgreSQL',
         'it in metrics of the API',
+        'it in metrics of the API in production',
         'it in metrics of the worker',
         'it in output of the API',
+        'it in output of the API in production',
         'it in output of the worker',
         'it in spans',
         'it in statements of the connections'
       ])
+    })
+
+    it('was in operations that are compiled', () => {
+      const compiled = (name: string) =>
+        Number(/operations compiled: (\d+)/.exec(written[`output of the ${name}`] ?? '')?.[1])
+      expect(compiled('API')).toBe(0)
+      expect(compiled('API in production')).toBe(EXECUTED.length - INTERPRETED.length)
     })
 
     it('is nowhere', () => {
@@ -239,7 +312,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     })
 
     it('is not in the last words of a process that fails, which say where it was', () => {
-      for (const name of ['API', 'worker']) {
+      for (const name of ['API', 'API in production', 'worker']) {
         const output = written[`output of the ${name}`] ?? ''
         expect(output).toContain(`"name":"${shown}"`)
         expect(output).toMatch(/ at process\.<anonymous> .*fault-hook\.mjs/)
@@ -261,6 +334,9 @@ async function start(): Promise<void> {
   await worker.printed("Conclave's worker runs")
   api = program.startApi(environment(), flags())
   url = await api.ready()
+  const { CODE_FROM_STRINGS: _, ...compiling } = environment()
+  production = program.startApi({ ...compiling, NODE_ENV: 'production' }, flags())
+  productionUrl = await production.ready()
   await makeTokens()
   world = new MarkedWorld(url, texts, tokens, database)
   operations = everyOperation(await schemaOf(url, tokens.alice))
@@ -396,9 +472,9 @@ async function successOf({ coordinate, kind, text }: RootOperation): Promise<Ask
   return { coordinate, kind, query: text, variables }
 }
 
-async function perform(transport: Transport, { coordinate, kind, query, variables }: Asked) {
+async function perform(transport: Transport, { coordinate, kind, query, variables }: Asked, at = url) {
   if (kind !== 'subscription' || transport === 'HTTP')
-    return await firstResult(transport, url, tokens.alice, { query, variables })
+    return await firstResult(transport, at, tokens.alice, { query, variables })
   const event = firstEvent(transport, url, tokens.alice, { query, variables })
   const provoke = DRIVERS[coordinate]?.provoke
   let isOver = false
@@ -413,85 +489,50 @@ async function perform(transport: Transport, { coordinate, kind, query, variable
 }
 
 /** Of a system that is out of order: it may fail, or still succeed. */
-async function performAnyway(transport: Transport, asked: Asked): Promise<void> {
+async function performAnyway(transport: Transport, asked: Asked, at = url): Promise<void> {
   if (asked.kind === 'subscription') return
-  const { errors } = await perform(transport, asked)
+  const { errors } = await perform(transport, asked, at)
   if (errors) told.push(JSON.stringify(errors))
+}
+
+async function performEverywhere(asked: Asked): Promise<void> {
+  for (const transport of TRANSPORTS) await performAnyway(transport, asked)
+  await performAnyway('HTTP', asked, productionUrl)
+}
+
+async function tellRefusal(response: Response): Promise<void> {
+  expect(response.status).toBeGreaterThanOrEqual(400)
+  told.push(`${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`)
+}
+
+/** An export of alice's that a worker has written. */
+async function writtenExport(): Promise<string> {
+  const id = await world.orderedExport()
+  const query = 'query ($id: ID!) { conversationExport(id: $id) { state } }'
+  await vi.waitFor(
+    async () => {
+      const { conversationExport } = await world.run<{ conversationExport: object }>('alice', query, { id })
+      expect(conversationExport).toEqual({ state: 'SUCCEEDED' })
+    },
+    { timeout: 20_000 }
+  )
+  return id
 }
 
 /** @returns what the client was told, or null where nothing has failed */
 async function tellFailure(
   transport: Transport,
   token: string,
-  asked: { query: string; variables: Variables }
+  asked: { query: string; variables: Variables },
+  at = url
 ): Promise<string | null> {
   const isSubscription = asked.query.startsWith('subscription') && transport !== 'HTTP'
   if (isSubscription && token === tokens.mallory) return null
-  const { errors } = await firstResult(transport, url, token, asked)
+  const { errors } = await firstResult(transport, at, token, asked)
   if (!errors) return null
   const words = JSON.stringify(errors)
   told.push(words)
   return words
-}
-
-function malformedRequests(): { path: string; init: RequestInit }[] {
-  const headers = { authorization: `Bearer ${tokens.alice}`, 'content-type': 'application/json' }
-  const { refused } = given
-  const post = (body: string, more: Record<string, string> = {}): RequestInit => ({
-    method: 'POST',
-    headers: { ...headers, ...more },
-    body
-  })
-  const mutation = `mutation { sendMessage(input: { conversationId: "x", body: "${refused}" }) { message { id } } }`
-  return ['/graphql', '/graphql/stream'].flatMap((path) => [
-    { path, init: post(refused) },
-    { path, init: post(`{"query": "{ viewer { id } }", "${refused}`) },
-    { path, init: post(`{"query": ${JSON.stringify(mutation)}, "variables": "${refused}"}`) },
-    { path, init: post(JSON.stringify([{ query: mutation }])) },
-    { path, init: post(JSON.stringify({ query: { refused } })) },
-    {
-      path,
-      init: post(
-        JSON.stringify({
-          query: '{ viewer { id } }',
-          operationName: 'Other',
-          extensions: { persistedQuery: { version: 1, sha256Hash: 'no', refused } }
-        })
-      )
-    },
-    { path, init: post(JSON.stringify({ query: mutation, variables: { more: refused.repeat(40_000) } })) },
-    { path, init: post(refused, { 'content-type': 'text/plain' }) },
-    { path, init: post('{}', { authorization: refused }) },
-    {
-      path,
-      init: post('{}', {
-        authorization: `Basic ${refused}`,
-        cookie: `session=${refused}`,
-        origin: `https://${refused}`
-      })
-    },
-    { path: `${path}?query=${encodeURIComponent(mutation)}&variables=${refused}`, init: { headers } },
-    {
-      path: `${path}?query=${encodeURIComponent(mutation)}`,
-      init: { headers: { ...headers, 'apollo-require-preflight': 'true' } }
-    },
-    { path: `${path}/${refused}/%ff?token=${refused}`, init: { headers } },
-    { path, init: post(JSON.stringify({ query: `{ ${shown} }` })) }
-  ])
-}
-
-/** First messages over a socket. */
-function malformedMessages(): string[] {
-  const { refused } = given
-  return [
-    refused,
-    JSON.stringify({ type: refused, payload: refused }),
-    JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${refused}` } }),
-    JSON.stringify({ type: 'connection_init', payload: { authorization: [refused] } }),
-    JSON.stringify({ type: 'connection_init', payload: refused }),
-    JSON.stringify({ type: 'subscribe', id: refused, payload: { query: `{ ${refused} }` } }),
-    JSON.stringify({ type: 'connection_init', payload: { more: refused.repeat(40_000) } })
-  ]
 }
 
 async function closeOf(message: string): Promise<string> {

@@ -92,6 +92,8 @@ interface Shared
     | 'signals'
     | 'metrics'
     | 'metricsAccess'
+    | 'rateLimits'
+    | 'places'
   > {
   config: Config
 }
@@ -166,7 +168,9 @@ async function openShared(
   const metrics = new Metrics()
   const metricsAccess = new MetricsAccess(config.metricsToken)
   const measuring = { metrics, metricsAccess }
-  return { config, log, clock, signals, masterKeys, masterKeyHealth, authentication, keyDefaultsId, ...measuring }
+  const limits = openLimits(config, clock, log, opened)
+  const keys = { masterKeys, masterKeyHealth, keyDefaultsId }
+  return { config, log, clock, signals, authentication, ...keys, ...measuring, ...limits }
 }
 
 function composeServices(
@@ -202,7 +206,6 @@ function composeServices(
     { maxMessages: config.dataKeyMaxMessages, maxAge: config.dataKeyMaxAge }
   )
   const activityLimit = new ActivityLimit(clock)
-  const { rateLimits, places } = openLimits(config, clock, log, opened)
   return {
     ...shared,
     config: settings,
@@ -220,8 +223,6 @@ function composeServices(
     feeds: new ConversationFeeds({ database, signals, metrics, clock, log }),
     memberships: new Memberships({ database, log }),
     activityLimit,
-    rateLimits,
-    places,
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits),

@@ -32,6 +32,11 @@ export class LimitsRedis {
     this.#log = log
   }
 
+  /** Calls back whenever there is a connection, and another one. */
+  onConnected(connected: () => void): void {
+    this.#redis.on('ready', connected)
+  }
+
   /** @returns the script, to be called. It answers null while Redis is away, or slow: it may have run all the same */
   script(name: string, lua: string): (...args: Parameters<Script>) => Promise<number | null> {
     this.#redis.defineCommand(name, { numberOfKeys: 1, lua })

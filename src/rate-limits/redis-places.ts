@@ -50,6 +50,8 @@ export class RedisPlaces {
     this.#renewing = redis.script('renewPlaces', RENEW)
     this.#giveBack = redis.script('giveBackPlace', GIVE_BACK)
     this.#timer = setInterval(() => void this.#renew(), leaseMs / RENEWALS).unref()
+    // What was taken while it was away is not known to the others.
+    redis.onConnected(() => void this.#renew())
   }
 
   /** @returns false when the user has `max` of them. While Redis is away nobody can say, and it is true */
@@ -65,7 +67,7 @@ export class RedisPlaces {
     const places = this.#taken.get(user)
     places?.delete(place)
     if (places?.size === 0) this.#taken.delete(user)
-    // Behind any renewal of it, on the same connection. One that is lost ends with its lease.
+    // One that is lost ends with its lease.
     void this.#giveBack(keyOf(user), place)
   }
 
@@ -77,15 +79,22 @@ export class RedisPlaces {
   async #renew(): Promise<void> {
     if (this.#isRenewing) return
     this.#isRenewing = true
-    let underWay: Promise<number | null>[] = []
+    let underWay: Promise<void>[] = []
     for (const [user, places] of this.#taken) {
-      for (const some of inPortions([...places])) underWay.push(this.#renewing(keyOf(user), this.#leaseMs, ...some))
+      for (const some of inPortions([...places])) underWay.push(this.#renewSome(user, some))
       if (underWay.length < USERS_AT_ONCE) continue
       await Promise.all(underWay)
       underWay = []
     }
     await Promise.all(underWay)
     this.#isRenewing = false
+  }
+
+  async #renewSome(user: string, places: string[]): Promise<void> {
+    await this.#renewing(keyOf(user), this.#leaseMs, ...places)
+    // A script that Redis does not know any more is sent again, behind what was given back meanwhile.
+    const kept = this.#taken.get(user)
+    for (const place of places) if (!kept?.has(place)) void this.#giveBack(keyOf(user), place)
   }
 }
 

@@ -152,6 +152,8 @@ describe.skipIf(!canStartRedis)('a secret', () => {
       for (const token of [forged(), tokens.expired]) expect(await refused(token, asked.variables)).not.toBeNull()
       const unfit = await refused(tokens.alice, unfitVariables(operation, given.unfit))
       if (operation.field.args.length > 0) expect(unfit).not.toBeNull()
+      for (const query of literalTexts(operation, given.literal))
+        expect(await tellFailure('HTTP', tokens.alice, { query, variables: {} }, productionUrl)).not.toBeNull()
     }
   )
 
@@ -184,12 +186,11 @@ describe.skipIf(!canStartRedis)('a secret', () => {
   )
 
   it('is part of requests that are none', async () => {
-    for (const request of malformedRequests(tokens.alice, given.refused, shown)) {
-      const response = await fetch(`${url}${request.path}`, request.init)
-      const headers = JSON.stringify([...response.headers])
-      told.push(`${response.status} ${headers} ${await response.text()}`)
+    for (const at of [url, productionUrl]) {
+      for (const { path, init } of malformedRequests(tokens.alice, given.refused, shown))
+        await tell(await fetch(`${at}${path}`, init))
+      for (const first of malformedMessages(given.refused)) told.push(await closeOf(first, at))
     }
-    for (const first of malformedMessages(given.refused)) told.push(await closeOf(first))
   })
 
   it('is part of what the database refuses, whatever is asked', { timeout: 120_000 }, async () => {
@@ -202,8 +203,10 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     await database.query(MEND_WRITING)
     await database.query('revoke select on conversations, messages, key_operations, key_events from conclave_api')
     for (const asked of prepared) await performEverywhere(asked)
-    expect(api.output).toContain('violates check constraint')
-    expect(api.output).toContain('permission denied for table')
+    for (const { output } of [api, production]) {
+      expect(output).toContain('violates check constraint')
+      expect(output).toContain('permission denied for table')
+    }
   })
 
   it('is part of what Vault refuses', async () => {
@@ -502,6 +505,10 @@ async function performEverywhere(asked: Asked): Promise<void> {
 
 async function tellRefusal(response: Response): Promise<void> {
   expect(response.status).toBeGreaterThanOrEqual(400)
+  await tell(response)
+}
+
+async function tell(response: Response): Promise<void> {
   told.push(`${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`)
 }
 
@@ -535,8 +542,8 @@ async function tellFailure(
   return words
 }
 
-async function closeOf(message: string): Promise<string> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+async function closeOf(message: string, at: string): Promise<string> {
+  const socket = new WebSocket(`${at.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
   socket.on('open', () => socket.send(message))
   return await new Promise((resolve) => {
     socket.on('error', () => {})

@@ -133,7 +133,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await serveJobBoard(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)
   const streams = serveEventStreams(app, services, schema, places)
-  const sockets = serveWebSocket(app.server, services, schema, places, maxBytes)
+  const bounds = { places, maxPayload: maxBytes, thisMachineOnly: devToken }
+  const sockets = serveWebSocket(app.server, services, schema, bounds)
   const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })
   return {
     url,

@@ -18,6 +18,7 @@ import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import type { SocketPlaces } from './socket-places.js'
 import { subscribeOperation } from './subscribe.js'
+import { isForThisMachine } from './this-machine-only.js'
 import { whenExpired } from './when-expired.js'
 
 /** What `onConnect` leaves behind for the operations of the same socket. */
@@ -44,6 +45,14 @@ const MAX_ID_LENGTH = 128
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
 const MAX_BUFFERED_BYTES = 8 * 1024
 
+interface Bounds {
+  places: SocketPlaces
+  /** Bytes of a frame. */
+  maxPayload: number
+  /** Whether upgrades that were sent to another name are refused. */
+  thisMachineOnly: boolean
+}
+
 /** The second is how explorers write it, which send headers as they were typed. */
 type ConnectionParams = { authorization?: string; Authorization?: string }
 type Options = ServerOptions<ConnectionParams, ServerExtra & Extra>
@@ -56,8 +65,7 @@ export function serveWebSocket(
   server: Server,
   services: Services,
   schema: GraphQLSchema,
-  places: SocketPlaces,
-  maxPayload: number
+  { places, maxPayload, thisMachineOnly }: Bounds
 ): { close(): Promise<void> } {
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
@@ -108,7 +116,7 @@ export function serveWebSocket(
   server.on('upgrade', (request, socket: Socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
-    void refusalOf(services, request, addressOf(request)).then((refusal) => {
+    void refusalOf(services, request, addressOf(request), thisMachineOnly).then((refusal) => {
       if (refusal) return refuseUpgrade(socket, refusal)
       sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
     })
@@ -129,11 +137,13 @@ function hearErrors(socket: WebSocket, log: Logger): void {
 async function refusalOf(
   { config, rateLimits }: Services,
   request: IncomingMessage,
-  address: string
+  address: string,
+  thisMachineOnly: boolean
 ): Promise<string[] | null> {
   // Before anything else: what is refused for another reason costs a connection as well.
   const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
   if (waitMs > 0) return ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`]
+  if (thisMachineOnly && !isForThisMachine(request)) return ['421 Misdirected Request']
   if (request.url?.split('?', 1)[0] !== '/graphql') return ['404 Not Found']
   if (!isAllowedOrigin(request, config)) return ['403 Forbidden']
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []

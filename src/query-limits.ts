@@ -15,7 +15,7 @@ export interface QueryLimits {
   operations: number
   /** Fields, fragment spreads and inline fragments. */
   fields: number
-  /** Fields below each other; what lies below `__schema` and `__type` is not counted. */
+  /** Fields below each other; what lies below `__schema` and `__type` is not counted: graphql's own rule bounds that. */
   depth: number
   rootFields: number
   aliases: number

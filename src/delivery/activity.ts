@@ -14,18 +14,32 @@ export type Activity =
 
 /** Of one member in one conversation, in one process. */
 const ALLOWANCE = { tokens: 10, periodMs: 5_000 }
+/** Of one user, wherever: what is asked about conversations that there are not costs a look-up as well. */
+const TYPING_ALLOWANCE = { tokens: 100, periodMs: 5_000 }
 
 /** Tells members what others do, as often as they may. */
 export class ActivityLimit {
-  readonly #buckets: Buckets
+  readonly #ofMembers: Buckets
+  /** For themselves: whatever conversations somebody names, no user's bucket is forgotten for it. */
+  readonly #ofUsers: Buckets
 
   constructor(clock: Clock) {
-    this.#buckets = new MemoryBuckets(clock)
+    this.#ofMembers = new MemoryBuckets(clock)
+    this.#ofUsers = new MemoryBuckets(clock)
   }
 
   /** @returns 0, or after how many milliseconds it may be told */
   async waitMs(viewer: Viewer, conversationId: string): Promise<number> {
-    return await this.#buckets.take(`${conversationId} ${viewer.id}`, ALLOWANCE)
+    return await this.#ofMembers.take(`${conversationId} ${viewer.id}`, ALLOWANCE)
+  }
+
+  /**
+   * Before it is known whether there is such a conversation. A name that is refused takes no room.
+   *
+   * @returns 0, or after how many milliseconds it may be told
+   */
+  async typingWaitMs(viewer: Viewer, conversationId: string): Promise<number> {
+    return (await this.#ofUsers.take(viewer.id, TYPING_ALLOWANCE)) || (await this.waitMs(viewer, conversationId))
   }
 }
 
@@ -34,7 +48,7 @@ type ActivityServices = Pick<Services, 'database' | 'signals' | 'activityLimit'>
 /**
  * Tells the others that the viewer is typing, or no longer is.
  *
- * @throws NotFound for a stranger; RateLimited
+ * @throws RateLimited, before anything is read; NotFound for a stranger
  */
 export async function setTyping(
   services: ActivityServices,
@@ -42,10 +56,10 @@ export async function setTyping(
   conversationId: string,
   typing: boolean
 ): Promise<void> {
+  const waitMs = await services.activityLimit.typingWaitMs(viewer, conversationId)
+  if (waitMs > 0) throw new RateLimited(waitMs)
   const role = await memberRole(services.database.entities(), conversationId, viewer.id)
   if (!role) throw new NotFound('conversation')
-  const waitMs = await services.activityLimit.waitMs(viewer, conversationId)
-  if (waitMs > 0) throw new RateLimited(waitMs)
   signalActivity(services, conversationId, { kind: 'TYPING', userId: viewer.id, typing })
 }
 

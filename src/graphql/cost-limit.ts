@@ -15,10 +15,15 @@ import {
   visit
 } from 'graphql'
 // The other build of it brings a second copy of graphql, which does not know the schema of the first.
-import { type ComplexityEstimatorArgs, createComplexityRule } from 'graphql-query-complexity/cjs'
+import {
+  type ComplexityEstimator,
+  type ComplexityEstimatorArgs,
+  createComplexityRule
+} from 'graphql-query-complexity/cjs'
 import { LRUCache } from 'lru-cache'
 import { BadUserInput, QueryTooComplex } from '../errors.js'
 import type { QueryLimits } from '../query-limits.js'
+import { IntrospectionCost } from './introspection-cost.js'
 import { MAX_PAGE } from './page-size.js'
 import { requireFittingVariables } from './variable-values.js'
 
@@ -40,8 +45,8 @@ interface Known {
  *     cost of a field = its weight + items × costs of the fields below it
  *
  * The weight is the field's `complexity`, or 1. Items are the page size of a field with `first` or `last`,
- * {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page. What asks for the
- * schema costs nothing, nor does `__typename`; what `@skip` and `@include` leave out neither.
+ * {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page. `__typename`
+ * costs nothing, nor does what `@skip` and `@include` leave out. What is asked of the schema: see introspection-cost.ts.
  */
 export class CostLimit {
   readonly #max: number
@@ -124,15 +129,21 @@ function costWith(
     // What it is compared with, and how far it is counted, is decided elsewhere.
     maximumComplexity: Number.POSITIVE_INFINITY,
     maxQueryNodes: Number.POSITIVE_INFINITY,
-    estimators: [costOfField],
+    estimators: [costOfIntrospection(schema, document), costOfField],
     variables
   })(context)
   rule.onOperationDefinitionEnter(operation)
   return { cost: rule.complexity, fits }
 }
 
+/** @returns how to reckon what is asked of the schema, and nothing for any other field */
+function costOfIntrospection(schema: GraphQLSchema, { definitions }: DocumentNode): ComplexityEstimator {
+  const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+  const cost = new IntrospectionCost(schema, new Map(fragments.map((fragment) => [fragment.name.value, fragment])))
+  return ({ field, node }) => (field.name.startsWith('__') ? cost.of(node) : undefined)
+}
+
 function costOfField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
-  if (field.name.startsWith('__')) return 0
   const weight = field.extensions.complexity
   return (typeof weight === 'number' ? weight : 1) + itemsOf(type, field, args) * childComplexity
 }

@@ -108,7 +108,7 @@ class Shape {
     for (const nodes of fields.values()) {
       this.repeats += nodes.length - 1
       const below = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
-      // The schema is deep; the specification's own rules bound what is asked of it.
+      // The schema is deep: graphql's own MaxIntrospectionDepthRule bounds what is asked of it, and its cost does.
       const isSchema = nodes[0]?.name.value.startsWith('__')
       if (below.length > 0) this.#walk(this.#merge(below), isSchema ? Number.NEGATIVE_INFINITY : depth + 1)
     }

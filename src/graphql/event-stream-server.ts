@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type ExecutionResult, type GraphQLSchema, getOperationAST } from 'graphql'
 import { RateLimited, Unauthenticated } from '../errors.js'
 import type { Services } from '../services.js'
+import type { HttpAnswers } from './connection-answers.js'
 import { type Context, createContext } from './context.js'
 import { EventStream } from './event-stream.js'
 import { codeOf, formatError } from './format-error.js'
@@ -30,7 +31,12 @@ const BODY = {
  * Serves operations of every kind at `/graphql/stream`, one to a request, as graphql-sse's distinct connections mode
  * has it. Refused tokens, and bodies that are no request, are answered in JSON; everything else in the stream.
  */
-export function serveEventStreams(app: FastifyInstance, services: Services, schema: GraphQLSchema): { close(): void } {
+export function serveEventStreams(
+  app: FastifyInstance,
+  services: Services,
+  schema: GraphQLSchema,
+  answers: HttpAnswers
+): { close(): void } {
   const { log, config } = services
   const format: Format = (error) => formatError(log, error, config.mode === 'production')
   const subscribers = new Subscribers()
@@ -40,7 +46,10 @@ export function serveEventStreams(app: FastifyInstance, services: Services, sche
     let release = () => {}
     try {
       context = await admit(services, request)
-      if (context.viewer) release = await services.places.take(context.viewer.id)
+      if (context.viewer) {
+        answers.admit(context.viewer.id, reply.raw)
+        release = await services.places.take(context.viewer.id)
+      }
     } catch (error) {
       services.metrics.operations.answered(UNKNOWN_OPERATION, 'event_stream', 0, [codeOf(error)])
       return await refuse(reply, error, format)
@@ -50,7 +59,8 @@ export function serveEventStreams(app: FastifyInstance, services: Services, sche
     reply.hijack()
     const stream = new EventStream(reply.raw)
     stream.onOver(release)
-    await answer(stream, schema, context, request.body, format, subscribers)
+    const makeRoom = () => answers.makeRoom(reply.raw)
+    await answer(stream, schema, context, request.body, format, subscribers, makeRoom)
   })
   const method = ['GET', 'PUT', 'DELETE']
   app.route({ method, url: '/graphql/stream', handler: async (_, reply) => await refuseMethod(reply) })
@@ -76,7 +86,8 @@ async function answer(
   context: Context,
   request: OperationRequest,
   format: Format,
-  subscribers: Subscribers
+  subscribers: Subscribers,
+  makeRoom: () => void
 ): Promise<void> {
   const end = () => stream.complete({ errors: [format(expiredToken())] })
   stream.onOver(whenExpired(context.services, context.viewer, end))
@@ -87,6 +98,7 @@ async function answer(
       subscribers.add(stream)
       await follow(stream, result, format)
     } else {
+      makeRoom()
       stream.cutUnread(context.services.config.responseTimeoutMs)
       await stream.next(formatResult(result, format))
     }

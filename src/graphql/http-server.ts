@@ -13,11 +13,12 @@ import {
 import fastifyApollo from '@as-integrations/fastify'
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError, type GraphQLSchema } from 'graphql'
-import { BadUserInput, ConclaveError, type ErrorCode, Unauthenticated } from '../errors.js'
+import { BadUserInput, ConclaveError, type ErrorCode, RateLimited, Unauthenticated } from '../errors.js'
 import { faultOf } from '../reason-of.js'
 import type { Services } from '../services.js'
 import { isThisMachine } from '../this-machine.js'
 import { tracedRequest } from '../tracing/traced.js'
+import { HttpAnswers } from './connection-answers.js'
 import { serveConsole } from './console.js'
 import { type Context, createContext } from './context.js'
 import { serveEventStreams } from './event-stream-server.js'
@@ -35,6 +36,7 @@ import { createSchema } from './schema.js'
 import { answerThisMachineOnly } from './this-machine-only.js'
 import { traceRequests } from './trace-requests.js'
 import { UnreadAnswers } from './unread-answers.js'
+import { UnreadBytes } from './unread-bytes.js'
 import { extraRules, parseOptions, validationOptions } from './validation-rules.js'
 import { serveWebSocket } from './websocket-server.js'
 
@@ -106,6 +108,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   let isClosing = false
   // A connection whose request was under way when the server was told to stop would wait for another, for a minute.
   app.addHook('onResponse', async () => isClosing && app.server.closeIdleConnections())
+  const unread = new UnreadBytes()
+  const httpAnswers = new HttpAnswers(app, unread)
   const answers = new UnreadAnswers()
   app.addHook('onRequest', async (_, reply) => answers.add(reply.raw))
   // Only JSON, which no page of another origin can have a browser send unasked.
@@ -116,10 +120,8 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
     if (request.method === 'GET' && request.url === '/graphql') await refuseMethod(reply)
   })
   await app.register(fastifyApollo(apollo), {
-    context: async (request) => {
-      const context = await createContext(services, request.headers.authorization, 'http', request.ip).catch(
-        asHttpError
-      )
+    context: async (request, reply) => {
+      const context = await admit(services, httpAnswers, request, reply).catch(asHttpError)
       requireAllowed(services, schema, request)
       return context
     }
@@ -130,8 +132,9 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await serveExplorers(app, config)
   await serveJobBoard(app, services)
   if (config.metricsBesideGraphql) addMetrics(app, services)
-  const streams = serveEventStreams(app, services, schema)
-  const sockets = serveWebSocket(app.server, services, schema, maxBytes)
+  const streams = serveEventStreams(app, services, schema, httpAnswers)
+  const bounds = { unread, maxPayload: maxBytes, thisMachineOnly: devToken }
+  const sockets = serveWebSocket(app.server, services, schema, bounds)
   const url = await listen(app, config.host, config.port, { host: 'HOST', port: 'PORT' })
   return {
     url,
@@ -148,10 +151,25 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   }
 }
 
-/** A refused token is a refused request (RFC 6750, section 3.1), whatever the operation was. */
+/** @throws Unauthenticated; RateLimited for a user who is to read first */
+async function admit(
+  services: Services,
+  answers: HttpAnswers,
+  { headers, ip }: FastifyRequest,
+  { raw }: FastifyReply
+): Promise<Context> {
+  const context = await createContext(services, headers.authorization, 'http', ip)
+  if (context.viewer) answers.admit(context.viewer.id, raw)
+  return context
+}
+
+/** A refused token is a refused request (RFC 6750, section 3.1), whatever the operation was; so is one that is too much. */
 function asHttpError(error: unknown): never {
-  if (!(error instanceof Unauthenticated)) throw error
-  throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } })
+  if (!(error instanceof Unauthenticated || error instanceof RateLimited)) throw error
+  const status = error instanceof RateLimited ? 429 : 401
+  const headers = new HeaderMap()
+  if (error instanceof RateLimited) headers.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
+  throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status, headers } } })
 }
 
 /** In the place of Apollo's own execution. An operation that does not exist is left to that, and to its words. */

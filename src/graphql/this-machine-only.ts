@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { isThisMachine } from '../this-machine.js'
 
@@ -12,4 +13,9 @@ export function answerThisMachineOnly(app: FastifyInstance): void {
     if (isThisMachine(request.hostname)) return
     await reply.code(421).send({ errors: [{ message: ELSEWHERE, extensions: { code: 'FORBIDDEN' } }] })
   })
+}
+
+/** The same of an upgrade, which no hook of the framework sees. */
+export function isForThisMachine({ headers: { host } }: IncomingMessage): boolean {
+  return URL.canParse(`http://${host}`) && isThisMachine(new URL(`http://${host}`).hostname)
 }

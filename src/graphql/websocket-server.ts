@@ -4,7 +4,7 @@ import proxyAddr from '@fastify/proxy-addr'
 import { GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws'
 import { type Extra as ServerExtra, useServer } from 'graphql-ws/use/ws'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { BadUserInput, Conflict, RateLimited, Unauthenticated } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Logger } from '../log.js'
@@ -17,7 +17,18 @@ import { executeOperation, noteRefusal } from './note-answer.js'
 import { OperationsUnderWay } from './operations-under-way.js'
 import { expiredToken, formatResult, isRefusal, prepareOperation } from './prepare-operation.js'
 import { subscribeOperation } from './subscribe.js'
+import { isForThisMachine } from './this-machine-only.js'
+import { type Channel, MAX_UNREAD, type UnreadBytes } from './unread-bytes.js'
 import { whenExpired } from './when-expired.js'
+
+/** Tells nobody of what could not be written: the library prints each, and what ends a socket is heard by itself. */
+class QuietSocket extends WebSocket {
+  override send(data: Parameters<WebSocket['send']>[0], ...more: unknown[]): void {
+    const written = more.find((argument) => typeof argument === 'function')
+    if (written) super.send(data, () => written())
+    else super.send(data)
+  }
+}
 
 /** What `onConnect` leaves behind for the operations of the same socket. */
 type Extra = {
@@ -25,6 +36,8 @@ type Extra = {
   stopExpiry?: () => void
   /** Gives the user's place to another socket. */
   release?: () => void
+  /** What the user's other answers have to make room for. */
+  channel?: Channel
 }
 
 /** Between the socket's opening and the token. */
@@ -43,6 +56,14 @@ const MAX_ID_LENGTH = 128
 /** What a client has not taken: with more than this it is sent nothing that it does not wait for. */
 const MAX_BUFFERED_BYTES = 8 * 1024
 
+interface Bounds {
+  unread: UnreadBytes
+  /** Bytes of a frame. */
+  maxPayload: number
+  /** Whether upgrades that were sent to another name are refused. */
+  thisMachineOnly: boolean
+}
+
 /** The second is how explorers write it, which send headers as they were typed. */
 type ConnectionParams = { authorization?: string; Authorization?: string }
 type Options = ServerOptions<ConnectionParams, ServerExtra & Extra>
@@ -55,11 +76,11 @@ export function serveWebSocket(
   server: Server,
   services: Services,
   schema: GraphQLSchema,
-  maxPayload: number
+  { unread, maxPayload, thisMachineOnly }: Bounds
 ): { close(): Promise<void> } {
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
-  const sockets = new WebSocketServer({ noServer: true, maxPayload })
+  const sockets = new WebSocketServer({ noServer: true, maxPayload, WebSocket: QuietSocket })
   const underWay = new OperationsUnderWay<WebSocket>()
   const trusts = proxyAddr.compile(config.trustedProxies)
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
@@ -73,6 +94,7 @@ export function serveWebSocket(
       extra.stopExpiry?.()
       extra.release?.()
       underWay.gone(extra.socket)
+      if (extra.viewer && extra.channel) unread.forget(extra.viewer.id, extra.channel)
     },
     // Errors are answers, and the socket stays.
     onSubscribe({ extra, subscriptions }, id, payload) {
@@ -81,6 +103,8 @@ export function serveWebSocket(
       if (id.length > MAX_ID_LENGTH) return [idTooLong()]
       if (underWay.has(socket, id)) return [idInUse()]
       if (underWay.count(socket, subscriptions) >= config.operationsPerSocket) return [tooManyOperations()]
+      const refused = refusalOfUnread(unread, viewer)
+      if (refused) return [refused]
       const context = contextOf(services, viewer, arrivalBy('websocket'), {
         sink: sinkOf(extra, id),
         address: addressOf(request)
@@ -93,25 +117,67 @@ export function serveWebSocket(
       else noteRefusal(context, [new GraphQLError('There is no such operation in the document.')])
       return prepared
     },
+    onPing: ({ extra }) => makeRoom(unread, extra),
     onOperation: ({ extra }, id) => underWay.executed(extra.socket, id),
     onComplete: ({ extra }, id) => underWay.answered(extra.socket, id),
-    onNext: (_ctx, _id, _payload, _args, result) => result.errors && formatResult(result, format),
-    onError: (_ctx, _id, _payload, errors) => errors.map(format)
+    onNext({ extra }, _id, _payload, _args, result) {
+      makeRoom(unread, extra)
+      return result.errors && formatResult(result, format)
+    },
+    onError({ extra }, _id, _payload, errors) {
+      makeRoom(unread, extra)
+      return errors.map(format)
+    }
   }
   useServer(options, sockets, PINGS_OF_ITS_OWN)
   sockets.on('connection', (socket) => {
     hearErrors(socket, log)
     cutDeadPeer(socket, PING_EVERY_MS)
+    cutDeafPeer(socket)
   })
   server.on('upgrade', (request, socket: Socket, head) => {
     // Node leaves the socket to us, errors included, and one that nobody hears would end the process.
     socket.on('error', () => socket.destroy())
-    void refusalOf(services, request, addressOf(request)).then((refusal) => {
+    void refusalOf(services, request, addressOf(request), thisMachineOnly).then((refusal) => {
       if (refusal) return refuseUpgrade(socket, refusal)
       sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request))
     })
   })
   return { close: () => closeSockets(sockets, underWay) }
+}
+
+/** Cuts a client that goes on talking and takes nothing: also before its token, and of pings of the protocol below. */
+function cutDeafPeer(socket: WebSocket): void {
+  const look = () => {
+    if (socket.bufferedAmount > MAX_UNREAD) socket.terminate()
+  }
+  for (const event of ['message', 'ping']) socket.prependListener(event, look)
+}
+
+function channelOf(socket: WebSocket): Channel {
+  return {
+    get unreadBytes() {
+      return socket.readyState === socket.OPEN ? socket.bufferedAmount : 0
+    },
+    cut: () => socket.terminate()
+  }
+}
+
+function makeRoom(unread: UnreadBytes, extra: ServerExtra & Extra): void {
+  if (!extra.viewer) return
+  extra.channel ??= channelOf(extra.socket)
+  unread.makeRoom(extra.viewer.id, extra.channel)
+}
+
+/** @returns null for a user who may ask for more */
+function refusalOfUnread(unread: UnreadBytes, { id }: Viewer): GraphQLError | null {
+  try {
+    unread.requireRead(id)
+    return null
+  } catch (error) {
+    const originalError = error as RateLimited
+    return new GraphQLError(originalError.message, { originalError })
+  }
 }
 
 /** In the place of the library's own, which writes to the console whatever a client does wrong. */
@@ -127,11 +193,13 @@ function hearErrors(socket: WebSocket, log: Logger): void {
 async function refusalOf(
   { config, rateLimits }: Services,
   request: IncomingMessage,
-  address: string
+  address: string,
+  thisMachineOnly: boolean
 ): Promise<string[] | null> {
   // Before anything else: what is refused for another reason costs a connection as well.
   const waitMs = await rateLimits.addressWaitMs('CONNECTIONS', address)
   if (waitMs > 0) return ['429 Too Many Requests', `Retry-After: ${Math.ceil(waitMs / 1000)}`]
+  if (thisMachineOnly && !isForThisMachine(request)) return ['421 Misdirected Request']
   if (request.url?.split('?', 1)[0] !== '/graphql') return ['404 Not Found']
   if (!isAllowedOrigin(request, config)) return ['403 Forbidden']
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []

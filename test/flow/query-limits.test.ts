@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { buildClientSchema, getIntrospectionQuery } from 'graphql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { bootConclave, type TestConclave } from '../support/boot.js'
@@ -118,6 +119,22 @@ describe.each(TRANSPORTS)('over %s, an operation', (transport) => {
       expect(data).toBeUndefined()
       expect(errors).toMatchObject([{ message: expect.stringContaining('introspection has been disabled') }])
     }
+  })
+
+  it('for the schema is refused where its answer would be without measure, and explorers get all of it', async () => {
+    const deep = '{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }'
+    expect(await ask(transport, deep)).toMatchObject({
+      errors: [{ message: 'Maximum introspection depth exceeded', extensions: { code: 'BAD_USER_INPUT' } }]
+    })
+    const aliases = times(30, (n) => `a${n}: fields { name type { name } }`)
+    const wide = `{ __schema { types { fields { type { ofType { ${aliases} } } } } } }`
+    const refused = await ask(transport, wide)
+    expect(refused.data).toBeUndefined()
+    expect(refused).toMatchObject({ errors: [{ extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost' } }] })
+    const whole = getIntrospectionQuery({ descriptions: true, schemaDescription: true, inputValueDeprecation: true })
+    const { data, errors } = await ask(transport, whole)
+    expect(errors).toBeUndefined()
+    expect(buildClientSchema(data as never).getQueryType()?.name).toBe('Query')
   })
 
   it.each([

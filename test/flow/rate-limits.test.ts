@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { buildSchema } from 'graphql'
 import { createClient } from 'graphql-ws'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -10,11 +11,12 @@ import {
   SendMessageDocument,
   SetTypingDocument
 } from '../../documents/generated.js'
-import { createSchema } from '../../src/graphql/schema.js'
+import { limitMutations } from '../../src/graphql/limited-mutations.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { hasRedis, RedisServer } from '../support/redis.js'
+import { StatementCounter } from '../support/statement-counter.js'
 
 const LIMITS = {
   RATE_LIMITS: 'on',
@@ -153,16 +155,45 @@ async function openStream(authorization?: string): Promise<Response> {
 }
 
 describe('what each mutation counts as', () => {
-  it('is said for all of them: the schema cannot be made with one that is forgotten', () => {
-    expect(Object.keys(createSchema({ devToken: true }).getMutationType()?.getFields() ?? {})).toContain('sendMessage')
+  it('is said for all of them: a schema with one that is forgotten is refused', () => {
+    const forgotten = buildSchema('type Query { a: Int } type Mutation { setTyping: Int forgotten: Int }')
+    expect(() => limitMutations(forgotten)).toThrow('say in limited-mutations.ts what forgotten counts as')
   })
 
   it('is nothing for typing, which has a limit of its own', async () => {
-    const typing = { conversationId: id, typing: true }
-    const tell = () => alice.execute(SetTypingDocument, typing)
-    expect((await codesOf([tell(), tell(), tell(), tell(), tell()])).filter(Boolean)).toEqual([])
+    for (let count = 0; count < 4; count++) await send(alice)
+    expect((await codesOf(Array.from({ length: 10 }, tell))).filter(Boolean)).toEqual([])
+    expect(await codesOf([tell()])).toEqual([REFUSED])
+    conclave.clock.advance(500)
+    expect(await codesOf([tell()])).toEqual([null])
   })
 })
+
+describe('typing that is refused', () => {
+  let counter: StatementCounter
+  beforeAll(() => {
+    counter = new StatementCounter()
+  })
+  afterAll(() => counter.close())
+
+  it('too often in one conversation costs no statement', async () => {
+    for (let count = 0; count < 10; count++) await tell()
+    const { result, statements } = await counter.during(() => codesOf(Array.from({ length: 20 }, tell)))
+    expect(result).toEqual(Array.from({ length: 20 }, () => REFUSED))
+    expect(statements).toEqual([])
+  })
+
+  it('too often in conversations that there are not costs no statement either', async () => {
+    const tellNobody = () => alice.execute(SetTypingDocument, { conversationId: randomUUID(), typing: true })
+    const before = await counter.during(() => codesOf(Array.from({ length: 100 }, tellNobody)))
+    expect(before.statements).toHaveLength(100)
+    const { result, statements } = await counter.during(() => codesOf([tellNobody(), tellNobody(), tell()]))
+    expect(result).toEqual([REFUSED, REFUSED, REFUSED])
+    expect(statements).toEqual([])
+  })
+})
+
+const tell = () => alice.execute(SetTypingDocument, { conversationId: id, typing: true })
 
 describe.skipIf(!hasRedis)('two processes with one Redis', () => {
   let redis: RedisServer

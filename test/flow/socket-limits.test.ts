@@ -89,10 +89,27 @@ describe('an upgrade is refused', () => {
   it.each([
     ['of a page of another origin', 403, { headers: { origin: 'https://evil.example' } }],
     ['of a page without an origin of its own', 403, { headers: { origin: 'null' } }],
+    // What a browser sends for a page that has led its own name to this machine: its origin is then the server's.
+    [
+      'that was sent to another name than this machine’s, in development',
+      421,
+      { headers: { host: 'rebound.example', origin: 'http://rebound.example' } }
+    ],
+    ['that was sent to a name that only begins like it', 421, { headers: { host: 'localhost.rebound.example' } }],
     ['without a subprotocol', 400, { protocol: [] }],
     ['with the subprotocol of a former library', 400, { protocol: 'graphql-ws' }]
   ])('%s', async (_, status, opening) => {
     expect(await statusOf(opening)).toBe(status)
+  })
+
+  it('to another name only where the server makes tokens for whoever asks', async () => {
+    const exposed = await bootConclave({ host: '0.0.0.0' })
+    const url = exposed.url.replace('http', 'ws').replace('0.0.0.0', '127.0.0.1')
+    const socket = new WebSocket(`${url}/graphql`, 'graphql-transport-ws', { headers: { host: 'chat.example' } })
+    opened.push(socket)
+    await once(socket, 'open')
+    socket.terminate()
+    await exposed.close()
   })
 
   it('to an address that has had too many, with 429, and to no other', async () => {
@@ -110,7 +127,8 @@ describe('an upgrade is made', () => {
   it.each([
     ['of a page that is on the list', { origin: PAGE }],
     ['of the server’s own pages', { origin: 'http://localhost', host: 'localhost' }],
-    ['of a client that is no browser', {}]
+    ['of a client that is no browser', {}],
+    ['that was sent to this machine, whatever it is called', { host: '[::1]:4000' }]
   ])('%s', async (_, headers) => {
     expect(await statusOf({ headers: headers as Record<string, string> })).toBe(101)
   })

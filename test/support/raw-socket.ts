@@ -31,6 +31,11 @@ export class RawSocket {
     this.#send({ type: 'subscribe', id, payload: { query } })
   }
 
+  /** Of the protocol: it is answered with the same payload. */
+  ping(payload: object): void {
+    this.#send({ type: 'ping', payload })
+  }
+
   /** Settles with the code that the server closes with. */
   async closed(): Promise<number> {
     const [code] = (await once(this.#socket, 'close')) as [number]

@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { type GraphQLObjectType, getNullableType, isListType, isObjectType, parse, validate } from 'graphql'
+import {
+  executeSync,
+  type GraphQLObjectType,
+  getIntrospectionQuery,
+  getNullableType,
+  isListType,
+  isObjectType,
+  parse,
+  validate
+} from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../src/config.js'
 import { CostLimit, WHOLE_LIST_ITEMS } from '../../../src/graphql/cost-limit.js'
@@ -82,7 +91,6 @@ describe('the cost', () => {
     [1 + WHOLE_LIST_ITEMS * 2, '{ conversationKeys(conversationId: "x") { version state } }'],
     [100 + (1 + WHOLE_LIST_ITEMS * 1), '{ keyHealth { masterKeys { uri } } }'],
     [10_000 + 1, '{ verifyKeyEvents { valid } }'],
-    [0, '{ __schema { types { fields { name } } } }'],
     [50 + (1 + 1), 'mutation { createConversation(input: { memberIds: [] }) { conversation { id } } }'],
     [1 + (1 + 1), 'subscription { messageEvents(conversationId: "x") { message { id } } }']
   ])('is %d for %s', (cost, text) => {
@@ -148,12 +156,55 @@ describe('the cost', () => {
   })
 })
 
+describe('what is asked of the schema', () => {
+  const everything = { specifiedByUrl: true, directiveIsRepeatable: true, schemaDescription: true, oneOf: true }
+
+  it.each([
+    '{ __schema { queryType { name } } }',
+    '{ a: __schema { types { name } } b: __schema { types { __typename kind } } }',
+    '{ __schema { types { fields { args { type { ofType { enumValues { name } } } } } } } }',
+    `{ __schema { types { ...T fields { type { ...T ofType { ...T fields { name } } } } } } }
+      fragment T on __Type { ... on __Type { name } possibleTypes { name } interfaces { name } inputFields { name } }`,
+    getIntrospectionQuery(),
+    getIntrospectionQuery({ ...everything, inputValueDeprecation: true })
+  ])('costs as many points as its answer has fields: %s', (text) => {
+    const { data } = executeSync({ schema, document: parse(text) })
+    expect(costOf(text)).toBe(fieldsOf(data))
+  })
+
+  it('costs for one type what it costs for all, and nothing where there is no such field', () => {
+    const all = costOf('{ __schema { types { name fields { name } } } }')
+    expect(costOf('query ($t: String!) { __type(name: $t) { name fields { name } } }', { t: 'User' })).toBe(all - 1)
+    expect(costOf('{ viewer { __typename } }')).toBe(1)
+  })
+
+  it('is refused where its answer is long, however short it is itself', () => {
+    const aliases = Array.from({ length: 30 }, (_, index) => `a${index}: fields { name type { name } }`).join(' ')
+    const text = `{ __schema { types { fields { type { ofType { ${aliases} } } } } } }`
+    expect(text.length).toBeLessThan(1500)
+    expect(refusal(loadConfig({}).queryLimits.cost, text)).toMatchObject({ details: { limit: 'cost' } })
+  })
+})
+
+function fieldsOf(value: unknown): number {
+  if (Array.isArray(value)) return value.reduce((sum, item) => sum + fieldsOf(item), 0)
+  if (typeof value !== 'object' || value === null) return 0
+  return Object.values(value).reduce((sum, item) => sum + 1 + fieldsOf(item), 0)
+}
+
 describe('docs/operations.md', () => {
   const documentation = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
 
   it('has an example that costs what it says', () => {
     const [, text = '', cost] = /```graphql\n(.*?)```\n\nThis comes to (\d+):/s.exec(documentation) ?? []
     expect(costOf(text, { id: 'x' })).toBe(Number(cost))
+  })
+
+  it('says what it costs to ask for the whole schema', () => {
+    const [, points = ''] =
+      /The whole schema, as explorers ask for it, comes to about ([\d,]+)/.exec(documentation) ?? []
+    const cost = costOf(getIntrospectionQuery({ inputValueDeprecation: true, schemaDescription: true }))
+    expect(Math.abs(Number(points.replace(',', '')) - cost)).toBeLessThan(500)
   })
 
   it('lists every limit, with its default', () => {

@@ -31,12 +31,6 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const [isAtEnd, setAtEnd] = useState(true)
   const [seen, setSeen] = useState(0)
   const { reloadMembers } = activity
-  // No event tells the list of one that was left or deleted.
-  const isOver = ended !== null
-  const tellList = useEffectEvent(() => void onChange().catch(() => {}))
-  useEffect(() => {
-    if (isOver) tellList()
-  }, [isOver])
   // What is not listed any more keeps its name on the screen.
   const [title, setTitle] = useState<string | null>(null)
   if (listed && listed.title !== title) setTitle(listed.title)

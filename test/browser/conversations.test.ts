@@ -103,6 +103,54 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await hasFocus(edit)
   })
 
+  it('delete by keyboard alone, and are at what is left of the message, then at the next one', async () => {
+    const { page } = alice
+    for (const text of ['Too early.', 'In time.']) await say(alice, text)
+    await message(alice, 'In time.').getByRole('button', { name: 'Delete' }).waitFor()
+    await message(alice, 'Too early.').getByRole('button', { name: 'Delete' }).focus()
+    await page.keyboard.press('Enter')
+    const left = page.locator('.message:focus')
+    await left.getByText('This message was deleted.').waitFor()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    await message(alice, 'In time.').locator(':focus').waitFor()
+    await act(alice, 'In time.', 'Delete')
+    await left.getByText('This message was deleted.').waitFor()
+  })
+
+  it('discard by keyboard alone, and are at the next one that was refused, then where they write', async () => {
+    const { page } = alice
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.fulfill({ json: { errors: [{ message: 'Not now.', extensions: { code: 'CONFLICT' } }] } })
+    })
+    const refused = ['No one', 'No two', 'No three']
+    for (const text of refused) await say(alice, text)
+    await vi.waitFor(async () => expect(await message(alice, 'Not sent: Not now.').count()).toBe(3), PATIENCE)
+    const box = page.getByLabel('Message', { exact: true })
+    const hasFocus = async (element: Locator) => await element.and(page.locator(':focus')).waitFor()
+    await message(alice, 'No one').getByRole('button', { name: 'Discard' }).focus()
+    await page.keyboard.press('Enter')
+    await hasFocus(message(alice, 'No two').getByRole('button', { name: 'Try again' }))
+    await page.keyboard.press('Enter')
+    await hasFocus(box)
+    await message(alice, 'No two').getByText('Not sent: Not now.').waitFor()
+    for (const text of ['No three', 'No two']) {
+      await message(alice, text).getByRole('button', { name: 'Discard' }).focus()
+      await page.keyboard.press('Enter')
+      await message(alice, text).waitFor({ state: 'detached' })
+    }
+    await hasFocus(box)
+    await page.unroute('**/graphql')
+  })
+
+  it('take a reply back by keyboard alone, and are where they write', async () => {
+    await act(alice, 'Dry and closed.', 'Reply')
+    await alice.page.locator('.replying').getByRole('button', { name: 'Cancel' }).focus()
+    await alice.page.keyboard.press('Enter')
+    await alice.page.getByLabel('Message', { exact: true }).and(alice.page.locator(':focus')).waitFor()
+  })
+
   it('meet no barrier in the list of members', async () => {
     await alice.page.getByRole('button', { name: '2 members' }).click()
     await alice.page.getByRole('region', { name: 'Members' }).getByText('Bob').waitFor()

@@ -26,6 +26,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const hasUnreadable = log.messages.some(({ status }) => status === 'UNREADABLE')
   const keys = useKeyStates(conversationId, hasUnreadable, reread)
   const activity = useActivity(conversationId)
+  const composer = useRef<HTMLTextAreaElement>(null)
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)
   const [isAtEnd, setAtEnd] = useState(true)
@@ -69,6 +70,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
         onReply={setReplyTo}
         onRetry={retry}
         onDrop={drop}
+        onLeave={() => composer.current?.focus()}
         onAtEnd={setAtEnd}
       />
       <p className="typing" aria-live="polite">
@@ -76,6 +78,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
       </p>
       {!ended && (
         <Composer
+          input={composer}
           replyTo={replyTo}
           onCancelReply={() => setReplyTo(null)}
           onTyping={activity.keepTyping}

@@ -1,13 +1,15 @@
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
+  AddMembersDocument,
   ConversationsDocument,
   DeleteConversationDocument,
   DevTokenDocument,
   EditMessageDocument,
   MessagesDocument,
   ScheduleKeyDestructionDocument,
-  SendMessageDocument
+  SendMessageDocument,
+  SetMemberRoleDocument
 } from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
@@ -361,6 +363,34 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await page.getByRole('button', { name: /^Alice/ }).click()
     await message(bob, 'Said too late.').waitFor()
     await nurse.close()
+  })
+
+  it('are offered with keys and members what they may do, and nothing else', async () => {
+    const { page } = bob
+    const keys = `${server.url}/#/conversations/${id}/keys`
+    const rotate = (visitor: Visitor) => visitor.page.getByRole('button', { name: 'Rotate now' })
+    await alice.page.goto(keys)
+    await rotate(alice).waitFor()
+    await alice.page.getByRole('button', { name: 'Save policy' }).waitFor()
+    await page.goto(keys)
+    await page.getByText('The owner of the conversation sets it, or an administrator of keys.').waitFor()
+    expect(await rotate(bob).count()).toBe(0)
+    expect(await page.getByRole('button', { name: 'Save policy' }).count()).toBe(0)
+    expect(await page.getByLabel('Rotate after', { exact: true }).getAttribute('readonly')).not.toBeNull()
+    expect(await barriersOn(page)).toEqual([])
+    const owner = await client('alice')
+    await owner.run(AddMembersDocument, { conversationId: id, userIds: ['dave'] })
+    await owner.run(SetMemberRoleDocument, { conversationId: id, userId: 'bob', role: 'MODERATOR' })
+    for (const { page } of [alice, bob]) await page.getByRole('link', { name: /Back to the conversation/ }).click()
+    const panel = page.getByRole('region', { name: 'Members' })
+    await page.reload()
+    await page.getByRole('button', { name: '3 members' }).click()
+    await panel.getByRole('button', { name: 'Remove' }).waitFor()
+    expect(await panel.getByRole('button', { name: 'Add' }).count()).toBe(0)
+    await panel.getByRole('listitem').filter({ hasText: 'dave' }).getByRole('button', { name: 'Remove' }).click()
+    await page.getByRole('button', { name: '2 members' }).waitFor()
+    expect(await panel.getByRole('button').count()).toBe(0)
+    await owner.run(SetMemberRoleDocument, { conversationId: id, userId: 'bob', role: 'MEMBER' })
   })
 
   it('see what was refused, and that a deleted conversation has left the list', async () => {

@@ -262,7 +262,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.goto(`${server.url}/${views().keys}`)
     await page.locator('tbody tr').getByRole('button').first().click()
     await page.getByRole('region', { name: /^Version / }).waitFor()
-    expect(await page.getByRole('button', { name: /compromised|destruction|policy/i }).count()).toBe(0)
+    expect(await page.getByRole('button', { name: /rotate|compromised|destruction|policy/i }).count()).toBe(0)
     expect(auditor.faults()).toEqual([])
     await auditor.close()
   })

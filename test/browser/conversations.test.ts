@@ -365,6 +365,31 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await nurse.close()
   })
 
+  it('are asked before they sign out with messages that were not sent, and are told which', async () => {
+    const nurse = await Visitor.as('Alice', browser, server.url)
+    const { page } = nurse
+    await page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
+    await message(nurse, 'New key, same room.').waitFor()
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.abort()
+    })
+    await say(nurse, 'Not through yet.')
+    await message(nurse, 'Sending…').waitFor()
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Sign out' })
+    await dialog.getByRole('heading', { name: 'Sign out and lose 1 message that was not sent?' }).waitFor()
+    await dialog.getByText('“Not through yet.” waits to be sent').waitFor()
+    expect(await barriersOn(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Stay' }).click()
+    await page.unroute('**/graphql')
+    await message(bob, 'Not through yet.').waitFor()
+    await message(nurse, 'Sending…').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    await page.getByRole('button', { name: /^Alice/ }).waitFor()
+    await nurse.close()
+  })
+
   it('are offered with keys and members what they may do, and nothing else', async () => {
     const { page } = bob
     const keys = `${server.url}/#/conversations/${id}/keys`

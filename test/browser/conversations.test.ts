@@ -379,7 +379,10 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await page.getByRole('button', { name: 'Sign out', exact: true }).click()
     const dialog = page.getByRole('dialog', { name: 'Sign out' })
     await dialog.getByRole('heading', { name: 'Sign out and lose 1 message that was not sent?' }).waitFor()
-    await dialog.getByText('“Not through yet.” waits to be sent').waitFor()
+    await dialog
+      .getByRole('listitem')
+      .filter({ hasText: /“Not through yet.”\s*waits to be sent/ })
+      .waitFor()
     expect(await barriersOn(page)).toEqual([])
     await dialog.getByRole('button', { name: 'Stay' }).click()
     await page.unroute('**/graphql')

@@ -251,6 +251,20 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.getByText('This is not the id of a conversation.').waitFor()
   })
 
+  it('is a table on a phone whose rows are a few lines each', async () => {
+    const { page } = carol
+    await page.setViewportSize({ width: 390, height: 900 })
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.reload()
+    const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
+    // Not those of anchors, which hold sixteen hashes.
+    const activations = rows.filter({ hasText: 'key.activated' })
+    await activations.first().waitFor()
+    const heights = await activations.evaluateAll((rows) => rows.map((one) => one.getBoundingClientRect().height))
+    expect(Math.max(...heights)).toBeLessThan(160)
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
   it('offers an auditor nothing that only an administrator may do', async () => {
     const auditor = await Visitor.withToken(await tokenOf('dora', ['keys:read']), browser, server.url)
     const { page } = auditor

@@ -29,7 +29,8 @@ export function SignOut({ onSignOut }: { onSignOut: () => void }) {
             <ul className="lost unsent">
               {unsent.slice(0, QUOTED).map(({ clientMessageId, body, refusal }) => (
                 <li key={clientMessageId}>
-                  “{body}” <span className="hint">{refusal === null ? 'waits to be sent' : `refused: ${refusal}`}</span>
+                  <span className="said">“{body}”</span>
+                  <span className="hint">{refusal === null ? 'waits to be sent' : `refused: ${refusal}`}</span>
                 </li>
               ))}
               {unsent.length > QUOTED && <li className="hint">and {unsent.length - QUOTED} more</li>}

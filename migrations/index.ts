@@ -12,6 +12,7 @@ import { Migration0011KeyEventsInOneInsert } from './0011-key-events-in-one-inse
 import { Migration0012ImportLosses } from './0012-import-losses.js'
 import { Migration0013RecordedStates } from './0013-recorded-states.js'
 import { Migration0014KeyEventsByScalars } from './0014-key-events-by-scalars.js'
+import { Migration0015KeyEventsLookedFor } from './0015-key-events-looked-for.js'
 
 /** Every migration, in order. Append only: a migration that was released never changes. */
 export const migrations = [
@@ -28,5 +29,6 @@ export const migrations = [
   { name: '0011-key-events-in-one-insert', class: Migration0011KeyEventsInOneInsert },
   { name: '0012-import-losses', class: Migration0012ImportLosses },
   { name: '0013-recorded-states', class: Migration0013RecordedStates },
-  { name: '0014-key-events-by-scalars', class: Migration0014KeyEventsByScalars }
+  { name: '0014-key-events-by-scalars', class: Migration0014KeyEventsByScalars },
+  { name: '0015-key-events-looked-for', class: Migration0015KeyEventsLookedFor }
 ]

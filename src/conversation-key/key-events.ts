@@ -9,30 +9,32 @@ import { runIn } from '../database/database.js'
  * of the whole deployment do not wait for one row. An anchor now and then records the heads of all chains
  * in one of them. See docs/adr/0007.
  */
-export type KeyAction =
-  | 'key.activated'
-  | 'key.deactivated'
-  | 'key.rotation-postponed'
-  | 'key.compromised'
-  | 'key.destruction-scheduled'
-  | 'key.destruction-cancelled'
-  | 'key.destroyed'
-  | 'key.reencrypted'
-  | 'key.rewrapped'
-  | 'key.set-aside'
-  | 'key.policy-set'
-  | 'key.defaults-set'
-  | 'operation.started'
-  | 'operation.finished'
-  | 'operation.cancelled'
-  | 'operation.paused'
-  | 'operation.resumed'
-  | 'operation.refused'
-  | 'export.started'
-  | 'export.finished'
-  | 'import.started'
-  | 'import.finished'
-  | 'audit.anchored'
+export const KEY_ACTIONS = [
+  'key.activated',
+  'key.deactivated',
+  'key.rotation-postponed',
+  'key.compromised',
+  'key.destruction-scheduled',
+  'key.destruction-cancelled',
+  'key.destroyed',
+  'key.reencrypted',
+  'key.rewrapped',
+  'key.set-aside',
+  'key.policy-set',
+  'key.defaults-set',
+  'operation.started',
+  'operation.finished',
+  'operation.cancelled',
+  'operation.paused',
+  'operation.resumed',
+  'operation.refused',
+  'export.started',
+  'export.finished',
+  'import.started',
+  'import.finished',
+  'audit.anchored'
+] as const
+export type KeyAction = (typeof KEY_ACTIONS)[number]
 
 /** Who acts when nobody asked: the schedule. No user can have this id. */
 export const SCHEDULER = 'scheduler'
@@ -65,6 +67,11 @@ export const KEY_EVENT_COLUMNS = `
 /** Sequence of the nth event of a chain; of the place before the first for n = 0. */
 export function sequenceOf(shard: number, n: number): number {
   return (n - 1) * SHARDS + shard + 1
+}
+
+/** How many events its chain has up to the one with this sequence. */
+export function countUpTo(sequence: number): number {
+  return Math.ceil(sequence / SHARDS)
 }
 
 /** The chain that an event with this sequence is in. */

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { auditRefusal } from '../conversation-key/key-rights.js'
-import { ConversationEntity, type ConversationKey, ConversationKeyEntity } from '../database/entities.js'
+import { ConversationEntity, type ConversationKey, ConversationKeyEntity, MemberEntity } from '../database/entities.js'
 import type { Viewer } from '../identity/viewer.js'
 import { lockConversation, requireRight } from '../membership/roles.js'
 import type { Services } from '../services.js'
@@ -17,7 +17,8 @@ export async function deleteConversation(
   viewer: Viewer,
   conversationId: string
 ): Promise<void> {
-  const operation = await auditRefusal(services, viewer, { operation: 'deleteConversation', conversationId }, () =>
+  const asked = { operation: 'deleteConversation', conversationId }
+  const { operation, members } = await auditRefusal(services, viewer, asked, () =>
     services.database.transaction(async (em) => {
       await requireRight(em, conversationId, viewer, 'delete the conversation')
       const now = services.clock.now()
@@ -29,12 +30,14 @@ export async function deleteConversation(
       const columns = { deletedAt: now, dataKeyId: null, dataKeyExpiresAt: null, title: null, titleDataKeyId: null }
       await em.nativeUpdate(ConversationEntity, { id: conversationId }, columns)
       const work = { kind: 'PURGE' as const, actor: viewer.id, conversationId, keyVersion: null }
-      return await queueOperation(em, { ...work, total: conversation.lastSequence, now })
+      const members = await em.find(MemberEntity, { conversationId }, { fields: ['userId'] })
+      return { members, operation: await queueOperation(em, { ...work, total: conversation.lastSequence, now }) }
     })
   )
   services.keyring.forget(conversationId)
   services.signals.publish(`conversation:${conversationId}`)
   services.signals.publish(`keys:${conversationId}`)
+  for (const { userId } of members) services.signals.publish(`user:${userId}`)
   services.jobs.nudge(operation)
 }
 

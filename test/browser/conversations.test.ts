@@ -1,13 +1,15 @@
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
+  AddMembersDocument,
   ConversationsDocument,
   DeleteConversationDocument,
   DevTokenDocument,
   EditMessageDocument,
   MessagesDocument,
   ScheduleKeyDestructionDocument,
-  SendMessageDocument
+  SendMessageDocument,
+  SetMemberRoleDocument
 } from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
@@ -101,6 +103,54 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     for (const key of ['Tab', 'Enter']) await page.keyboard.press(key)
     await field.waitFor({ state: 'detached' })
     await hasFocus(edit)
+  })
+
+  it('delete by keyboard alone, and are at what is left of the message, then at the next one', async () => {
+    const { page } = alice
+    for (const text of ['Too early.', 'In time.']) await say(alice, text)
+    await message(alice, 'In time.').getByRole('button', { name: 'Delete' }).waitFor()
+    await message(alice, 'Too early.').getByRole('button', { name: 'Delete' }).focus()
+    await page.keyboard.press('Enter')
+    const left = page.locator('.message:focus')
+    await left.getByText('This message was deleted.').waitFor()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Tab')
+    await message(alice, 'In time.').locator(':focus').waitFor()
+    await act(alice, 'In time.', 'Delete')
+    await left.getByText('This message was deleted.').waitFor()
+  })
+
+  it('discard by keyboard alone, and are at the next one that was refused, then where they write', async () => {
+    const { page } = alice
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.fulfill({ json: { errors: [{ message: 'Not now.', extensions: { code: 'CONFLICT' } }] } })
+    })
+    const refused = ['No one', 'No two', 'No three']
+    for (const text of refused) await say(alice, text)
+    await vi.waitFor(async () => expect(await message(alice, 'Not sent: Not now.').count()).toBe(3), PATIENCE)
+    const box = page.getByLabel('Message', { exact: true })
+    const hasFocus = async (element: Locator) => await element.and(page.locator(':focus')).waitFor()
+    await message(alice, 'No one').getByRole('button', { name: 'Discard' }).focus()
+    await page.keyboard.press('Enter')
+    await hasFocus(message(alice, 'No two').getByRole('button', { name: 'Try again' }))
+    await page.keyboard.press('Enter')
+    await hasFocus(box)
+    await message(alice, 'No two').getByText('Not sent: Not now.').waitFor()
+    for (const text of ['No three', 'No two']) {
+      await message(alice, text).getByRole('button', { name: 'Discard' }).focus()
+      await page.keyboard.press('Enter')
+      await message(alice, text).waitFor({ state: 'detached' })
+    }
+    await hasFocus(box)
+    await page.unroute('**/graphql')
+  })
+
+  it('take a reply back by keyboard alone, and are where they write', async () => {
+    await act(alice, 'Dry and closed.', 'Reply')
+    await alice.page.locator('.replying').getByRole('button', { name: 'Cancel' }).focus()
+    await alice.page.keyboard.press('Enter')
+    await alice.page.getByLabel('Message', { exact: true }).and(alice.page.locator(':focus')).waitFor()
   })
 
   it('meet no barrier in the list of members', async () => {
@@ -313,6 +363,62 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await page.getByRole('button', { name: /^Alice/ }).click()
     await message(bob, 'Said too late.').waitFor()
     await nurse.close()
+  })
+
+  it('are asked before they sign out with messages that were not sent, and are told which', async () => {
+    const nurse = await Visitor.as('Alice', browser, server.url)
+    const { page } = nurse
+    await page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
+    await message(nurse, 'New key, same room.').waitFor()
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await route.abort()
+    })
+    await say(nurse, 'Not through yet.')
+    await message(nurse, 'Sending…').waitFor()
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Sign out' })
+    await dialog.getByRole('heading', { name: 'Sign out and lose 1 message that was not sent?' }).waitFor()
+    await dialog
+      .getByRole('listitem')
+      .filter({ hasText: /“Not through yet.”\s*waits to be sent/ })
+      .waitFor()
+    expect(await barriersOn(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Stay' }).click()
+    await page.unroute('**/graphql')
+    await message(bob, 'Not through yet.').waitFor()
+    await message(nurse, 'Sending…').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    await page.getByRole('button', { name: /^Alice/ }).waitFor()
+    await nurse.close()
+  })
+
+  it('are offered with keys and members what they may do, and nothing else', async () => {
+    const { page } = bob
+    const keys = `${server.url}/#/conversations/${id}/keys`
+    const rotate = (visitor: Visitor) => visitor.page.getByRole('button', { name: 'Rotate now' })
+    await alice.page.goto(keys)
+    await rotate(alice).waitFor()
+    await alice.page.getByRole('button', { name: 'Save policy' }).waitFor()
+    await page.goto(keys)
+    await page.getByText('The owner of the conversation sets it, or an administrator of keys.').waitFor()
+    expect(await rotate(bob).count()).toBe(0)
+    expect(await page.getByRole('button', { name: 'Save policy' }).count()).toBe(0)
+    expect(await page.getByLabel('Rotate after', { exact: true }).getAttribute('readonly')).not.toBeNull()
+    expect(await barriersOn(page)).toEqual([])
+    const owner = await client('alice')
+    await owner.run(AddMembersDocument, { conversationId: id, userIds: ['dave'] })
+    await owner.run(SetMemberRoleDocument, { conversationId: id, userId: 'bob', role: 'MODERATOR' })
+    for (const { page } of [alice, bob]) await page.getByRole('link', { name: /Back to the conversation/ }).click()
+    const panel = page.getByRole('region', { name: 'Members' })
+    await page.reload()
+    await page.getByRole('button', { name: '3 members' }).click()
+    await panel.getByRole('button', { name: 'Remove' }).waitFor()
+    expect(await panel.getByRole('button', { name: 'Add' }).count()).toBe(0)
+    await panel.getByRole('listitem').filter({ hasText: 'dave' }).getByRole('button', { name: 'Remove' }).click()
+    await page.getByRole('button', { name: '2 members' }).waitFor()
+    expect(await panel.getByRole('button').count()).toBe(0)
+    await owner.run(SetMemberRoleDocument, { conversationId: id, userId: 'bob', role: 'MEMBER' })
   })
 
   it('see what was refused, and that a deleted conversation has left the list', async () => {

@@ -1,6 +1,12 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { DevTokenDocument } from '../../documents/generated.js'
+import {
+  AddMembersDocument,
+  DeleteConversationDocument,
+  DevTokenDocument,
+  LeaveConversationDocument,
+  RemoveMemberDocument
+} from '../../documents/generated.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { ConsoleServer } from '../support/browser/console-server.js'
 import { Visitor } from '../support/browser/visitor.js'
@@ -77,6 +83,40 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     await alice.page.context().setOffline(false)
     await alice.page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
     await untilListed([3, ...first])
+  })
+
+  it('has an empty conversation as soon as somebody takes them in, by creating it as by adding them', async () => {
+    const created = await createConversation(bob, ['alice'], { title: 'Case 101' })
+    await untilListed([101, 3, ...first])
+    const added = await createConversation(bob, [], { title: 'Case 102' })
+    await bob.run(AddMembersDocument, { conversationId: added, userIds: ['alice'] })
+    await untilListed([102, 101, 3, ...first])
+    const entry = alice.page.getByRole('link', { name: /Case 101/ })
+    await entry.getByText('Nothing was said yet.').waitFor()
+    ids[101] = created
+    ids[102] = added
+  })
+
+  it('has lost what was left in another window, what was deleted, and where they were removed', async () => {
+    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'alice' })
+    const elsewhere = new GraphQLClient(server.url, devToken.token)
+    await elsewhere.run(LeaveConversationDocument, { conversationId: ids[101] ?? '' })
+    await untilListed([102, 3, ...first])
+    await bob.run(RemoveMemberDocument, { conversationId: ids[102] ?? '', userId: 'alice' })
+    await untilListed([3, ...first])
+    await bob.run(DeleteConversationDocument, { conversationId: ids[3] ?? '' })
+    await untilListed(first)
+  })
+
+  it('has lost what was left while the connection was, and has what they were taken into', async () => {
+    await alice.page.context().setOffline(true)
+    await alice.page.getByText('Reconnecting…').waitFor({ timeout: 60_000 })
+    const [latest, ...others] = first
+    await bob.run(RemoveMemberDocument, { conversationId: ids[latest ?? 0] ?? '', userId: 'alice' })
+    await createConversation(bob, ['alice'], { title: 'Case 103' })
+    await alice.page.context().setOffline(false)
+    await alice.page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+    await untilListed([103, ...others])
   })
 
   it('has seen no error, no refusal of the security policy and no other origin', () => {

@@ -3,7 +3,12 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { DevTokenDocument, DueRotationsDocument, KeyPolicyDocument } from '../../documents/generated.js'
+import {
+  DevTokenDocument,
+  DueRotationsDocument,
+  KeyEventsDocument,
+  KeyPolicyDocument
+} from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { ConsoleServer } from '../support/browser/console-server.js'
@@ -213,11 +218,51 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
     await rows.filter({ hasText: 'key.activated' }).first().waitFor()
     await page.getByLabel('Conversation id').fill(history.conversationId)
-    await page.getByLabel('Action').fill('destruction')
+    await page.getByLabel('Action').selectOption('key.destruction-scheduled')
+    await page.getByLabel('By', { exact: true }).fill('carol')
+    await page.getByRole('button', { name: 'Look', exact: true }).click()
     await rows.filter({ hasText: 'key.activated' }).first().waitFor({ state: 'detached' })
+    await page.getByText(/^(\d+) shown, of \1 that match\./).waitFor()
     const shown = (await rows.allInnerTexts()).slice(1)
-    expect(shown.filter((row) => row.includes('carol'))).not.toEqual([])
-    for (const row of shown) expect(row).toContain('destruction')
+    expect(shown).not.toEqual([])
+    for (const row of shown) expect(row).toMatch(/key\.destruction-scheduled\s+carol/)
+  })
+
+  it('finds in the audit trail what is far behind the page that is shown', async () => {
+    const { page } = carol
+    const variables = { first: 200, filter: { action: 'operation.finished' } }
+    const { keyEvents } = await (await administrator()).run(KeyEventsDocument, variables)
+    const hash = keyEvents.nodes.at(-1)?.hash ?? expect.fail('nothing has finished')
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.reload()
+    const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
+    await rows.filter({ hasText: 'key.activated' }).first().waitFor()
+    const last = rows.filter({ has: page.getByTitle(hash) })
+    expect(await last.count()).toBe(0)
+    await page.getByLabel('Action').selectOption('operation.finished')
+    await page.getByRole('button', { name: 'Look', exact: true }).click()
+    await last.waitFor()
+    expect(await barriersOn(page)).toEqual([])
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await rows.filter({ hasText: 'key.activated' }).first().waitFor()
+    await page.getByLabel('By', { exact: true }).fill('carol')
+    await page.getByLabel('Conversation id').fill('nonsense')
+    await page.getByRole('button', { name: 'Look', exact: true }).click()
+    await page.getByText('This is not the id of a conversation.').waitFor()
+  })
+
+  it('is a table on a phone whose rows are a few lines each', async () => {
+    const { page } = carol
+    await page.setViewportSize({ width: 390, height: 900 })
+    await page.goto(`${server.url}/${views().operations}`)
+    await page.reload()
+    const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
+    // Not those of anchors, which hold sixteen hashes.
+    const activations = rows.filter({ hasText: 'key.activated' })
+    await activations.first().waitFor()
+    const heights = await activations.evaluateAll((rows) => rows.map((one) => one.getBoundingClientRect().height))
+    expect(Math.max(...heights)).toBeLessThan(160)
+    await page.setViewportSize({ width: 1280, height: 800 })
   })
 
   it('offers an auditor nothing that only an administrator may do', async () => {
@@ -231,7 +276,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.goto(`${server.url}/${views().keys}`)
     await page.locator('tbody tr').getByRole('button').first().click()
     await page.getByRole('region', { name: /^Version / }).waitFor()
-    expect(await page.getByRole('button', { name: /compromised|destruction|policy/i }).count()).toBe(0)
+    expect(await page.getByRole('button', { name: /rotate|compromised|destruction|policy/i }).count()).toBe(0)
     expect(auditor.faults()).toEqual([])
     await auditor.close()
   })

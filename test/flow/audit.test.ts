@@ -3,6 +3,7 @@ import {
   ConversationKeysDocument,
   DeleteConversationDocument,
   DueRotationsDocument,
+  type KeyEventFilter,
   KeyEventsDocument,
   type KeyEventsQuery,
   KeyHealthDocument,
@@ -109,6 +110,67 @@ describe('the audit trail', () => {
     } while (after)
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b))
     expect(seen).toHaveLength(7)
+  })
+
+  it('refuses to look for an action that there is not, and for nobody', async () => {
+    for (const [filter, field, message] of [
+      [{ action: 'key.exploded' }, 'filter.action', /no such action\. Known are: key\.activated, /],
+      [{ action: '' }, 'filter.action', /no such action/],
+      [{ actor: '' }, 'filter.actor', /a user id, "scheduler"/],
+      [{ actor: 'a\u0000b' }, 'filter.actor', /a user id/]
+    ] as const) {
+      const { errors } = await auditor.execute(KeyEventsDocument, { filter })
+      expect(errors).toMatchObject([
+        { message: expect.stringMatching(message), extensions: { code: 'BAD_USER_INPUT', field } }
+      ])
+    }
+  })
+
+  it('is looked through for an action, for who acted, and for both, in one conversation and in all', async () => {
+    const [other, actor] = [await createConversation(alice, []), 'eve']
+    for (const conversationId of [id, other])
+      await (await conclave.as(actor)).execute(RotateKeyDocument, { conversationId })
+    await alice.run(RotateKeyDocument, { conversationId: other })
+    const found = async (conversationId: string | null, filter: KeyEventFilter) => {
+      const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId, first: 200, filter })
+      expect(keyEvents.totalCount).toBe(keyEvents.nodes.length)
+      return keyEvents.nodes.map((event) => `${event.actor} ${event.action} ${event.keyVersion}`)
+    }
+    expect(await found(id, { action: 'key.deactivated' })).toEqual(
+      [1, 2, 3].map((version) => `alice key.deactivated ${version}`)
+    )
+    expect(await found(id, { actor })).toEqual(['eve operation.refused null'])
+    expect(await found(other, { actor: 'alice', action: 'key.deactivated' })).toEqual(['alice key.deactivated 1'])
+    expect(await found(other, { actor, action: 'key.deactivated' })).toEqual([])
+    expect(await found(null, { actor })).toEqual(Array(2).fill('eve operation.refused null'))
+    expect(await found(null, { actor, action: 'operation.refused' })).toHaveLength(2)
+    const all = await conclave.database.query<{ sequence: number }>(
+      `select sequence from key_events where action = 'key.deactivated'`
+    )
+    expect(await found(null, { action: 'key.deactivated' })).toHaveLength(all.length)
+  })
+
+  it.each(['one', 'all'])('goes on behind a cursor beside the filter, and beside another one, in %s', async (where) => {
+    const conversationId = where === 'one' ? id : null
+    const pagesOf = async (filter: KeyEventFilter | null, after: string | null = null) => {
+      const seen: KeyEventsQuery['keyEvents']['nodes'] = []
+      for (;;) {
+        const variables = { conversationId, first: 2, after, filter }
+        const { keyEvents }: KeyEventsQuery = await auditor.run(KeyEventsDocument, variables)
+        seen.push(...keyEvents.nodes)
+        if (!keyEvents.pageInfo.hasNextPage) return seen.map(({ sequence }) => sequence)
+        after = keyEvents.pageInfo.endCursor
+      }
+    }
+    const filter = { action: 'key.deactivated' }
+    const { keyEvents } = await auditor.run(KeyEventsDocument, { conversationId, first: 200 })
+    const wanted = keyEvents.nodes.filter(({ action }) => action === filter.action).map(({ sequence }) => sequence)
+    expect(wanted.length).toBeGreaterThan(2)
+    expect(await pagesOf(filter)).toEqual(wanted)
+    const first = await auditor.run(KeyEventsDocument, { conversationId, first: 5 })
+    const before = first.keyEvents.nodes.map(({ sequence }) => sequence)
+    const rest = await pagesOf(filter, first.keyEvents.pageInfo.endCursor)
+    expect(rest).toEqual(wanted.filter((sequence) => !before.includes(sequence)))
   })
 
   it('of all conversations misses no event of a chain that lags behind the page', async () => {

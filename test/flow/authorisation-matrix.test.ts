@@ -182,7 +182,7 @@ async function askedAtOnce(document: TypedDocumentNode<Answer>): Promise<Partial
 
 /** Whether it is about all that the asker can see, and not about one conversation. */
 function isOfAll(asked: string): boolean {
-  return /^(conversations|inboxEvents)\b/.test(asked)
+  return /^(conversations|inboxEvents|membershipEvents)\b/.test(asked)
 }
 
 /** Every value that a field of that name has in an answer. */

@@ -10,6 +10,7 @@ import {
   countBulkMessages,
   inBulk
 } from '../../bench/seeding/bulk-rows.js'
+import { FILTERED_OF_CHAINS } from '../../src/conversation-key/list-key-events.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 /**
@@ -80,6 +81,18 @@ describe('the plan of a hot statement', () => {
 
   it.for(hotStatements)('neither reads all of a table nor sorts: $statement.name', async (hot) => {
     expect(await faultsOf(hot)).toEqual([])
+  })
+
+  it.for([
+    ['an action', 'key.destroyed', null, 'key_events_action'],
+    ['who acted', null, 'alice', 'key_events_actor'],
+    ['an action of the schedule', 'key.destroyed', 'scheduler', 'key_events_action'],
+    ['a rotation by somebody', 'key.activated', 'alice', 'key_events_actor']
+  ] as const)('reads what is rare in an audit trail from an index: %s', async ([, action, actor, index]) => {
+    const chains = Array.from({ length: 16 }, (_, chain) => chain)
+    const values = [chains, chains.map(() => 0), 51, action, actor]
+    const plan = await database.query(`explain (format json) ${FILTERED_OF_CHAINS.text}`, values)
+    expect(JSON.stringify(plan)).toContain(`"Index Name":"${index}"`)
   })
 
   it('is looked at for every named statement, but for those that are known not to be hot', () => {

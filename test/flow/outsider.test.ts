@@ -127,7 +127,7 @@ describe('somebody who is not in a conversation', () => {
       ...['viewer', 'conversations', 'createConversation', 'devToken', 'rotateDueKeys', 'cancelKeyOperation'],
       ...['keyHealth', 'keyInventory', 'keyOperation', 'keyOperations', 'verifyKeyEvents', 'keyOperationProgress'],
       ...['dueRotations', 'rewrapPrivateKeys', 'pauseKeyOperation', 'resumeKeyOperation', 'inboxEvents'],
-      ...['conversationExport', 'conversationExportProgress']
+      ...['conversationExport', 'conversationExportProgress', 'membershipEvents']
     ]
     expect(fields.filter((name) => !attempted.includes(name))).toEqual(expect.arrayContaining(onNoConversation))
     expect(fields.filter((name) => ![...attempted, ...onNoConversation].includes(name))).toEqual([])

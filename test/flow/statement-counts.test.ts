@@ -9,6 +9,7 @@ import {
   type SendMessageInput,
   type SendMessageMutation
 } from '../../documents/generated.js'
+import { membershipStream } from '../../src/delivery/membership-stream.js'
 import { createSchema } from '../../src/graphql/schema.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, send } from '../support/chat.js'
@@ -33,6 +34,9 @@ interface Owner {
 /** Lists of so many entries, whatever there is. */
 const ALWAYS_AS_LONG: Record<string, number> = { 'DueRotations.days': 30 }
 
+/** No query has these: what fills them is counted by itself. */
+const OF_EVENTS = ['MembershipEvent.joined', 'MembershipEvent.left']
+
 const schema = createSchema({ devToken: true })
 const paths = listPaths(schema)
 
@@ -56,7 +60,19 @@ afterAll(async () => {
 
 describe('the number of statements of a query does not grow with the number of rows', () => {
   it('of any list of the schema: all of them are asked for below', () => {
-    expect(new Set(paths.map((path) => coordinateOf(path.at(-1) as Step)))).toEqual(new Set(listFields(schema)))
+    const asked = paths.map((path) => coordinateOf(path.at(-1) as Step))
+    expect(new Set([...asked, ...OF_EVENTS])).toEqual(new Set(listFields(schema)))
+  })
+
+  it('MembershipEvent', async () => {
+    for (const [userId, { rows, conversationId }] of Object.entries({ few, many })) {
+      const viewer = await conclave.services.authenticate(`Bearer ${await conclave.token(userId)}`)
+      const stream = membershipStream(conclave.services, viewer, [conversationId])
+      const { result, statements } = await counter.during(() => stream.next())
+      expect(result.value).toEqual({ joined: [], left: [] })
+      expect(statements, `with ${rows} conversations`).toEqual(['memberships-to-follow'])
+      await stream.return?.()
+    }
   })
 
   it.each(paths.map((path) => [nameOf(path), path] as const))('%s', async (_, path) => {

@@ -9,6 +9,7 @@ import { hrefOf, useRoute } from './route.js'
 import { type Session, storedSession, storeSession } from './session.js'
 import { SettingsProvider, useServerSettings } from './settings.js'
 import { SignIn } from './sign-in.js'
+import { SignOut } from './sign-out.js'
 import { Unsent } from './unsent.js'
 import { ConnectionProvider, useConnection, useSocketState } from './use-connection.js'
 
@@ -97,9 +98,7 @@ function Header({ onSignOut }: { onSignOut: () => void }) {
         <Avatar name={session.name} id={session.userId} />
         <span className="name">{session.name}</span>
       </span>
-      <button type="button" className="quiet" onClick={onSignOut}>
-        Sign out
-      </button>
+      <SignOut onSignOut={onSignOut} />
     </header>
   )
 }

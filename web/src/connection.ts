@@ -3,6 +3,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
 import { SendMessageDocument } from '../../documents/generated.js'
+import type { Pending } from './chat/conversation-log.js'
 import { Outbox } from './chat/outbox.js'
 import { type Failure, failureOf, isRefusal, isSignedOut } from './failure.js'
 import { fetchWithin } from './fetch-within.js'
@@ -158,6 +159,11 @@ export class Connection {
     return outbox
   }
 
+  /** What was not sent, or was refused, in whatever conversation. */
+  unsent(): Pending[] {
+    return [...this.#outboxes.values()].flatMap((outbox) => outbox.unsent())
+  }
+
   close(): void {
     for (const [conversationId, outbox] of this.#outboxes) {
       if (this.#hasRunOut) this.#unsent.leave(this.session.userId, conversationId, outbox.unsent())
@@ -194,8 +200,7 @@ export class Connection {
     if (!isSignedOut(failure)) return isRefusal(failure)
     if (!this.#hasRunOut) {
       this.#hasRunOut = true
-      const unsent = [...this.#outboxes.values()].flatMap((outbox) => outbox.unsent())
-      this.#onSignedOut(unsent.filter(({ refusal }) => refusal === null).length)
+      this.#onSignedOut(this.unsent().filter(({ refusal }) => refusal === null).length)
     }
     return true
   }

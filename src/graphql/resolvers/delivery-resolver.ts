@@ -2,12 +2,14 @@ import { Arg, Extensions, Field, FieldResolver, ID, InputType, Resolver, Root, S
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import type { MessageEvent } from '../../delivery/conversation-log.js'
 import { inboxStream } from '../../delivery/inbox-stream.js'
+import { type MembershipChange, membershipStream } from '../../delivery/membership-stream.js'
 import { messageStream } from '../../delivery/message-stream.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId } from '../ids.js'
 import { SAME_FOR_ALL } from '../share-key.js'
 import { ConversationType } from '../types/conversation.js'
+import { MembershipEvent } from '../types/membership-event.js'
 import { MessageEventType } from '../types/message.js'
 
 interface SubscribeArguments {
@@ -78,6 +80,26 @@ export class DeliveryResolver {
     _fromJoining: boolean | null
   ): MessageEventType {
     return toEvent(event)
+  }
+
+  @Subscription(() => MembershipEvent, {
+    description:
+      'Which conversations the viewer comes into and goes out of, from now on. The first event comes at once: whoever reads the list after it misses nothing.',
+    subscribe: async ({ args, context }: { args: { known?: string[] | null }; context: Context }) => {
+      const known = (args.known ?? []).map((id) => requireConversationId('known', id))
+      return membershipStream(context.services, requireViewer(context), known)
+    }
+  })
+  membershipEvents(
+    @Root() change: MembershipChange,
+    @Arg('known', () => [ID], {
+      nullable: true,
+      defaultValue: [],
+      description: 'Conversations that a client shows. Those that the viewer is not in any more are in the first event.'
+    })
+    _known: string[] | null
+  ): MembershipEvent {
+    return change
   }
 }
 

@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
+import { requireKeyEventFilter } from '../../conversation-key/key-event-filter.js'
 import type { KeyEvent } from '../../conversation-key/key-events.js'
 import { effectivePolicy } from '../../conversation-key/key-policy.js'
 import { requireAuditor } from '../../conversation-key/key-rights.js'
@@ -36,6 +37,7 @@ import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
 import {
   AuditVerification,
   DueRotationsType,
+  KeyEventFilterInput,
   KeyEventType,
   KeyHealthType,
   KeyInventoryEntry,
@@ -104,25 +106,28 @@ export class KeyCensusResolver {
   }
 
   @Query(() => KeyEventConnection, {
-    description: 'Of one conversation in the order of their sequence; of all in that of time. Each is listed once.'
+    description:
+      'Of one conversation in the order of their sequence; of all in that of time. Each is listed once. A cursor says how far the trail was read: it may be passed on beside another filter.'
   })
   async keyEvents(
     @Ctx() context: Context,
     @Arg('conversationId', () => ID, { nullable: true }) conversationId: string | null,
     @Arg('first', () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
-    @Arg('after', () => String, { nullable: true }) after: string | null
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('filter', () => KeyEventFilterInput, { nullable: true }) filter: KeyEventFilterInput | null
   ): Promise<InstanceType<typeof KeyEventConnection>> {
     const id = conversationId == null ? null : requireConversationId('conversationId', conversationId)
     await requireReader(context, 'keyEvents', id ?? undefined)
     const { services } = context
     const size = requirePageSize('first', first ?? 50)
+    const wanted = requireKeyEventFilter('filter', { action: filter?.action ?? null, actor: filter?.actor ?? null })
     const position = after == null ? null : decodeCursor('key-event', id ?? '', 'after', after)
     const found = await (id === null
-      ? listKeyEvents(services, position, size + 1)
-      : listKeyEventsOf(services, id, position, size + 1))
+      ? listKeyEvents(services, position, size + 1, wanted)
+      : listKeyEventsOf(services, id, position, size + 1, wanted))
     const page = { nodes: found.slice(0, size), hasNextPage: found.length > size, hasPreviousPage: position !== null }
     const cursorOf = (event: ListedKeyEvent) => encodeCursor('key-event', id ?? '', event.position)
-    return KeyEventConnection.of(toConnection(page, cursorOf, () => countKeyEvents(services, id)))
+    return KeyEventConnection.of(toConnection(page, cursorOf, () => countKeyEvents(services, id, wanted)))
   }
 
   @FieldResolver(() => String, { description: 'Lower-case hex SHA-256 over this record and the previous hash.' })

@@ -103,6 +103,15 @@ export class KeyEventType {
   detail!: string | null
 }
 
+@InputType('KeyEventFilter', { description: 'Events that are as every part says.' })
+export class KeyEventFilterInput {
+  @Field(() => String, { nullable: true, description: 'As in KeyEvent.action.' })
+  action!: string | null
+
+  @Field(() => String, { nullable: true, description: 'As in KeyEvent.actor.' })
+  actor!: string | null
+}
+
 @ObjectType()
 export class AuditVerification implements Verification {
   @Field(() => Boolean)

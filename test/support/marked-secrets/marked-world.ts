@@ -212,5 +212,6 @@ export const DRIVERS: Record<string, Driver> = {
     }
   },
   'Subscription.keyOperationProgress': operation,
+  'Subscription.membershipEvents': none,
   'Subscription.messageEvents': conversation((_, { eventCursor }) => ({ after: eventCursor }))
 }

@@ -1,18 +1,22 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useRef } from 'react'
+import { type FormEvent, type KeyboardEvent, type RefObject, useEffect } from 'react'
 import type { Message } from './conversation-log.js'
 
 interface Props {
+  input: RefObject<HTMLTextAreaElement | null>
   replyTo: Message | null
   onCancelReply: () => void
   onTyping: (isTyping: boolean) => void
   onSend: (body: string) => void
 }
 
-export function Composer({ replyTo, onCancelReply, onTyping, onSend }: Props) {
-  const input = useRef<HTMLTextAreaElement>(null)
+export function Composer({ input, replyTo, onCancelReply, onTyping, onSend }: Props) {
   useEffect(() => {
     if (replyTo) input.current?.focus()
-  }, [replyTo])
+  }, [replyTo, input])
+  const cancelReply = () => {
+    input.current?.focus()
+    onCancelReply()
+  }
   const send = () => {
     const body = input.current?.value ?? ''
     if (body.trim() === '' || !input.current) return
@@ -36,7 +40,7 @@ export function Composer({ replyTo, onCancelReply, onTyping, onSend }: Props) {
       {replyTo && (
         <p className="replying">
           Reply to {replyTo.sender?.name}: {replyTo.body}{' '}
-          <button type="button" className="link" onClick={onCancelReply}>
+          <button type="button" className="link" onClick={cancelReply}>
             Cancel
           </button>
         </p>

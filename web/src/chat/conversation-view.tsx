@@ -26,17 +26,12 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const hasUnreadable = log.messages.some(({ status }) => status === 'UNREADABLE')
   const keys = useKeyStates(conversationId, hasUnreadable, reread)
   const activity = useActivity(conversationId)
+  const composer = useRef<HTMLTextAreaElement>(null)
   const [replyTo, setReplyTo] = useState<Message | null>(null)
   const [showsMembers, setShowsMembers] = useState(false)
   const [isAtEnd, setAtEnd] = useState(true)
   const [seen, setSeen] = useState(0)
   const { reloadMembers } = activity
-  // No event tells the list of one that was left or deleted.
-  const isOver = ended !== null
-  const tellList = useEffectEvent(() => void onChange().catch(() => {}))
-  useEffect(() => {
-    if (isOver) tellList()
-  }, [isOver])
   // What is not listed any more keeps its name on the screen.
   const [title, setTitle] = useState<string | null>(null)
   if (listed && listed.title !== title) setTitle(listed.title)
@@ -75,6 +70,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
         onReply={setReplyTo}
         onRetry={retry}
         onDrop={drop}
+        onLeave={() => composer.current?.focus()}
         onAtEnd={setAtEnd}
       />
       <p className="typing" aria-live="polite">
@@ -82,6 +78,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
       </p>
       {!ended && (
         <Composer
+          input={composer}
           replyTo={replyTo}
           onCancelReply={() => setReplyTo(null)}
           onTyping={activity.keepTyping}

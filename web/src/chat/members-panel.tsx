@@ -13,7 +13,8 @@ interface Props {
 export function MembersPanel({ conversationId, activity: { members, reloadMembers }, role }: Props) {
   const connection = useConnection()
   const [run, failure, isRunning] = useAction()
-  const manages = role === 'OWNER' || role === 'MODERATOR'
+  const isOwner = role === 'OWNER'
+  const mayRemove = (theirs: string) => isOwner || (role === 'MODERATOR' && theirs === 'MEMBER')
   const change = (action: () => Promise<unknown>) =>
     void run(async () => {
       await action()
@@ -41,7 +42,7 @@ export function MembersPanel({ conversationId, activity: { members, reloadMember
                 {theirs.toLowerCase()}, has read up to #{lastRead}
               </span>
             </span>
-            {manages && theirs !== 'OWNER' && id !== connection.session.userId && (
+            {mayRemove(theirs) && id !== connection.session.userId && (
               <button
                 type="button"
                 className="link"
@@ -54,7 +55,7 @@ export function MembersPanel({ conversationId, activity: { members, reloadMember
           </li>
         ))}
       </ul>
-      {manages && (
+      {isOwner && (
         <form onSubmit={add}>
           <input name="user" aria-label="User id to add" placeholder="User id" required autoCapitalize="off" />
           <button type="submit" disabled={isRunning}>

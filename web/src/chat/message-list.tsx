@@ -12,6 +12,8 @@ interface Props {
   onReply: (message: Message) => void
   onRetry: (pending: Pending) => void
   onDrop: (pending: Pending) => void
+  /** Who was at what was not sent is where the next message is written. */
+  onLeave: () => void
   /** Whether the last messages are in view. */
   onAtEnd: (isAtEnd: boolean) => void
 }
@@ -19,7 +21,7 @@ interface Props {
 /** Nearer to the end than this, one is taken to be at the end, and stays there. */
 const AT_END_PX = 80
 
-export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, onAtEnd }: Props) {
+export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, onLeave, onAtEnd }: Props) {
   const { session } = useConnection()
   const { messages } = log
   const list = useStayingInPlace(log, onAtEnd)
@@ -46,16 +48,32 @@ export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, o
           />
         ))}
         {shownPending(log, session.userId).map((one) => (
-          <PendingRow key={one.clientMessageId} pending={one} onRetry={onRetry} onDrop={onDrop} />
+          <PendingRow key={one.clientMessageId} pending={one} onRetry={onRetry} onDrop={onDrop} onLeave={onLeave} />
         ))}
       </ol>
     </div>
   )
 }
 
-function PendingRow({ pending, onRetry, onDrop }: { pending: Pending } & Pick<Props, 'onRetry' | 'onDrop'>) {
+interface PendingProps extends Pick<Props, 'onRetry' | 'onDrop' | 'onLeave'> {
+  pending: Pending
+}
+
+function PendingRow({ pending, onRetry, onDrop, onLeave }: PendingProps) {
+  const row = useRef<HTMLLIElement>(null)
+  // The button that was pressed goes with what it did: the focus leaves it before.
+  const retry = () => {
+    onLeave()
+    onRetry(pending)
+  }
+  const drop = () => {
+    const next = row.current?.nextElementSibling?.querySelector('button')
+    if (next) next.focus()
+    else onLeave()
+    onDrop(pending)
+  }
   return (
-    <li className="message own pending">
+    <li ref={row} className="message own pending">
       <p className="body">{pending.body}</p>
       <p
         className={pending.refusal === null ? 'meta' : 'meta problem'}
@@ -64,12 +82,12 @@ function PendingRow({ pending, onRetry, onDrop }: { pending: Pending } & Pick<Pr
         {pending.refusal === null ? 'Sending…' : `Not sent: ${pending.refusal}`}{' '}
         {pending.refusal !== null && (
           <>
-            <button type="button" className="link" onClick={() => onRetry(pending)}>
+            <button type="button" className="link" onClick={retry}>
               Try again
             </button>{' '}
           </>
         )}
-        <button type="button" className="link" onClick={() => onDrop(pending)}>
+        <button type="button" className="link" onClick={drop}>
           Discard
         </button>
       </p>

@@ -1,4 +1,4 @@
-import { type FormEvent, memo, type RefObject, useEffect, useRef, useState } from 'react'
+import { type FormEvent, memo, type RefObject, useCallback, useEffect, useRef, useState } from 'react'
 import { DeleteMessageDocument, EditMessageDocument } from '../../../documents/generated.js'
 import { Avatar } from '../parts/avatar.js'
 import { Problem } from '../parts/problem.js'
@@ -27,6 +27,7 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
   const [isEditing, setEditing] = useState(false)
   const [showsStored, setShowsStored] = useState(false)
   const edit = useFocusAfter(isEditing)
+  const [row, onDelete] = useFocusAfterDeletion(message.status === 'DELETED')
   const isOwn = message.sender?.id === session.userId
   const readers = readBy.filter(({ id }) => id !== session.userId && id !== message.sender?.id)
   return (
@@ -36,7 +37,12 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
       {message.kind === 'SYSTEM' ? (
         <li className="system">{message.body ?? UNREADABLE[message.status]}</li>
       ) : (
-        <li className={`message ${isOwn ? 'own' : ''}`} id={`m${message.sequence}`}>
+        <li
+          ref={row}
+          className={`message ${isOwn ? 'own' : ''}`}
+          id={`m${message.sequence}`}
+          {...(message.status === 'DELETED' && { tabIndex: -1 })}
+        >
           {!isOwn && <Avatar name={message.sender?.name ?? '?'} id={message.sender?.id ?? ''} />}
           {!isOwn && <p className="sender">{message.sender?.name}</p>}
           {message.replyTo && <Quote sequence={message.replyTo.sequence} original={original} />}
@@ -50,6 +56,7 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
                 edit={edit}
                 onReply={onReply}
                 onEdit={() => setEditing(true)}
+                onDelete={onDelete}
                 showsStored={showsStored}
                 onStored={() => setShowsStored(!showsStored)}
               />
@@ -72,6 +79,21 @@ function useFocusAfter(isEditing: boolean): RefObject<HTMLButtonElement | null> 
     wasEditing.current = isEditing
   }, [isEditing])
   return edit
+}
+
+/** The button goes with the message: whoever pressed it is at what is left of it, and goes on from there. */
+function useFocusAfterDeletion(isDeleted: boolean): [RefObject<HTMLLIElement | null>, () => void] {
+  const row = useRef<HTMLLIElement>(null)
+  const wasPressed = useRef(false)
+  useEffect(() => {
+    if (!isDeleted || !wasPressed.current) return
+    wasPressed.current = false
+    if (document.activeElement === document.body) row.current?.focus()
+  }, [isDeleted])
+  const press = useCallback(() => {
+    wasPressed.current = true
+  }, [])
+  return [row, press]
 }
 
 function Meta({ message: { createdAt, editedAt, deletedAt, keyVersion } }: { message: Message }) {
@@ -114,16 +136,20 @@ interface ActionsProps {
   edit: RefObject<HTMLButtonElement | null>
   onReply: (message: Message) => void
   onEdit: () => void
+  onDelete: () => void
   showsStored: boolean
   onStored: () => void
 }
 
-function Actions({ message, isOwn, edit, onReply, onEdit, showsStored, onStored }: ActionsProps) {
+function Actions({ message, isOwn, edit, onReply, onEdit, onDelete, showsStored, onStored }: ActionsProps) {
   const connection = useConnection()
   const settings = useSettings()
   const [run, failure, isRunning] = useAction()
   const isReadable = message.status === 'READABLE'
-  const remove = () => void run(() => connection.run(DeleteMessageDocument, { messageId: message.id }))
+  const remove = () => {
+    onDelete()
+    void run(() => connection.run(DeleteMessageDocument, { messageId: message.id }))
+  }
   return (
     <div className="actions">
       {isReadable && (

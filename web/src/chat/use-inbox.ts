@@ -11,6 +11,7 @@ import { pause } from '../connection.js'
 import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
 import { AnswerOrder } from './answer-order.js'
+import { useMemberships } from './use-memberships.js'
 
 export interface Inbox {
   /** The latest activity first. */
@@ -108,6 +109,23 @@ export function useLiveInbox(): Inbox {
     },
     [connection, order]
   )
+
+  const takeOut = useCallback(
+    (id: string) => {
+      // An answer that is under way may have it still.
+      order.take(id, order.ask())
+      cursors.current.delete(id)
+      setListed((before) => new Map([...before].filter(([listed]) => listed !== id)))
+    },
+    [order]
+  )
+  useMemberships(isLoaded, {
+    known: () => [...listed.keys()],
+    onBegin: catchUp,
+    onJoined: refresh,
+    onLeft: takeOut,
+    onFailure: setFailure
+  })
 
   useEffect(() => {
     const left = new AbortController()

@@ -28,10 +28,12 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
     [connection, conversationId],
     LOOK_EVERY_MS
   )
-  const policy = useLoaded(
-    async () => (await connection.query(KeyPolicyDocument, { id: conversationId })).conversation?.keyPolicy ?? null,
+  const own = useLoaded(
+    async () => (await connection.query(KeyPolicyDocument, { id: conversationId })).conversation,
     [connection, conversationId]
   )
+  const isAdmin = connection.session.scopes.includes('keys:admin')
+  const mayChange = isAdmin || own.data?.viewerRole === 'OWNER'
   const versions = keys.data ?? []
   const version = versions.find((key) => key.version === chosen) ?? null
   return (
@@ -39,7 +41,7 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
       <header className="page-head">
         <a href={hrefOf({ view: 'chat', conversationId })}>← Back to the conversation</a>
         <h1>{title ? `Keys of “${title}”` : 'Keys of this conversation'}</h1>
-        <RotateNow conversationId={conversationId} onRotated={keys.reload} />
+        {mayChange && <RotateNow conversationId={conversationId} onRotated={keys.reload} />}
       </header>
       <Problem failure={keys.failure} />
       {versions.length > 0 && (
@@ -50,18 +52,17 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
       )}
       {version && (
         <KeyDetail key={version.version} version={version}>
-          {connection.session.scopes.includes('keys:admin') && (
-            <KeyActions conversationId={conversationId} version={version} onChange={keys.reload} />
-          )}
+          {isAdmin && <KeyActions conversationId={conversationId} version={version} onChange={keys.reload} />}
         </KeyDetail>
       )}
-      {policy.data && (
+      {own.data && (
         <PolicyEditor
           conversationId={conversationId}
-          policy={policy.data}
+          policy={own.data.keyPolicy}
           keys={versions}
+          mayChange={mayChange}
           onChange={async () => {
-            await policy.reload()
+            await own.reload()
             await keys.reload()
           }}
         />

@@ -14,13 +14,15 @@ interface Props {
   conversationId: string
   policy: KeyPolicyFieldsFragment
   keys: readonly KeyFieldsFragment[]
+  /** Otherwise it is shown only. */
+  mayChange: boolean
   onChange: () => Promise<void>
 }
 
 const DURATIONS = ['rotateAfter', 'destroyAfter'] as const
 const DURATION = 'A duration as ISO 8601 has it: P30D, P1Y, PT12H. Empty: never.'
 
-export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) {
+export function PolicyEditor({ conversationId, policy, keys, mayChange, onChange }: Props) {
   const connection = useConnection()
   const [draft, setDraft] = useState(policy)
   const [run, failure, isRunning] = useAction()
@@ -46,6 +48,7 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
         aria-invalid={wrong.includes(name)}
         aria-describedby={wrong.includes(name) ? `${id}${name}-wrong ${id}hint` : `${id}hint`}
         placeholder="never"
+        readOnly={!mayChange}
         onChange={({ target }) => setDraft({ ...draft, [name]: target.value.trim() || null })}
       />
       {wrong.includes(name) && (
@@ -68,6 +71,7 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
             min={1}
             value={draft.rotateAfterMessages ?? ''}
             placeholder="never"
+            readOnly={!mayChange}
             onChange={({ target }) =>
               setDraft({ ...draft, rotateAfterMessages: target.value ? Number(target.value) : null })
             }
@@ -78,12 +82,13 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
           <input
             type="checkbox"
             checked={draft.rotateOnMemberRemoval}
+            disabled={!mayChange}
             onChange={({ target }) => setDraft({ ...draft, rotateOnMemberRemoval: target.checked })}
           />
           Rotate when a member is removed
         </label>
         <p className="hint" id={`${id}hint`}>
-          {DURATION}
+          {mayChange ? DURATION : 'The owner of the conversation sets it, or an administrator of keys.'}
         </p>
         {wrong.length === 0 ? (
           <Year policy={draft} keys={keys} expiries={expiries.map(({ at }) => at)} now={now} />
@@ -97,9 +102,11 @@ export function PolicyEditor({ conversationId, policy, keys, onChange }: Props) 
           </label>
         )}
         <Problem failure={failure} />
-        <button type="submit" disabled={isRunning || wrong.length > 0 || Object.keys(changes).length === 0}>
-          {isRunning ? 'Saving…' : 'Save policy'}
-        </button>
+        {mayChange && (
+          <button type="submit" disabled={isRunning || wrong.length > 0 || Object.keys(changes).length === 0}>
+            {isRunning ? 'Saving…' : 'Save policy'}
+          </button>
+        )}
       </form>
     </section>
   )

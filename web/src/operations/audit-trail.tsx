@@ -1,5 +1,6 @@
-import { useState } from 'react'
+import { type FormEvent, useId, useState } from 'react'
 import {
+  type KeyEventFilter,
   KeyEventsDocument,
   type KeyEventsQuery,
   VerifyKeyEventsDocument,
@@ -11,43 +12,39 @@ import { ScrollRegion } from '../parts/scroll-region.js'
 import { fullTime } from '../parts/time.js'
 import { hrefOf } from '../route.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
+import { KEY_ACTIONS } from './key-actions.js'
 
 const PAGE = 200
 const LOOK_EVERY_MS = 10_000
 
 type KeyEvent = KeyEventsQuery['keyEvents']['nodes'][number]
 
+interface Wanted {
+  conversationId: string | null
+  filter: KeyEventFilter | null
+}
+
+const EVERYTHING: Wanted = { conversationId: null, filter: null }
+
 export function AuditTrail() {
   const connection = useConnection()
-  const [conversationId, setConversationId] = useState('')
-  const [action, setAction] = useState('')
+  const [wanted, setWanted] = useState(EVERYTHING)
   const [limit, setLimit] = useState(PAGE)
-  const filter = conversationId.trim() || null
   const events = useLoaded(
-    async () => await eventsUpTo(connection, filter, limit),
-    [connection, filter, limit],
+    async () => await eventsUpTo(connection, wanted, limit),
+    [connection, wanted, limit],
     LOOK_EVERY_MS
   )
-  const shown = events.data?.nodes.filter((event) => event.action.includes(action.trim())) ?? []
+  const lookFor = (next: Wanted) => {
+    setWanted(next)
+    setLimit(PAGE)
+  }
+  const shown = events.data?.nodes ?? []
   return (
     <section className="card" aria-labelledby="audit">
       <h2 id="audit">Audit trail</h2>
       <Verification />
-      <div className="filter">
-        <label htmlFor="audit-conversation">Conversation id</label>
-        <input
-          id="audit-conversation"
-          value={conversationId}
-          onChange={({ target }) => setConversationId(target.value)}
-        />
-        <label htmlFor="audit-action">Action</label>
-        <input
-          id="audit-action"
-          value={action}
-          placeholder="key.destroyed"
-          onChange={({ target }) => setAction(target.value)}
-        />
-      </div>
+      <Filter onLook={lookFor} />
       <Problem failure={events.failure} />
       <ScrollRegion label="Events of the audit trail">
         <table>
@@ -71,7 +68,7 @@ export function AuditTrail() {
       </ScrollRegion>
       {events.data && (
         <p className="hint">
-          {shown.length} shown, of {events.data.totalCount} events.{' '}
+          {shown.length} shown, of {events.data.totalCount} {wanted === EVERYTHING ? 'events' : 'that match'}.{' '}
           {events.data.totalCount > limit && (
             <button type="button" className="link" onClick={() => setLimit(limit + PAGE)}>
               Look at {PAGE} more
@@ -80,6 +77,44 @@ export function AuditTrail() {
         </p>
       )}
     </section>
+  )
+}
+
+/** Looked for in the whole trail, by the server. */
+function Filter({ onLook }: { onLook: (wanted: Wanted) => void }) {
+  const id = useId()
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const fields = new FormData(event.currentTarget)
+    const [conversationId, action, actor] = ['conversation', 'action', 'actor'].map(
+      (name) => String(fields.get(name)).trim() || null
+    )
+    onLook({ conversationId: conversationId ?? null, filter: action || actor ? { action, actor } : null })
+  }
+  return (
+    <form className="filter" onSubmit={submit} onReset={() => onLook(EVERYTHING)}>
+      <div>
+        <label htmlFor={`${id}c`}>Conversation id</label>
+        <input id={`${id}c`} name="conversation" autoCapitalize="off" />
+      </div>
+      <div>
+        <label htmlFor={`${id}a`}>Action</label>
+        <select id={`${id}a`} name="action">
+          <option value="">any</option>
+          {KEY_ACTIONS.map((action) => (
+            <option key={action}>{action}</option>
+          ))}
+        </select>
+      </div>
+      <div>
+        <label htmlFor={`${id}b`}>By</label>
+        <input id={`${id}b`} name="actor" placeholder="User id, or scheduler" autoCapitalize="off" />
+      </div>
+      <button type="submit">Look</button>
+      <button type="reset" className="quiet">
+        Clear
+      </button>
+    </form>
   )
 }
 
@@ -99,11 +134,11 @@ function Row({ event: { at, action, actor, conversationId, keyVersion, detail, h
   )
 }
 
-async function eventsUpTo(connection: Connection, conversationId: string | null, limit: number) {
+async function eventsUpTo(connection: Connection, wanted: Wanted, limit: number) {
   const nodes: KeyEvent[] = []
   let after: string | null = null
   for (;;) {
-    const page: KeyEventsQuery = await connection.query(KeyEventsDocument, { conversationId, first: PAGE, after })
+    const page: KeyEventsQuery = await connection.query(KeyEventsDocument, { ...wanted, first: PAGE, after })
     const { keyEvents } = page
     nodes.push(...keyEvents.nodes)
     const { hasNextPage, endCursor } = page.keyEvents.pageInfo

@@ -1,0 +1,11 @@
+import { Field, ID, ObjectType } from 'type-graphql'
+import type { MembershipChange } from '../../delivery/membership-stream.js'
+
+@ObjectType()
+export class MembershipEvent implements MembershipChange {
+  @Field(() => [ID], { description: 'Conversations that the viewer is in from now on, or in again.' })
+  joined!: string[]
+
+  @Field(() => [ID], { description: 'Conversations that the viewer has left or was removed from, and deleted ones.' })
+  left!: string[]
+}

@@ -1,0 +1,26 @@
+/** What the audit trail has, as the server knows it: the same list in the order of a key's life. */
+export const KEY_ACTIONS = [
+  'key.activated',
+  'key.deactivated',
+  'key.rotation-postponed',
+  'key.compromised',
+  'key.destruction-scheduled',
+  'key.destruction-cancelled',
+  'key.destroyed',
+  'key.reencrypted',
+  'key.rewrapped',
+  'key.set-aside',
+  'key.policy-set',
+  'key.defaults-set',
+  'operation.started',
+  'operation.finished',
+  'operation.cancelled',
+  'operation.paused',
+  'operation.resumed',
+  'operation.refused',
+  'export.started',
+  'export.finished',
+  'import.started',
+  'import.finished',
+  'audit.anchored'
+] as const

@@ -16,6 +16,8 @@ export interface HostileTarget {
 
 export interface HostileLoad {
   sent: number
+  /** From each start to its stop. */
+  sendingMs: number
   /** Answered with a fault of the server's own, or not at all. */
   faults: number
 }
@@ -25,6 +27,8 @@ let documents: HostileDocuments
 let pool: Pool
 let socket: WebSocket
 let timer: NodeJS.Timeout | undefined
+let startedAt = 0
+let sendingMs = 0
 let sent = 0
 let faults = 0
 const underWay = new Set<Promise<void>>()
@@ -46,18 +50,19 @@ answerCalls({
     })
   },
   start() {
-    const begin = performance.now()
+    startedAt = performance.now()
     const before = sent
     timer = setInterval(() => {
-      const due = Math.floor(((performance.now() - begin) / 1000) * target.perSecond)
+      const due = Math.floor(((performance.now() - startedAt) / 1000) * target.perSecond)
       while (sent - before < due) sendNext()
     }, 1)
   },
   /** Waits for the answers that are still to come. */
   async stop(): Promise<HostileLoad> {
     clearInterval(timer)
+    sendingMs += performance.now() - startedAt
     await Promise.all(underWay)
-    return { sent, faults }
+    return { sent, sendingMs, faults }
   }
 })
 

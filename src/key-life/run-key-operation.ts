@@ -22,6 +22,11 @@ export interface Step {
   postponed?: boolean
   /** What to wait before the next step, so that others have their turn. */
   pauseMs?: number
+  /**
+   * Lets go of what the step has held, in the transaction that notes it: any sooner somebody else takes the next step,
+   * and this one is not noted. Answers false where somebody else has it by now: then it must not be.
+   */
+  release?: (em: EntityManager) => Promise<boolean>
 }
 
 /** How a kind of operation takes its steps, in one run of it. */
@@ -33,8 +38,8 @@ export type Steps =
   | {
       take: (services: Services, em: EntityManager, operation: KeyOperation, stop: AbortSignal) => Promise<Step | null>
     }
-  /** In transactions of its own, for work that may be done twice: noted afterwards. */
-  | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step> }
+  /** In transactions of its own, for work that may be done twice: noted afterwards. Null where somebody else is at it. */
+  | { takeApart: (services: Services, operation: KeyOperation, stop: AbortSignal) => Promise<Step | null> }
 
 /** Told after every step that was committed. */
 export type ReportProgress = (operation: KeyOperation) => Promise<void>
@@ -84,15 +89,22 @@ async function takeStep(
 ): Promise<{ operation: KeyOperation; postponed: boolean } | 'TOO_EARLY' | null> {
   const { database, clock } = services
   const apart = 'takeApart' in steps ? await steps.takeApart(services, { id, ...found }, stop) : null
+  if ('takeApart' in steps && !apart) return 'TOO_EARLY'
+  const release = apart?.release
   return await database.transaction(async (em) => {
-    const locked = await lockOperation(em, id, 'SKIP')
+    const locked = await lockOperation(em, id, release ? 'WAIT' : 'SKIP')
+    const isHeld = release ? await release(em) : null
     if (!locked || locked.finishedAt || locked.pausedAt) return null
     // Another worker has taken a step since this one has looked.
-    if (locked.nextStepAt && locked.nextStepAt > clock.now()) return 'TOO_EARLY'
+    if (isHeld === false || (isHeld === null && isEarly(locked, clock.now()))) return 'TOO_EARLY'
     const step = 'take' in steps ? await steps.take(services, em, locked, stop) : apart
     if (!step) return null
     return { operation: await noteStep(em, locked, step, clock.now()), postponed: step.postponed ?? false }
   })
+}
+
+function isEarly({ nextStepAt }: KeyOperation, now: Date): boolean {
+  return nextStepAt !== null && nextStepAt > now
 }
 
 async function noteStep(em: EntityManager, before: KeyOperation, step: Step, now: Date): Promise<KeyOperation> {

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { v7 as uuidv7 } from 'uuid'
+import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { runIn, type Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import type { MessageDraft } from './import-batches.js'
@@ -10,7 +11,8 @@ import { TransferError } from './transfer-error.js'
 const BEGIN: Statement = {
   text: `
     insert into imports (id, source, actor, hash, created_at) values ($1, $2, $3, $4, $5)
-    on conflict (source) do nothing`
+    on conflict (source) do nothing
+    returning id`
 }
 
 const FIND: Statement = {
@@ -40,16 +42,32 @@ export interface ImportRow {
   finishedAt: Date | null
 }
 
-/** Finds the import of that name, or begins one. */
+/** Finds the import of that name, or begins one, which is in the audit trail then. */
 export async function beginImport(
-  { database, clock }: Pick<Services, 'database' | 'clock'>,
+  services: Pick<Services, 'database' | 'clock'>,
   source: string,
   actor: string
 ): Promise<ImportRow> {
-  await database.run(BEGIN, [uuidv7(), source, actor, createHash('sha256').digest(), clock.now()])
-  const [row] = await database.run<ImportRow>(FIND, [source])
-  if (!row) throw new Error('an import that was begun is there')
-  return row
+  const { database } = services
+  const find = async () => (await database.run<ImportRow>(FIND, [source]))[0]
+  const found = await find()
+  if (found) return found
+  await database.transaction((em) => begin(em, { source, actor, at: services.clock.now() }))
+  const begun = await find()
+  if (!begun) throw new Error('an import that was begun is there')
+  return begun
+}
+
+/** Together: that nothing of it is in says nothing of whether it was begun, and noted, before. */
+async function begin(
+  em: EntityManager,
+  { source, actor, at }: { source: string; actor: string; at: Date }
+): Promise<void> {
+  const id = uuidv7()
+  const begun = await runIn(em, BEGIN, [id, source, actor, createHash('sha256').digest(), at])
+  if (begun.length === 0) return
+  const detail = `id=${id} source=${source}`
+  await appendKeyEvent(em, { at, actor, action: 'import.started', conversationId: null, keyVersion: null, detail })
 }
 
 export type Losses = Pick<ImportRow, 'unreadable' | 'blank'>

@@ -1,4 +1,4 @@
-import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
+import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { runIn, type Statement } from '../database/database.js'
 import type { Services } from '../services.js'
 import { type Batch, importBatches } from './import-batches.js'
@@ -69,15 +69,6 @@ export async function importRecords(
   try {
     const position = await skipImported(row, lines)
     order.begun?.(row.lines)
-    if (row.lines === 0) {
-      const started = {
-        at: clock.now(),
-        actor: order.actor,
-        action: 'import.started',
-        detail: `source=${source.name}`
-      } as const
-      await services.database.transaction((em) => appendKeyEvent(em, eventOf(row, started)))
-    }
     const limits = {
       ids: new ImportIds(source.name),
       clock,
@@ -148,13 +139,13 @@ async function finish(
   // Together: an import that has finished is not finished again, and its event would be missing for ever.
   await database.transaction(async (em) => {
     await runIn(em, FINISH, [row.id, at])
-    await appendKeyEvent(em, eventOf(row, { at, actor, action: 'import.finished', detail: `lines=${position.lines}` }))
+    await appendKeyEvent(em, {
+      at,
+      actor,
+      action: 'import.finished',
+      conversationId: null,
+      keyVersion: null,
+      detail: `id=${row.id} lines=${position.lines}`
+    })
   })
-}
-
-function eventOf(
-  { id }: ImportRow,
-  event: { at: Date; actor: string; action: KeyAction; detail: string }
-): Parameters<typeof appendKeyEvent>[1] {
-  return { ...event, conversationId: null, keyVersion: null, detail: `id=${id} ${event.detail}` }
 }

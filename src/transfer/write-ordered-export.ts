@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Statement } from '../database/database.js'
+import { runIn, type Statement } from '../database/database.js'
 import { KeyUnavailable, NotFound } from '../errors.js'
 import type { KeyOperation } from '../key-life/key-operations.js'
 import type { Step } from '../key-life/run-key-operation.js'
@@ -24,13 +24,15 @@ const FIND: Statement = {
 
 // The next step of an operation is nobody else's before that moment. Behind it another may take the lease from one that
 // was only slow: whatever an attempt writes, it writes as the holder of the lease. The try counts before it is made:
-// of one that takes its process with it nobody would tell.
+// of one that takes its process with it nobody would tell. They are counted from what was looked up: where that is no
+// longer so, it has to be looked up again.
 const CLAIM: Statement = {
   text: `
     update key_operations
        set lease_holder = $4, next_step_at = $3, position = $5, done = 0, state = 'RUNNING',
            started_at = coalesce(started_at, $2)
      where id = $1 and finished_at is null and paused_at is null and (next_step_at is null or next_step_at <= $2)
+       and position is not distinct from $6
     returning id`
 }
 
@@ -51,7 +53,8 @@ const HOLD: Statement = {
 const RELEASE: Statement = {
   text: `
     update key_operations set next_step_at = null, lease_holder = null
-     where id = $1 and lease_holder = $2 and finished_at is null`
+     where id = $1 and lease_holder = $2 and finished_at is null
+    returning id`
 }
 
 // The file takes the place of the one that its owner had of the conversation before.
@@ -102,8 +105,8 @@ export async function writeOrderedExport(
   services: Services,
   operation: KeyOperation,
   stop: AbortSignal
-): Promise<Step> {
-  const { database, clock, log } = services
+): Promise<Step | null> {
+  const { database, clock } = services
   const { id } = operation
   // Its position is the number of tries.
   const nothing = { done: 0, failed: 0, position: operation.position }
@@ -113,26 +116,41 @@ export async function writeOrderedExport(
   if (order.written) return { ...nothing, outcome: 'SUCCEEDED' }
   if (tries >= TRIES) {
     await database.run(CLEAR_LOST, [id, null])
-    log.error({ operation: id, tries }, 'an export is given up')
+    services.log.error({ operation: id, tries }, 'an export is given up')
     return { ...nothing, outcome: 'FAILED', error: GIVEN_UP }
   }
   // Somebody else is at it: the operation itself says until when.
   const attempt = randomUUID()
-  const claim = [id, clock.now(), lease(clock.now()), attempt, String(tries + 1)]
-  if ((await database.run(CLAIM, claim)).length === 0) return nothing
+  const claim = [id, clock.now(), lease(clock.now()), attempt, String(tries + 1), operation.position]
+  if ((await database.run(CLAIM, claim)).length === 0) return null
   try {
     await database.run(CLEAR_LOST, [id, attempt])
-    return { ...nothing, ...(await write(services, operation, order, attempt, stop)) }
-  } catch (error) {
-    if (error instanceof NotFound) return { ...nothing, outcome: 'FAILED', error: 'The conversation was deleted.' }
-    if (!(error instanceof KeyUnavailable)) {
-      log.error({ operation: id, tries: tries + 1, reason: error }, 'an export could not be written')
-      return { ...nothing, ...failedTry(tries + 1) }
+    return {
+      ...nothing,
+      ...(await tryToWrite(services, operation, order, { attempt, tries: tries + 1 }, stop)),
+      release: async (em) => (await runIn(em, RELEASE, [id, attempt])).length > 0
     }
-    return { ...nothing, postponed: true, error: 'A master key is out of reach at present; it begins anew later.' }
   } finally {
     await database.run(CLEAR, [id, attempt])
-    await database.run(RELEASE, [id, attempt])
+  }
+}
+
+async function tryToWrite(
+  services: Services,
+  operation: KeyOperation,
+  order: Order,
+  { attempt, tries }: { attempt: string; tries: number },
+  stop: AbortSignal
+): Promise<Partial<Step>> {
+  try {
+    return await write(services, operation, order, attempt, stop)
+  } catch (error) {
+    if (error instanceof NotFound) return { outcome: 'FAILED', error: 'The conversation was deleted.' }
+    if (!(error instanceof KeyUnavailable)) {
+      services.log.error({ operation: operation.id, tries, reason: error }, 'an export could not be written')
+      return failedTry(tries)
+    }
+    return { postponed: true, error: 'A master key is out of reach at present; it begins anew later.' }
   }
 }
 

@@ -8,20 +8,11 @@ import {
 import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { brief, createConversation, followLive, readBack, send } from '../support/chat.js'
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
+import { inTime } from '../support/in-time.js'
 import { InstalledProgram } from '../support/program.js'
 import { TcpProxy } from '../support/tcp-proxy.js'
 
 /** A database that is not there: at the start, in the middle, and with nothing left to give. */
-
-/** A request that cannot be answered is not kept waiting for longer. */
-const FAILS_WITHIN_MS = 5_000
-
-async function inTime<T>(work: () => Promise<T>): Promise<T> {
-  const begin = performance.now()
-  const result = await work()
-  expect(performance.now() - begin).toBeLessThan(FAILS_WITHIN_MS)
-  return result
-}
 
 let conclave: TestConclave
 let proxy: TcpProxy

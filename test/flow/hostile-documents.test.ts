@@ -12,7 +12,10 @@ import type { StreamResult } from '../support/event-streams.js'
 import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { askOn, openSocket } from '../support/transports.js'
 
-/** Ten thousand documents that mean harm, over HTTP and WebSocket, to a server in production, beside an honest client. */
+/**
+ * Ten thousand documents that mean harm, over HTTP and WebSocket, to a server in production, beside an honest client: that
+ * it is answered, and right. How fast, and at how many documents a minute, is measured by bench/cases/hostile.ts.
+ */
 
 const COUNT = 10_000
 const AT_ONCE = 8

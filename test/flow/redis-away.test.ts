@@ -1,9 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { RotateKeyDocument, ScheduleKeyDestructionDocument } from '../../documents/generated.js'
+import {
+  ConversationsDocument,
+  DeleteConversationDocument,
+  MarkKeyCompromisedDocument,
+  MessageEventsDocument,
+  RotateKeyDocument,
+  ScheduleKeyDestructionDocument,
+  SetTypingDocument
+} from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { brief, createConversation, follow, followLive, readBack, send } from '../support/chat.js'
+import { brief, createConversation, eventCursor, follow, followLive, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
-import { canStartRedis } from '../support/redis.js'
+import { inTime } from '../support/in-time.js'
+import { canStartRedis, type RedisServer } from '../support/redis.js'
+import { askOver } from '../support/transports.js'
 import { bootTwoOnRedis, type TwoProcesses } from '../support/two-processes.js'
 
 /** Redis carries signals and nothing else: without it, all is there, and later. */
@@ -105,6 +115,77 @@ describe.runIf(canStartRedis)('while Redis is away', () => {
     await alice.run(RotateKeyDocument, { conversationId: id })
     expect((await readBack(bob, id)).map(({ status }) => status)).toEqual(['READABLE'])
     return id
+  }
+})
+
+describe.runIf(canStartRedis)('a request', () => {
+  it.each<[string, (redis: RedisServer, ask: () => Promise<void>) => Promise<unknown>]>([
+    ['has stopped', async (redis, ask) => [await redis.kill(), await ask()]],
+    ['says nothing', async (redis, ask) => [redis.freeze(), await ask()]],
+    ['stops while it is asked', async (redis, ask) => [redis.freeze(), await Promise.all([ask(), redis.kill()])]]
+  ])(
+    'of any kind is answered in time when Redis %s, and still once that is known; a subscription that was held misses nothing',
+    async (_, failAndAsk) => {
+      const { here, there, redis, untilListening, close } = await bootTwoOnRedis({ RATE_LIMITS: 'on' })
+      try {
+        const id = await createConversation(await here.as('alice'), ['bob'])
+        const events = await followLive(await there.as('bob'), id)
+        let round = 0
+        const ask = (boardStatus: number) => askEverything(here, id, { body: `message ${round++}`, boardStatus })
+        await ask(200)
+        await failAndAsk(redis, () => ask(503))
+        await vi.waitFor(() => expect(here.services.signals.isHearing).toBe(false), SOON)
+        await ask(503)
+        await redis.start()
+        await untilListening()
+        await ask(200)
+        expect((await events.take(round)).map(brief)).toEqual([0, 1, 2, 3].map((index) => `SENT message ${index}`))
+      } finally {
+        await redis.start()
+        await close()
+      }
+    },
+    60_000
+  )
+
+  /** One of every kind at once. All but the board of the jobs are served without Redis, which each of them turns to. */
+  async function askEverything(
+    conclave: TestConclave,
+    id: string,
+    { body, boardStatus }: { body: string; boardStatus: number }
+  ): Promise<void> {
+    const [alice, bob] = [await conclave.as('alice'), await conclave.as('bob')]
+    const claims = { scopes: ['keys:admin', 'keys:read'] }
+    const [admin, token] = [await conclave.as('admin', claims), await conclave.token('admin', claims)]
+    const get = (path: string) => fetch(conclave.url + path, { headers: { authorization: `Bearer ${token}` } })
+    const create = () => createConversation(alice, ['bob'])
+    const [doomed, leaked] = await Promise.all([inTime(create), inTime(create)])
+    const query = { query: '{ viewer { id } }' }
+    const requests: (() => Promise<unknown>)[] = [
+      () => alice.run(ConversationsDocument, { first: 10 }),
+      () => send(alice, id, body),
+      () => alice.run(SetTypingDocument, { conversationId: id, typing: true }),
+      () => alice.run(RotateKeyDocument, { conversationId: id }),
+      // Each of these two enqueues a job.
+      () => alice.run(DeleteConversationDocument, { conversationId: doomed }),
+      () => admin.run(MarkKeyCompromisedDocument, { conversationId: leaked, version: 1 }),
+      async () => expect(await askOver('WebSocket', conclave.url, token, query)).toHaveProperty('data.viewer.id'),
+      async () => expect(await askOver('event stream', conclave.url, token, query)).toHaveProperty('data.viewer.id'),
+      () => firstEventOf(bob, leaked),
+      async () => expect((await get('/jobs/')).status).toBe(200),
+      async () => expect((await get('/jobs/api/queues?page=1&jobsPerPage=10')).status).toBe(boardStatus),
+      async () => expect((await get('/readyz')).status).toBe(200)
+    ]
+    await Promise.all(requests.map(inTime))
+  }
+
+  /** Of a subscription that begins now: what stands in the log already. */
+  async function firstEventOf(reader: GraphQLClient, conversationId: string): Promise<void> {
+    const after = await eventCursor(reader, conversationId)
+    await send(reader, conversationId, 'in the log')
+    const events = reader.subscribe(MessageEventsDocument, { conversationId, after })
+    expect(brief(await events.next())).toBe('SENT in the log')
+    events.stop()
   }
 })
 

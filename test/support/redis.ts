@@ -43,13 +43,21 @@ export class RedisServer implements TestRedis {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** Starts it, again, on the same port, unless it runs. */
+  /** Starts it, again, on the same port, unless it runs; it may be frozen. */
   async start(): Promise<void> {
-    if (this.#server) return
+    if (this.#server) {
+      this.#server.kill('SIGCONT')
+      return
+    }
     const fixed = ['--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no']
     const options = ['--port', String(this.port), ...fixed, ...this.#options]
     this.#server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
     await untilReady(this.#server)
+  }
+
+  /** Has it say nothing any more; the system goes on taking connections for it. */
+  freeze(): void {
+    this.#server?.kill('SIGSTOP')
   }
 
   /** Ends it at once, as a crash does. */

@@ -21,14 +21,17 @@ export async function bootTwoOn(where: 'PostgreSQL' | 'Redis'): Promise<TwoProce
   return where === 'Redis' ? await bootTwoOnRedis() : await bootTwo(null)
 }
 
-export async function bootTwoOnRedis(): Promise<TwoProcesses<RedisServer>> {
-  return await bootTwo(await RedisServer.start())
+export async function bootTwoOnRedis(variables: NodeJS.ProcessEnv = {}): Promise<TwoProcesses<RedisServer>> {
+  return await bootTwo(await RedisServer.start(), variables)
 }
 
-async function bootTwo<R extends RedisServer | null>(redis: R): Promise<TwoProcesses<R>> {
+async function bootTwo<R extends RedisServer | null>(
+  redis: R,
+  variables: NodeJS.ProcessEnv = {}
+): Promise<TwoProcesses<R>> {
   const redisUrl = redis?.url ?? null
-  const here = await bootConclave({ redisUrl })
-  const there = await bootConclave({ redisUrl, databaseUrl: here.database.url })
+  const here = await bootConclave({ redisUrl }, variables)
+  const there = await bootConclave({ redisUrl, databaseUrl: here.database.url }, variables)
   const listeners = async () =>
     redis
       ? await redis.subscribers('conclave:{keys}')

@@ -13,8 +13,8 @@ import { digestSource, pagePolicy } from '../http-hardening.js'
 import { escapeHtml } from '../plain-page.js'
 import { changesSomething } from './board-access.js'
 
-/** A queue that is out of reach would be waited for without an end. */
-const ANSWER_MS = 5_000
+/** A queue that is out of reach would be waited for without an end; in five seconds everybody has an answer. */
+const ANSWER_MS = 3_000
 
 /** The one style that the board's scripts put into the page (Base UI, for lists that scroll without a bar). */
 const SCROLLBAR_STYLE =

@@ -22,8 +22,9 @@ export async function importTables(
 ): Promise<ImportOutcome> {
   const mapping = parseMapping(tables.mapping === null ? null : await readGiven(tables.mapping, 'FORMAT'))
   const client = new pg.Client({ connectionString: tables.databaseUrl, options: READ_ONLY })
-  // A connection that breaks between two queries: the next one says so, and no listener would end the process.
-  client.on('error', () => {})
+  let lost: Error | null = null
+  // A connection that breaks between two queries: without a listener that would end the process.
+  client.on('error', (error) => (lost ??= error))
   try {
     await client.connect()
   } catch (error) {
@@ -37,15 +38,20 @@ export async function importTables(
     const source = { name: tables.name, lines: readTables(client, mapping), takesBlank: true }
     return await importRecords(services, source, order)
   } catch (error) {
-    throw explained(error)
+    throw explained(error, lost)
   } finally {
     await client.end()
   }
 }
 
-/** SQLSTATE class 42: a table or a column that the mapping names and that is not there, or may not be read. */
-function explained(error: unknown): unknown {
+/** @param lost why there is no connection any more: then the next query says that there is none */
+function explained(error: unknown, lost: Error | null): unknown {
+  if (lost !== null && !(error instanceof TransferError)) {
+    const why = (lost as { code?: string }).code ?? 'it was closed'
+    return new TransferError('FORMAT', `The connection to the database to import from was lost (${why}).`)
+  }
   const { code = '', message } = error as { code?: unknown; message: string }
+  // SQLSTATE class 42: a table or a column that the mapping names and that is not there, or may not be read.
   if (typeof code !== 'string' || !code.startsWith('42')) return error
   return new TransferError('FORMAT', `The tables are not as the mapping has them: ${message}.`)
 }

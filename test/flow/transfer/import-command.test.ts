@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -40,6 +42,45 @@ describe('conclave export', () => {
     const { code, stderr } = await command(source, 'export', id, '--for', key, '--out', 'refused.export')
     expect([code, stderr]).toEqual([1, expect.stringContaining(words)])
     for (const name of ['refused.export', 'refused.export.partial']) expect(existsSync(pathOf(name))).toBe(false)
+  })
+})
+
+describe('conclave export that goes well', () => {
+  let whole: string
+  const args = () => ['export', whole, '--for', 'public.pem']
+  beforeAll(async () => {
+    const alice = await source.as('alice')
+    whole = await createConversation(alice, [])
+    for (let count = 1; count <= 4; count++) await send(alice, whole, `message ${count}`)
+  })
+
+  it('says how far it is on standard error, and leaves standard output to the export', async () => {
+    const { code, stdout, stderr } = await command(source, ...args())
+    expect([code, stderr]).toEqual([0, '\r4 messages\n'])
+    expect(stdout.split('\n')[0]).toMatch(/^ey/)
+    expect(await command(source, ...args(), '--out', 'silent.export')).toMatchObject({ code: 0, stdout: '' })
+  })
+
+  it('says it in JSON where that was asked for', async () => {
+    const { code, stderr } = await command(source, ...args(), '--json')
+    expect(code).toBe(0)
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    ).toEqual([{ records: expect.any(Number), messages: 4 }])
+  })
+
+  it('ends with 141, and does not take its reader, who has gone, for the database', async () => {
+    const options = { cwd: program.folder, env: { PATH: process.env.PATH, ...programEnvironment(source) } }
+    const child = spawn(join(program.folder, 'bin', 'conclave'), args(), options)
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.on('data', (chunk) => (said += chunk))
+    const [code] = await once(child, 'close')
+    expect(code).toBe(141)
+    expect(said.replace(/\r\d+ messages/g, '')).toBe('')
   })
 })
 

@@ -266,6 +266,18 @@ describe('an import of JSON Lines', () => {
     expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
   })
 
+  it('is in the audit trail as begun once, however often its first batch fails', async () => {
+    const lines = [conversation, message(1), owner].map(inJson)
+    await expect(run(lines, 'file', failingAfter(conclave.services, 0))).rejects.toThrow('was killed')
+    const noKeys = vi.spyOn(conclave.services.keySupply, 'withKeyPair').mockRejectedValue(new Error('no keys'))
+    for (let times = 1; times <= 2; times++) await expect(run(lines)).rejects.toThrow('no keys')
+    noKeys.mockRestore()
+    expect(await position()).toBe(0)
+    await run(lines)
+    const events = await conclave.database.query(`select detail from key_events where action = 'import.started'`)
+    expect(events).toEqual([{ detail: expect.stringMatching(/^id=[-0-9a-f]{36} source=file$/) }])
+  })
+
   it('is finished and in the audit trail as finished, or neither', async () => {
     const lines = [conversation, message(1)].map(inJson)
     await expect(run(lines)).rejects.toThrow('has no owner')
@@ -283,6 +295,7 @@ describe('an import of JSON Lines', () => {
     const ended = await Promise.allSettled([run(lines), run(lines)])
     for (const end of ended) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'CONFLICT' })
     await run(lines)
+    expect(await conclave.database.query(`select from key_events where action = 'import.started'`)).toHaveLength(1)
     const [id = ''] = await ids()
     expect(await readBack(await conclave.as('alice'), id)).toHaveLength(200)
   })

@@ -300,6 +300,36 @@ describe('an export that its owner asks for', () => {
     expect(await stateOf(again)).toBe('SUCCEEDED')
   })
 
+  it('that has failed is claimed by nobody before that is noted, and when to try again', async () => {
+    const { messageOpener, database } = conclave.workerServices
+    const broken = vi.spyOn(messageOpener, 'open').mockRejectedValue(new TypeError('of a kind nobody has thought of'))
+    const id = await order()
+    let others = 0
+    const transaction = database.transaction.bind(database)
+    vi.spyOn(database, 'transaction').mockImplementation(async (work) => {
+      // Between the try and its note, another worker looks for work.
+      if (broken.mock.calls.length > 0 && others++ === 0) await run(id)
+      return await transaction(work)
+    })
+    await run(id)
+    expect(others).toBeGreaterThan(0)
+    expect(broken).toHaveBeenCalledTimes(1)
+    expect((await alice.run(ConversationExportDocument, { id })).conversationExport).toMatchObject({
+      state: 'RUNNING',
+      error: 'It could not be written (try 1 of 5); it begins anew later.'
+    })
+  })
+
+  it('is not tried by a worker that has looked before another one tried: it would count from there', async () => {
+    const id = await order()
+    const early = await findKeyOperation(conclave.workerServices, id)
+    if (!early) throw new Error('it was ordered')
+    await loseWorker(id)
+    conclave.clock.advance(61_000)
+    expect(await writeOrderedExport(conclave.workerServices, early, new AbortController().signal)).toBeNull()
+    expect((await findKeyOperation(conclave.workerServices, id))?.position).toBe('1')
+  })
+
   it('is whole where a worker goes on that was taken for lost', async () => {
     const id = await order()
     const { database } = conclave.workerServices

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, programEnvironment, type TestConclave } from '../../support/boot.js'
 import { readBack } from '../../support/chat.js'
+import { holdTransaction, untilWaiting } from '../../support/held-transaction.js'
 import { InstalledProgram } from '../../support/program.js'
+import { TcpProxy } from '../../support/tcp-proxy.js'
 import type { TestDatabase } from '../../support/test-database.js'
 import { CHAT_MAPPING, type ChatRows, createChatTables, fillChatTables } from '../../support/transfer/chat-tables.js'
 import { python } from '../../support/transfer/python.js'
@@ -68,13 +70,35 @@ describe.runIf(python)('conclave import --sql', () => {
     })
   })
 
+  it('says that the connection to its database was lost, though nobody asked anything at that moment, and where it goes on', async () => {
+    const url = new URL(env.SOURCE_DATABASE_URL ?? '')
+    const proxy = await TcpProxy.start(Number(url.port))
+    url.port = String(proxy.port)
+    // Nothing can be stored, and so nothing more is read.
+    const held = await holdTransaction(conclave.database)
+    await held.query('lock table conversations in exclusive mode')
+    const ended = program.command(['import', '--sql', '--mapping', 'mapping.json', '--name', 'cut'], {
+      ...env,
+      SOURCE_DATABASE_URL: url.href
+    })
+    await untilWaiting(conclave.database, 1)
+    proxy.cut()
+    await held.commit()
+    const { code, stderr } = await ended
+    await proxy.stop()
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /The connection to the database to import from was lost \(ECONNRESET\)\.\nAll up to line \d+ are in/
+    )
+  })
+
   it('stops at a row that it cannot take, says which, and changes nothing of its batch', async () => {
     await theirs.query(`update chat_message set body = 'not for this key' where id = 10`)
     const { code, stdout, stderr } = await importing()
     expect([code, stdout]).toEqual([1, ''])
     // Conversation 1 is line 1, its messages 1, 4, 7 and 10 are the next.
     expect(stderr).toContain('Line 5: The key of conversation 1 does not open message 10.\n')
-    expect(await conclave.database.query('select lines, finished_at from imports')).toEqual([
+    expect(await conclave.database.query(`select lines, finished_at from imports where source = 'sql'`)).toEqual([
       { lines: 4, finished_at: null }
     ])
     await theirs.query('update chat_message set body = $1 where id = 10', [encrypted('mended')])

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RotateKeyDocument, ScheduleKeyDestructionDocument } from '../../documents/generated.js'
 import { messageAssociatedData } from '../../src/crypto/associated-data.js'
-import { decryptText } from '../../src/crypto/content-encryption.js'
+import { decryptText } from '../../src/crypto/decrypt-text.js'
 import { suiteName } from '../../src/crypto/envelope.js'
 import { fingerprint, importPrivateKey, unwrapDataKey } from '../../src/crypto/key-transport.js'
 import type { PrivateKey } from '../../src/crypto/keys.js'

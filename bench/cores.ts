@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { CannotRun } from './case.js'
-import type { BenchDatabase } from './stage.js'
+import type { BenchDatabase, Stage } from './stage.js'
 
 const run = promisify(execFile)
 
@@ -10,24 +10,30 @@ const run = promisify(execFile)
  * Gives an API process one core and PostgreSQL another: otherwise a comparison with the database alone would compare
  * it on two cores with itself on what the process leaves of them.
  *
+ * @param stage has PostgreSQL let go of in any event
  * @param database on the server in question
  * @returns what lets PostgreSQL have all cores again
  * @throws CannotRun where it cannot be done: not Linux, one core only, a server elsewhere, or one of another user
  */
-export async function giveOneCoreEach(apiPid: number, database: BenchDatabase): Promise<() => Promise<void>> {
+export async function giveOneCoreEach(
+  stage: Stage,
+  apiPid: number,
+  database: BenchDatabase
+): Promise<() => Promise<void>> {
   const [apiCore, postgresCore] = ownCores()
   if (apiCore === undefined || postgresCore === undefined) {
     throw new CannotRun('it needs Linux, and two cores: one for the API process and one for PostgreSQL.')
   }
   const postmaster = await postmasterOf(database)
   await keepOn([apiCore], apiPid)
+  const release = stage.afterwards(async () => {
+    await keepOn(ownCores(), postmaster)
+    for (const pid of await serverPids(database)) await keepOn(ownCores(), pid)
+  })
   // Its other processes after it: those that begin meanwhile begin where it is.
   await keepOn([postgresCore], postmaster)
   for (const pid of await serverPids(database)) await keepOn([postgresCore], pid)
-  return async () => {
-    await keepOn(ownCores(), postmaster)
-    for (const pid of await serverPids(database)) await keepOn(ownCores(), pid)
-  }
+  return release
 }
 
 /** The cores that this process may run on; none where there is no telling. */

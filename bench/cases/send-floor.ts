@@ -60,7 +60,11 @@ export const sendFloor: Case = {
     const script = join(stage.folder, 'send.sql')
     await writeFile(script, SCRIPT)
     const sending = await openSending(stage)
-    const release = stage.afterwards(await giveOneCoreEach(sending.api.pid, database))
+    const release = await giveOneCoreEach(stage, sending.api.pid, database).catch(async (error) => {
+      await sending.close()
+      await database.drop()
+      throw error
+    })
     return {
       measured: () => sending.perSecond({ ms: ROUND_MS }),
       beside: () => pgbench(database, script),

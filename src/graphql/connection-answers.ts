@@ -66,7 +66,8 @@ export class HttpAnswers {
   /** Before it is sent. */
   makeRoom(answer: ServerResponse): void {
     const userId = this.#users.get(answer)
-    if (userId === undefined || !answer.req) return
+    // Nothing is sent over a connection that has ended, and nobody would forget it again.
+    if (userId === undefined || answer.destroyed) return
     const answers = this.#of(answer.req.socket)
     this.#unread.makeRoom(userId, answers)
     answer.once('close', () => answers.unreadBytes === 0 && this.#unread.forget(userId, answers))

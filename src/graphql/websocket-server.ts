@@ -80,7 +80,8 @@ export function serveWebSocket(
 ): { close(): Promise<void> } {
   const { log, config } = services
   const format = (error: GraphQLError) => formatError(log, error, config.mode === 'production')
-  const sockets = new WebSocketServer({ noServer: true, maxPayload, WebSocket: QuietSocket })
+  const bounds = { maxPayload, closeTimeout: CLOSE_WAIT_MS }
+  const sockets = new WebSocketServer({ noServer: true, WebSocket: QuietSocket, ...bounds })
   const underWay = new OperationsUnderWay<WebSocket>()
   const trusts = proxyAddr.compile(config.trustedProxies)
   const addressOf = (request: IncomingMessage) => proxyAddr(request, trusts)
@@ -154,18 +155,20 @@ function cutDeafPeer(socket: WebSocket): void {
   for (const event of ['message', 'ping']) socket.prependListener(event, look)
 }
 
-function channelOf(socket: WebSocket): Channel {
+/** Also after a closing frame: what the client has not read stays until it does, or the connection ends. */
+function channelOf({ socket, request }: ServerExtra): Channel {
   return {
     get unreadBytes() {
-      return socket.readyState === socket.OPEN ? socket.bufferedAmount : 0
+      return request.socket.destroyed ? 0 : socket.bufferedAmount
     },
     cut: () => socket.terminate()
   }
 }
 
 function makeRoom(unread: UnreadBytes, extra: ServerExtra & Extra): void {
-  if (!extra.viewer) return
-  extra.channel ??= channelOf(extra.socket)
+  // Nothing is sent over a connection that has ended, and nobody would forget it again.
+  if (!extra.viewer || extra.request.socket.destroyed) return
+  extra.channel ??= channelOf(extra)
   unread.makeRoom(extra.viewer.id, extra.channel)
 }
 

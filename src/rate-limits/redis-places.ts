@@ -43,6 +43,7 @@ export class RedisPlaces {
   readonly #taken = new Map<string, Set<string>>()
   readonly #timer: NodeJS.Timeout
   #isRenewing = false
+  #renewsAgain = false
 
   constructor(redis: LimitsRedis, leaseMs = LEASE_MS) {
     this.#leaseMs = leaseMs
@@ -51,7 +52,10 @@ export class RedisPlaces {
     this.#giveBack = redis.script('giveBackPlace', GIVE_BACK)
     this.#timer = setInterval(() => void this.#renew(), leaseMs / RENEWALS).unref()
     // What was taken while it was away is not known to the others.
-    redis.onConnected(() => void this.#renew())
+    redis.onConnected(() => {
+      this.#renewsAgain = this.#isRenewing
+      void this.#renew()
+    })
   }
 
   /** @returns false when the user has `max` of them. While Redis is away nobody can say, and it is true */
@@ -88,6 +92,9 @@ export class RedisPlaces {
     }
     await Promise.all(underWay)
     this.#isRenewing = false
+    if (!this.#renewsAgain) return
+    this.#renewsAgain = false
+    await this.#renew()
   }
 
   async #renewSome(user: string, places: string[]): Promise<void> {

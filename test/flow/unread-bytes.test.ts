@@ -57,12 +57,23 @@ describe('over WebSocket, a user who reads nothing', () => {
     socket.terminate()
   })
 
+  it('is refused them as well after a closing frame: what waits is still there', LONG, async () => {
+    const socket = await RawSocket.connect(conclave.url, token)
+    socket.stopReading()
+    for (let id = 1; id <= MUCH; id++) socket.subscribe(`${id}`, query)
+    await untilAnswered(429)
+    socket.close()
+    // The frame is read before the last of these.
+    for (let count = 0; count < 5; count++) await expectRefused('/graphql')
+    await untilAnswered(200)
+    socket.terminate()
+  })
+
   it('is cut where still more was asked for before, and what waited is given up', LONG, async () => {
     const socket = await RawSocket.connect(conclave.url, token)
     socket.stopReading()
     for (let id = 1; id <= TOO_MUCH; id++) socket.subscribe(`${id}`, query)
-    await untilAnswered(429)
-    await untilAnswered(200)
+    await untilCut(socket)
     const closed = socket.closed()
     socket.readOn()
     expect(await closed).toBe(1006)
@@ -74,9 +85,7 @@ describe('over WebSocket, a user who reads nothing', () => {
     const payload = { text: 'x'.repeat(400_000) }
     const closed = socket.closed()
     for (let count = 0; count < 600; count++) socket.ping(payload)
-    // A socket that is not read does not hear that it is closed.
-    await untilAnswered(429)
-    await untilAnswered(200)
+    await untilCut(socket)
     socket.readOn()
     expect(await closed).toBe(1006)
     expect(printed).not.toHaveBeenCalled()
@@ -136,6 +145,11 @@ async function expectRefused(path: string): Promise<void> {
 
 async function untilAnswered(status: number): Promise<void> {
   await vi.waitFor(async () => expect((await ask('/graphql')).status).toBe(status), LONG)
+}
+
+/** By the server's end of it: a socket that is not read does not hear that it is closed. */
+async function untilCut({ localPort }: RawSocket): Promise<void> {
+  await vi.waitFor(() => expect(openConnections(conclave.url, localPort)).toBe(0), LONG)
 }
 
 /** @returns the answer, of which nothing is read unless somebody does */

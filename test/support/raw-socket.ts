@@ -53,6 +53,16 @@ export class RawSocket {
     this.#tcp.resume()
   }
 
+  /** Says that it is over, and waits for the server to say so too. */
+  close(): void {
+    clearInterval(this.#beat)
+    this.#socket.close()
+  }
+
+  get localPort(): number {
+    return this.#tcp.localPort ?? 0
+  }
+
   terminate(): void {
     clearInterval(this.#beat)
     this.#socket.terminate()

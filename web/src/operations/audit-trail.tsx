@@ -68,8 +68,8 @@ export function AuditTrail() {
       </ScrollRegion>
       {events.data && (
         <p className="hint">
-          {shown.length} shown, of {events.data.totalCount} {wanted === EVERYTHING ? 'events' : 'that match'}.{' '}
-          {events.data.totalCount > limit && (
+          {shown.length} shown, {events.data.hasMore ? 'and there are more' : 'which is all'}.{' '}
+          {events.data.hasMore && (
             <button type="button" className="link" onClick={() => setLimit(limit + PAGE)}>
               Look at {PAGE} more
             </button>
@@ -138,11 +138,13 @@ async function eventsUpTo(connection: Connection, wanted: Wanted, limit: number)
   const nodes: KeyEvent[] = []
   let after: string | null = null
   for (;;) {
-    const page: KeyEventsQuery = await connection.query(KeyEventsDocument, { ...wanted, first: PAGE, after })
+    // Counting reads all that match, each time that this is looked at.
+    const variables = { ...wanted, first: PAGE, after, counted: false }
+    const page: KeyEventsQuery = await connection.query(KeyEventsDocument, variables)
     const { keyEvents } = page
     nodes.push(...keyEvents.nodes)
     const { hasNextPage, endCursor } = page.keyEvents.pageInfo
-    if (!hasNextPage || !endCursor || nodes.length >= limit) return { nodes, totalCount: keyEvents.totalCount }
+    if (!hasNextPage || !endCursor || nodes.length >= limit) return { nodes, hasMore: hasNextPage }
     after = endCursor
   }
 }

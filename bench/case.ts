@@ -11,8 +11,11 @@ export interface Case {
   unit: '/s' | 'ms' | 'KB'
   /** Of the median ratio, measured over beside; without a `beside` of the figure itself. Null: `misses` alone decides. */
   goal: { ratio: 'AT_LEAST' | 'AT_MOST'; value: number } | null
-  /** At most so many, and whether a round that does not count goes before them. Default: 12, with one. */
-  rounds?: { atMost: number; warmUp: boolean }
+  /**
+   * At most so many, whether a round that does not count goes before them, and for how long there are others. Default: 12,
+   * with one, for twenty seconds.
+   */
+  rounds?: { atMost: number; warmUp: boolean; measuringMs?: number }
   /**
    * Seeds databases and starts processes; its seconds are not part of the rounds.
    *

@@ -38,7 +38,7 @@ export async function measureRounds(
   }
   for (let warm = !rounds.warmUp; !warm; warm = nowMs() - begin + longestMs > WARMING_MS) await timedRound(false)
   while (figures.length < rounds.atMost) {
-    if (figures.length > 0 && nowMs() - begin + longestMs > MEASURING_MS) break
+    if (figures.length > 0 && nowMs() - begin + longestMs > (rounds.measuringMs ?? MEASURING_MS)) break
     // Whoever comes second finds the machine as the first has left it.
     figures.push(await timedRound(figures.length % 2 === 1))
     onRound(figures.length)

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'vite'
 
 /** What the explorers are made of; package.json names the exact versions of the packages. */
-const SOURCES = ['web/explorers', 'documents', 'package.json']
+const SOURCES = ['web/explorers', 'web/compressed-copies.ts', 'documents', 'package.json']
 const OUTPUT = join('dist', 'explorers')
 const STAMP = join(OUTPUT, 'sources.sha256')
 
@@ -36,7 +36,7 @@ function digestOf(project: string): string {
 }
 
 function filesOf(path: string): string[] {
-  if (path.endsWith('.json')) return [path]
+  if (statSync(path).isFile()) return [path]
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))

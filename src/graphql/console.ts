@@ -24,6 +24,7 @@ export async function serveConsole(app: FastifyInstance, development: boolean): 
   await app.register(fastifyStatic, {
     root: FOLDER,
     wildcard: false,
+    preCompressed: true,
     cacheControl: false,
     setHeaders(reply, path) {
       // The names of assets change with what is in them.

@@ -65,6 +65,7 @@ export async function serveExplorers(app: FastifyInstance, config: Settings): Pr
     root: join(folder, 'assets'),
     prefix: '/explorers/assets/',
     decorateReply: false,
+    preCompressed: true,
     cacheControl: false,
     // The names of assets change with what is in them.
     setHeaders: (reply) => void reply.header('cache-control', 'public, max-age=31536000, immutable')

@@ -22,6 +22,7 @@ export class LimitsRedis {
   readonly #redis: Redis | Cluster
   readonly #log: Logger
   #isAway = false
+  #isClosed = false
 
   constructor(url: string, log: Logger) {
     const cluster = parseRedisCluster(url)
@@ -53,10 +54,12 @@ export class LimitsRedis {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#redis.disconnect()
   }
 
   #away(error: Error): void {
+    if (this.#isClosed) return
     if (!this.#isAway) this.#log.warn({ reason: error }, 'limits are those of each process until Redis is back')
     this.#isAway = true
   }

@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core'
+import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { barriersOn, type KnownBarriers, rulesBrokenOn } from '../support/browser/accessibility.js'
@@ -17,12 +17,14 @@ const OURS = '.token-bar, .ready-operations'
 describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
   let conclave: TestConclave
   let browser: Browser
+  let context: BrowserContext
   let watched: WatchedPage
 
   beforeAll(async () => {
     conclave = await bootConclave()
     browser = await launchBrowser()
-    watched = await openPage(browser, conclave.url)
+    context = await browser.newContext()
+    watched = await openPage(context, conclave.url)
     await watched.page.goto(`${conclave.url}/graphiql`)
   })
   afterAll(async () => {
@@ -85,7 +87,7 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
   it('remembers the token for as long as the window is open, and no longer', async () => {
     await watched.page.reload()
     await watched.page.getByText(/^Signed in as alice/).waitFor()
-    const other = await openPage(browser, conclave.url)
+    const other = await openPage(context, conclave.url)
     await other.page.goto(`${conclave.url}/graphiql`)
     await other.page.getByText('Signed in as nobody').waitFor()
   })

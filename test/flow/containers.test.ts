@@ -161,6 +161,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
     let ports: number[]
     let apis: RunningProgram[]
     let worker: RunningProgram
+    let apiMetrics: string[]
     let workerPort: string
     let alice: GraphQLClient
     let bob: GraphQLClient
@@ -170,7 +171,10 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
       const migrated = await composed.start('migrate').finished()
       expect(migrated).toEqual({ code: 0, output: 'The database is up to date.\n' })
       ports = [await freePort(), await freePort()]
-      apis = ports.map((port) => composed.start('api', { PORT: String(port) }))
+      apiMetrics = [String(await freePort()), String(await freePort())]
+      apis = ports.map((port, index) =>
+        composed.start('api', { PORT: String(port), METRICS_PORT: apiMetrics[index] ?? '' })
+      )
       workerPort = String(await freePort())
       worker = composed.start('worker', { METRICS_PORT: workerPort })
       await Promise.all(apis.map((api) => api.ready()))
@@ -201,6 +205,16 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
       expect(await composed.isHealthy('worker', { METRICS_PORT: String(await freePort()) })).toBe(false)
     })
 
+    it('shows the metrics of each process, on a port of its own', async () => {
+      for (const port of [...apiMetrics, workerPort]) {
+        const metrics = await fetch(`http://127.0.0.1:${port}/metrics`)
+        expect([metrics.status, await metrics.text()]).toEqual([
+          200,
+          expect.stringContaining('process_cpu_seconds_total')
+        ])
+      }
+    })
+
     it('has an OpenBao whose certificate is for the name that it is asked by', () => {
       const { VAULT_ADDR = '' } = services.api?.environment ?? {}
       const certificate = new X509Certificate(readFileSync(join(composed.secrets, 'tls', 'vault-cert.pem')))
@@ -227,7 +241,7 @@ describe.runIf(canContain && canStartRedis && hasProviderClients)('what compose.
       await composed.startOpenBao()
       await composed.makeTransitKey()
       const port = await freePort()
-      const another = composed.start('api', { PORT: String(port) })
+      const another = composed.start('api', { PORT: String(port), METRICS_PORT: String(await freePort()) })
       await another.ready()
       const reader = new GraphQLClient(urlOf(port), await token('bob'))
       expect((await readBack(reader, id)).map(({ body }) => body)).toEqual(['Still there?'])

@@ -96,10 +96,11 @@ describe('while the database is away', () => {
 })
 
 describe('while the database is silent', () => {
-  it('what was under way fails in time with a code and a hint, also what wants a transaction, and works when it is back', async () => {
+  it('what was under way fails in time with a code and a hint, also what wants a transaction, and works when it is back; a subscription is held over it', async () => {
     const here = await bootConclave({}, { DATABASE_URL: proxied })
     const alice = await here.as('alice')
-    const id = await createConversation(alice, [])
+    const id = await createConversation(alice, ['bob'])
+    const events = await followLive(await here.as('bob'), id)
     proxy.silence()
     const input = { conversationId: id, body: 'meanwhile' }
     const results = await inTime(() =>
@@ -114,6 +115,9 @@ describe('while the database is silent', () => {
     }
     proxy.restore()
     await vi.waitFor(async () => expect((await alice.execute(SendMessageDocument, { input })).errors).toBeUndefined())
+    // Of the first it is not known whether it was stored.
+    const stored = (await readBack(alice, id)).map(({ body }) => body).slice(1)
+    expect((await events.take(stored.length)).map(brief)).toEqual(stored.map((body) => `SENT ${body}`))
     await here.close()
   })
 })

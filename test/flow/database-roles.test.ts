@@ -54,6 +54,12 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
   }
 }
 
+/** Also those that everybody may call. */
+const FUNCTIONS: Record<DatabaseRole, string[]> = {
+  conclave_api: ['append_key_events', 'lock_key_event_heads'],
+  conclave_worker: ['anchor_key_events', 'append_key_events', 'lock_key_event_heads']
+}
+
 const NOBODY_MAY = [
   `update key_events set actor = 'somebody else'`,
   'delete from key_events',
@@ -172,6 +178,11 @@ describe.each(Object.entries(REFUSED) as [DatabaseRole, string[]][])('%s', (role
     expect(Object.fromEntries(rights.map(({ name, rights }) => [name, rights]))).toEqual(RIGHTS[role])
   })
 
+  it('may call the functions of the schema that are listed here, and no others', async () => {
+    const functions = await database.query<{ name: string }>(FUNCTIONS_OF, [role])
+    expect(functions.map(({ name }) => name)).toEqual(FUNCTIONS[role])
+  })
+
   it('has no right on a table that is made later', async () => {
     await database.query('create table later (id integer)')
     for (const statement of ['select from later', 'insert into later values (1)', 'drop table later'])
@@ -256,6 +267,11 @@ const RIGHTS_OF = `
       from rights group by name, rights.privilege
   )
   select name, string_agg(privilege, ', ' order by privilege) as rights from merged group by name`
+
+const FUNCTIONS_OF = `
+  select distinct p.proname as name
+    from pg_proc p cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+   where p.pronamespace = 'public'::regnamespace and a.grantee in (0, $1::regrole) order by 1`
 
 /** @returns the SQLSTATE that a statement fails with, or that it did not */
 async function codeOf(statement: Promise<unknown>): Promise<string> {

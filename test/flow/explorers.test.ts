@@ -115,6 +115,9 @@ describe.each([STUDIO, EMBEDDED])('a page of %s', (origin) => {
         }
       })
       expect(preflight.headers.get('access-control-allow-origin')).toBe(allowed)
+      expect(preflight.headers.get('access-control-allow-headers')?.split(', ')).toEqual(
+        expect.arrayContaining(['authorization', 'content-type'])
+      )
       const response = await fetch(`${conclave.url}/graphql`, {
         method: 'POST',
         headers: {

@@ -26,6 +26,7 @@ afterAll(async () => {
 
 describe('a request that never ends is cut off with 408', () => {
   it.each([
+    ['before its first byte', ''],
     ['in the middle of its headers', 'POST /graphql HTTP/1.1\r\nhost: localhost\r\nx-slow: '],
     [
       'before its body',

@@ -144,8 +144,11 @@ describe('a user', () => {
   })
 })
 
+let claimed = 0
+/** Each says that it comes from somewhere else, which no proxy vouches for. */
 async function openStream(authorization?: string): Promise<Response> {
   const headers = {
+    'x-forwarded-for': `203.0.113.${claimed++ % 250}`,
     'content-type': 'application/json',
     accept: 'text/event-stream',
     ...(authorization && { authorization })

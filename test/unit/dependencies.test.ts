@@ -9,6 +9,14 @@ interface Manifest {
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
   allowScripts: Record<string, boolean>
+  scripts: Record<string, string>
+}
+
+interface Component {
+  name: string
+  version: string
+  licenses?: object[]
+  properties?: { name: string }[]
 }
 
 interface Locked {
@@ -20,7 +28,7 @@ interface Locked {
 }
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '..', '..', path), 'utf8')
-const { dependencies, devDependencies, allowScripts } = JSON.parse(read('package.json')) as Manifest
+const { dependencies, devDependencies, allowScripts, scripts } = JSON.parse(read('package.json')) as Manifest
 const names = Object.keys({ ...dependencies, ...devDependencies })
 const lines = read('docs/dependencies.md')
   .split('\n')
@@ -66,6 +74,21 @@ describe('a package that a deployment has', () => {
       license.replace(/[()]/g, '').split(' AND ')
     )
     expect([...new Set(licences)].filter((licence) => !LICENCES.includes(licence))).toEqual([])
+  })
+
+  it('is in the bill of materials that npm run sbom writes, with its version and licence', async () => {
+    const [, ...args] = scripts.sbom?.split(' > ')[0]?.split(' ') ?? []
+    const options = { cwd: join(import.meta.dirname, '..', '..'), maxBuffer: 2 ** 24 }
+    const { stdout } = await promisify(execFile)('npm', args, options)
+    const bill = JSON.parse(stdout) as { bomFormat: string; specVersion: string; components: Component[] }
+    expect([bill.bomFormat, bill.specVersion]).toEqual(['CycloneDX', '1.5'])
+    const listed = new Map(bill.components.map(({ name, ...component }) => [name, component]))
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
+      expect(listed.get(name), name).toMatchObject({ version, licenses: [expect.anything()] })
+    const isForDevelopment = (name: string) =>
+      listed.get(name)?.properties?.some((property) => property.name === 'cdx:npm:package:development') ?? false
+    expect(Object.keys(dependencies).filter(isForDevelopment)).toEqual([])
+    expect(Object.keys(devDependencies).filter(isForDevelopment)).toContain('vitest')
   })
 })
 

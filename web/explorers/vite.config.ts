@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { compressedCopies } from '../compressed-copies.js'
 
 const page = (name: string) => join(import.meta.dirname, `${name}.html`)
 
@@ -8,7 +9,7 @@ const page = (name: string) => join(import.meta.dirname, `${name}.html`)
 export default defineConfig({
   root: import.meta.dirname,
   base: '/explorers/',
-  plugins: [react()],
+  plugins: [react(), compressedCopies()],
   worker: { format: 'es' },
   build: {
     outDir: '../../dist/explorers',

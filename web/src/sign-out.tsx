@@ -1,4 +1,4 @@
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { Pending } from './chat/conversation-log.js'
 import { useConnection } from './use-connection.js'
 
@@ -16,6 +16,12 @@ export function SignOut({ onSignOut }: { onSignOut: () => void }) {
     setUnsent(now)
     dialog.current?.showModal()
   }
+  useEffect(() => {
+    // A window that is closed or loaded anew gives them up as well: the browser asks, in its own words.
+    const hold = (event: BeforeUnloadEvent) => connection.unsent().length > 0 && event.preventDefault()
+    addEventListener('beforeunload', hold)
+    return () => removeEventListener('beforeunload', hold)
+  }, [connection])
   const messages = unsent.length === 1 ? '1 message that was' : `${unsent.length} messages that were`
   return (
     <>

@@ -7,8 +7,11 @@ export interface WatchedPage {
   problems: string[]
 }
 
-/** @param origin whose pages it opens; nothing else is let through */
-export async function openPage(browser: Browser, origin: string): Promise<WatchedPage> {
+/**
+ * @param browser or a context of it, in which windows have storage in common
+ * @param origin whose pages it opens; nothing else is let through
+ */
+export async function openPage(browser: Pick<Browser, 'newPage'>, origin: string): Promise<WatchedPage> {
   const page = await browser.newPage()
   const problems: string[] = []
   const isOwn = (url: string) => !/^(https?|wss?):/.test(url) || new URL(url).host === new URL(origin).host

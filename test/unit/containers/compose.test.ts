@@ -18,7 +18,7 @@ const ours = services.filter(([, { build }]) => build !== undefined)
 const { port: listensOn } = processOf(lastStage())
 
 describe('compose.yaml', () => {
-  it('is what the Compose specification says', () => {
+  it('is what the Compose specification says, and would not be with a word of its own', () => {
     // It is of an early draft, which called itself by `id`, and from before `name` was there.
     const { $schema: _, ...schema } = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
       key === 'id' && typeof value === 'string' ? undefined : value
@@ -27,6 +27,9 @@ describe('compose.yaml', () => {
     const { name, ...rest } = file
     validate(rest)
     expect([name, validate.errors]).toEqual(['conclave', null])
+    expect(
+      validate({ ...rest, services: { ...rest.services, api: { ...rest.services.api, restrat: 'always' } } })
+    ).toBe(false)
   })
 
   it('has PostgreSQL, Redis, OpenBao, two APIs and a worker', () => {
@@ -118,14 +121,19 @@ describe.each(ours)('%s, of this project’s image', (_, service) => {
   })
 })
 
-describe('the worker’s container', () => {
-  const { environment = {}, healthcheck, ports } = serviceOf(file, 'worker')
+describe.each(['api', 'worker'])('the container of the %s', (name) => {
+  const { environment = {}, ports = [] } = serviceOf(file, name)
 
-  it('shows metrics to the network of the containers, on a port of its own, and publishes none', () => {
+  it('shows metrics to the network of the containers, on a port of its own, and does not publish it', () => {
     const { METRICS_HOST, METRICS_PORT } = environment
-    expect([METRICS_HOST, ports]).toEqual(['0.0.0.0', undefined])
+    expect(METRICS_HOST).toBe('0.0.0.0')
     expect(metricsVariables.METRICS_PORT.parse(METRICS_PORT)).toBeGreaterThan(0)
+    expect(ports.filter((port) => port.endsWith(`:${METRICS_PORT}`))).toEqual([])
   })
+})
+
+describe('the worker’s container', () => {
+  const { healthcheck } = serviceOf(file, 'worker')
 
   it.each([
     ['unhealthy while nothing answers there', null, 1],

@@ -165,7 +165,12 @@ function Year({ policy, keys, expiries, now }: YearProps) {
           <span key={at} className="rotation" style={{ left: left(at) }} title={`Rotates ${onDay(at)}`} />
         ))}
         {destructions.drawn.map((at) => (
-          <span key={at} className="destruction" style={{ left: left(at) }} title={`Is destroyed ${onDay(at)}`} />
+          <span
+            key={at}
+            className="destruction"
+            style={{ left: left(at) }}
+            title={`Cannot be read from ${onDay(at)} on`}
+          />
         ))}
       </div>
       <p className="legend">
@@ -181,7 +186,9 @@ function Year({ policy, keys, expiries, now }: YearProps) {
         <strong>
           {destructions.count === 0 ? 'no version is destroyed' : `${destructions.count} versions are destroyed`}
         </strong>
-        {destructions.count > 0 && ', and with each of them what was sent under it'}.
+        {destructions.count > 0 &&
+          ', and with each of them what was sent under it: it cannot be read from the day that is shown, and the key is deleted when the time of grace after that is over'}
+        .
       </p>
     </fieldset>
   )

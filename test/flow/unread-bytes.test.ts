@@ -14,7 +14,7 @@ const MESSAGES = 200
 /** Twice as long in JSON. */
 const BODY = '"'.repeat(60_000)
 /** Of 24 megabytes each, of which the buffers of both ends hold some: over the first bound, and over the second. */
-const [MUCH, TOO_MUCH] = [5, 11]
+const [MUCH, TOO_MUCH] = [5, 16]
 const LONG = { timeout: 60_000, interval: 100 }
 
 let conclave: TestConclave

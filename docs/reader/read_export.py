@@ -292,7 +292,15 @@ def parse_arguments():
     parser.add_argument('key', help='the private key of the recipient, PEM without a passphrase')
     parser.add_argument('--json', action='store_true', help='the records as they stand, JSON Lines')
     parser.add_argument('--signed-by', help='thumbprint that the deployment has published; another one is refused')
-    return parser.parse_args()
+    return parser.parse_args(joined(sys.argv[1:], '--signed-by'))
+
+
+def joined(words, option):
+    """The words, with the value that follows an option as a part of it: one thumbprint in 64 begins with a dash."""
+    if option not in words[:-1]:
+        return words
+    at = words.index(option)
+    return words[:at] + [f'{option}={words[at + 1]}'] + words[at + 2 :]
 
 
 def main():

@@ -10,7 +10,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // The first that needs the program builds it.
+    hookTimeout: 180_000,
     // Two cores, shared with PostgreSQL.
     maxWorkers: 2
   }

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.js'
 import type { Clock } from '../clock.js'
 import { type Database, runIn, type Statement } from '../database/database.js'
 import { type User, UserEntity } from '../database/entities.js'
@@ -22,7 +22,7 @@ export class Users {
   readonly #database: Database
   readonly #clock: Clock
   /** Names by id, as they were last written: spares a statement on every request. */
-  readonly #seen = new LRUCache<string, string>({ max: 100_000 })
+  readonly #seen = boundedCache<string>(100_000)
 
   constructor(database: Database, clock: Clock) {
     this.#database = database

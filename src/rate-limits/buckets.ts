@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { boundedCache } from '../bounded-cache.js'
 import type { Clock } from '../clock.js'
 import { type Allowance, takeToken } from './token-bucket.js'
 
@@ -16,8 +16,8 @@ const ADDRESS = ':address:'
 /** Of this process alone. */
 export class MemoryBuckets implements Buckets {
   readonly #clock: Clock
-  readonly #ofAddresses = new LRUCache<string, number>({ max: MAX_BUCKETS })
-  readonly #ofUsers = new LRUCache<string, number>({ max: MAX_BUCKETS })
+  readonly #ofAddresses = boundedCache<number>(MAX_BUCKETS)
+  readonly #ofUsers = boundedCache<number>(MAX_BUCKETS)
 
   constructor(clock: Clock) {
     this.#clock = clock

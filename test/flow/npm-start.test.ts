@@ -39,7 +39,7 @@ let privateKeys: Buffer[]
 let rows: string
 
 beforeAll(async () => {
-  program = new InstalledProgram()
+  program = await InstalledProgram.built()
   // An empty environment, but for somebody who writes faster than people do, and where something else has the default port.
   running = program.start({ RATE_LIMITS: 'off', ...((await isFree(4000)) ? {} : { PORT: String(await freePort()) }) })
   url = await running.ready()

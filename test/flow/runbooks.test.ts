@@ -22,7 +22,7 @@ let env: Record<string, string>
 describe.skipIf(!hasOpenBao || !hasMoto || !hasProviderClients)('the runbooks in docs/operations.md', () => {
   beforeAll(async () => {
     ;[bao, moto] = await Promise.all([OpenBao.start(), Moto.start()])
-    program = new InstalledProgram(0o711)
+    program = await InstalledProgram.built(0o711)
     const port = String(await freePort())
     env = {
       PATH: `${providerClientPath}:${process.env.PATH}`,

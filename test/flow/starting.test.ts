@@ -20,7 +20,7 @@ const environment = (env: Record<string, string> = {}) => ({
 
 beforeAll(async () => {
   // Open to every user, where the folder of the other test of npm start is closed to all but its owner.
-  program = new InstalledProgram(0o755)
+  program = await InstalledProgram.built(0o755)
   port = await freePort()
 })
 afterAll(() => program.remove())

@@ -15,7 +15,7 @@ beforeAll(async () => {
   silent = createServer((socket) => accepted.push(socket.on('error', () => {}))).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const { port } = silent.address() as { port: number }
-  program = new InstalledProgram()
+  program = await InstalledProgram.built()
   running = program.start({ PORT: '0', DATABASE_URL: `postgres://somebody:hush@127.0.0.1:${port}/none` })
   await once(silent, 'connection')
 }, 180_000)

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { buildExplorers } from '../../scripts/build-explorers.js'
+import { buildPages } from '../../scripts/build-pages.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { BROWSER_MISSING, findBrowser } from './browser/find-browser.js'
@@ -27,7 +27,7 @@ declare module 'vitest' {
 
 /** One real PostgreSQL for the whole run; every test file works on databases of its own. And the pages that servers serve. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await buildExplorers(join(import.meta.dirname, '../..'))
+  await buildPages(join(import.meta.dirname, '../..'))
   const folder = await mkdtemp(join(tmpdir(), 'conclave-test-'))
   await chmod(folder, 0o711)
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')

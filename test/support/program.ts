@@ -32,6 +32,7 @@ const SOURCES = [
   'documents',
   'web',
   // The set-up of the tests has built them; each copy would take seconds to do it again.
+  'dist/web',
   'dist/explorers'
 ]
 
@@ -60,16 +61,16 @@ export class InstalledProgram {
     symlinkSync(join(PROJECT, 'node_modules'), join(this.folder, 'node_modules'))
   }
 
-  /** One whose parts can be started without npm around them. What was built once in a run of the tests is not built again. */
-  static async built(): Promise<InstalledProgram> {
-    const program = new InstalledProgram()
+  /** One in which `npm start` was run before. What was built once in a run of the tests is not built again. */
+  static async built(mode?: number): Promise<InstalledProgram> {
+    const program = new InstalledProgram(mode)
     const dist = join(program.folder, 'dist')
     const built = join(inject('builds'), 'dist')
     if (existsSync(built)) {
       cpSync(built, dist, { recursive: true })
       return program
     }
-    const { code, output } = await program.run(['run', 'build'])
+    const { code, output } = await program.run(['run', 'build:server'])
     if (code !== 0) throw new Error(output)
     const copy = join(mkdtempSync(join(inject('builds'), 'copy-')), 'dist')
     cpSync(dist, copy, { recursive: true })

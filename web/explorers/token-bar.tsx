@@ -1,4 +1,5 @@
 import { type FormEvent, useState } from 'react'
+import { READY_OPERATIONS } from './documents.js'
 import { fetcher } from './fetcher.js'
 import { ownerOf, storedToken, storeToken } from './token.js'
 
@@ -8,9 +9,7 @@ const PEOPLE = [
   { userId: 'bob', name: 'Bob', scopes: [] },
   { userId: 'carol', name: 'Carol', scopes: ['keys:read', 'keys:admin'] }
 ]
-const DEV_TOKEN = `mutation DevToken($userId: ID!, $name: String, $scopes: [String!]) {
-  devToken(userId: $userId, name: $name, scopes: $scopes) { token }
-}`
+const DEV_TOKEN = READY_OPERATIONS.find(({ name }) => name === 'DevToken')?.text ?? ''
 
 /** Whose token goes with every operation. @param canSignIn whether the server makes tokens itself */
 export function TokenBar({ canSignIn }: { canSignIn: boolean }) {

@@ -1,4 +1,5 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings'
+import { examples } from './examples.js'
 import { keysCensus } from './keys-census.js'
 import { keysCompromise } from './keys-compromise.js'
 import { keysDestroy } from './keys-destroy.js'
@@ -21,9 +22,15 @@ const COMMANDS: (() => CommandUnknownOpts)[] = [
 
 /** What is done with keys, in the database itself: beside running servers, or without any. */
 export function keys(): CommandUnknownOpts {
-  const group = new Command('keys').description(
-    'Look at keys and change them, as an operator with the secrets of the environment.'
-  )
+  const group = new Command('keys')
+    .description('Look at keys and change them, as an operator with the secrets of the environment.')
+    .addHelpText(
+      'after',
+      examples({
+        'conclave keys list --overdue': 'what should have been rotated or destroyed by now',
+        'conclave keys destroy --help': 'what a command does, and how it is given'
+      })
+    )
   for (const command of COMMANDS) group.addCommand(command())
   return group
 }

@@ -1,6 +1,7 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { completion } from './completion.js'
 import { doctor } from './doctor.js'
+import { examples } from './examples.js'
 import { exporting } from './export.js'
 import { importing } from './import.js'
 import { keys } from './keys.js'
@@ -32,6 +33,14 @@ export function createProgram({ silent = false } = {}): CommandUnknownOpts {
   const program = new Command('conclave')
     .description('Encrypted conversations whose keys rotate, expire and are destroyed: the server, and its keys.')
     .version(version(), '-V, --version', 'print the version')
+    .addHelpText(
+      'after',
+      examples({
+        'conclave start': 'the server, with a database of its own where none is configured',
+        'conclave token alice': 'to sign in to it, in development',
+        'conclave keys --help': 'what can be done with keys'
+      })
+    )
     .addHelpText('after', '\nIt reads the environment that the server is started with. docs/command.md has all of it.')
   for (const command of COMMANDS) program.addCommand(command())
   settle(program, silent)

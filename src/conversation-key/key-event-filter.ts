@@ -1,6 +1,6 @@
 import { BadUserInput } from '../errors.js'
 import { isName } from '../identity/user-id.js'
-import { KEY_ACTIONS } from './key-events.js'
+import { KEY_ACTIONS } from './key-actions.js'
 
 /** Which events are looked for: those that are as every part says which is not null. */
 export interface KeyEventFilter {

@@ -1,40 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { runIn } from '../database/database.js'
-
-/**
- * The audit trail: every transition of a key, every operation on keys and every one that was refused,
- * append-only and hash-chained, written in the transaction of what it records.
- *
- * There are {@link SHARDS} chains, and a conversation's events are in one of them, so that key operations
- * of the whole deployment do not wait for one row. An anchor now and then records the heads of all chains
- * in one of them. See docs/adr/0007.
- */
-export const KEY_ACTIONS = [
-  'key.activated',
-  'key.deactivated',
-  'key.rotation-postponed',
-  'key.compromised',
-  'key.destruction-scheduled',
-  'key.destruction-cancelled',
-  'key.destroyed',
-  'key.reencrypted',
-  'key.rewrapped',
-  'key.set-aside',
-  'key.policy-set',
-  'key.defaults-set',
-  'operation.started',
-  'operation.finished',
-  'operation.cancelled',
-  'operation.paused',
-  'operation.resumed',
-  'operation.refused',
-  'export.started',
-  'export.finished',
-  'import.started',
-  'import.finished',
-  'audit.anchored'
-] as const
-export type KeyAction = (typeof KEY_ACTIONS)[number]
+import type { KeyAction } from './key-actions.js'
 
 /** Who acts when nobody asked: the schedule. No user can have this id. */
 export const SCHEDULER = 'scheduler'
@@ -50,6 +16,14 @@ export interface KeyEventDraft {
   detail: string | null
 }
 
+/**
+ * One of the audit trail: every transition of a key, every operation on keys and every one that was refused,
+ * append-only and hash-chained, written in the transaction of what it records.
+ *
+ * There are {@link SHARDS} chains, and a conversation's events are in one of them, so that key operations
+ * of the whole deployment do not wait for one row. An anchor now and then records the heads of all chains
+ * in one of them. See docs/adr/0007.
+ */
 export interface KeyEvent extends Omit<KeyEventDraft, 'action'> {
   sequence: number
   action: string

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
+import type { KeyAction } from '../conversation-key/key-actions.js'
+import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { auditRefusal, requireScope } from '../conversation-key/key-rights.js'
 import { isLockTimeout } from '../database/database.js'
 import { Conflict, NotFound } from '../errors.js'

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
-import { appendKeyEvent, type KeyAction } from '../conversation-key/key-events.js'
+import type { KeyAction } from '../conversation-key/key-actions.js'
+import { appendKeyEvent } from '../conversation-key/key-events.js'
 import { requireUserId } from '../identity/user-id.js'
 import type { Services } from '../services.js'
 import type { ExportSubject } from './export-format.js'

@@ -6,13 +6,13 @@ import {
   VerifyKeyEventsDocument,
   type VerifyKeyEventsQuery
 } from '../../../documents/generated.js'
+import { KEY_ACTIONS } from '../../../src/conversation-key/key-actions.js'
 import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
 import { ScrollRegion } from '../parts/scroll-region.js'
 import { fullTime } from '../parts/time.js'
 import { hrefOf } from '../route.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
-import { KEY_ACTIONS } from './key-actions.js'
 
 const PAGE = 200
 const LOOK_EVERY_MS = 10_000

@@ -1,4 +1,4 @@
-/** What the audit trail has, as the server knows it: the same list in the order of a key's life. */
+/** What the audit trail records, in the order of a key's life. The console offers this list: nothing is imported here. */
 export const KEY_ACTIONS = [
   'key.activated',
   'key.deactivated',
@@ -24,3 +24,4 @@ export const KEY_ACTIONS = [
   'import.finished',
   'audit.anchored'
 ] as const
+export type KeyAction = (typeof KEY_ACTIONS)[number]

@@ -3,34 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Conversation, ConversationEntity, MemberEntity, type MemberRole } from '../database/entities.js'
 import { Forbidden, NotFound } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-
-/** What each role may do beyond reading, sending, and changing what is its own. */
-export type Right =
-  | 'add members'
-  | 'remove members'
-  | 'set roles'
-  | 'rename'
-  | 'delete the conversation'
-  | 'delete messages'
-  | 'export the conversation'
-
-const RIGHTS: Record<MemberRole, ReadonlySet<Right>> = {
-  OWNER: new Set<Right>([
-    'add members',
-    'remove members',
-    'set roles',
-    'rename',
-    'delete the conversation',
-    'delete messages',
-    'export the conversation'
-  ]),
-  MODERATOR: new Set<Right>(['remove members', 'delete messages']),
-  MEMBER: new Set<Right>()
-}
-
-export function mayRole(role: MemberRole, right: Right): boolean {
-  return RIGHTS[role].has(right)
-}
+import { mayRole, type Right } from './rights.js'
 
 /** The user's role in a conversation that is not deleted, or null. */
 export async function memberRole(

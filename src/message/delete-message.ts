@@ -1,7 +1,7 @@
 import type { Statement } from '../database/database.js'
 import { Forbidden } from '../errors.js'
 import type { Viewer } from '../identity/viewer.js'
-import { mayRole } from '../membership/roles.js'
+import { mayRole } from '../membership/rights.js'
 import type { Services } from '../services.js'
 import { type MessageKey, requireMessage } from './find-messages.js'
 import type { Message } from './message.js'

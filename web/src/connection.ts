@@ -4,6 +4,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
 import { SendMessageDocument } from '../../documents/generated.js'
 import type { Pending } from './chat/conversation-log.js'
+import { Drafts } from './chat/drafts.js'
 import { Outbox } from './chat/outbox.js'
 import { type Failure, failureOf, isRefusal, isSignedOut } from './failure.js'
 import { fetchWithin } from './fetch-within.js'
@@ -27,6 +28,7 @@ const ANSWERED_WITHIN_MS = 30_000
 export class Connection {
   readonly client: ApolloClient
   readonly session: Session
+  readonly drafts = new Drafts()
   readonly #socket: ReturnType<typeof createClient>
   readonly #unsent: Unsent
   readonly #onSignedOut: (waiting: number) => void
@@ -169,6 +171,7 @@ export class Connection {
       if (this.#hasRunOut) this.#unsent.leave(this.session.userId, conversationId, outbox.unsent())
       outbox.close()
     }
+    this.drafts.clear()
     this.client.stop()
     clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()

@@ -3,13 +3,16 @@ import type { Message } from './conversation-log.js'
 
 interface Props {
   input: RefObject<HTMLTextAreaElement | null>
+  /** What was begun before. */
+  begun: string
   replyTo: Message | null
   onCancelReply: () => void
-  onTyping: (isTyping: boolean) => void
+  /** With everything that is in it, after each key. */
+  onWrite: (body: string) => void
   onSend: (body: string) => void
 }
 
-export function Composer({ input, replyTo, onCancelReply, onTyping, onSend }: Props) {
+export function Composer({ input, begun, replyTo, onCancelReply, onWrite, onSend }: Props) {
   useEffect(() => {
     if (replyTo) input.current?.focus()
   }, [replyTo, input])
@@ -21,7 +24,7 @@ export function Composer({ input, replyTo, onCancelReply, onTyping, onSend }: Pr
     const body = input.current?.value ?? ''
     if (body.trim() === '' || !input.current) return
     onSend(body)
-    onTyping(false)
+    onWrite('')
     input.current.value = ''
   }
   const submit = (event: FormEvent) => {
@@ -49,9 +52,10 @@ export function Composer({ input, replyTo, onCancelReply, onTyping, onSend }: Pr
         ref={input}
         rows={1}
         aria-label="Message"
+        defaultValue={begun}
         placeholder="Write a message"
         onKeyDown={onKey}
-        onChange={(event) => onTyping(event.target.value !== '')}
+        onChange={(event) => onWrite(event.target.value)}
       />
       <button type="submit">Send</button>
     </form>

@@ -1,10 +1,10 @@
 import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import { type ListedConversationFragment, MarkReadDocument } from '../../../documents/generated.js'
+import { mayRole } from '../../../src/membership/rights.js'
 import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
 import { useConnection } from '../use-connection.js'
 import { Composer } from './composer.js'
-import type { Message } from './conversation-log.js'
 import { MembersPanel } from './members-panel.js'
 import { MessageList } from './message-list.js'
 import { useActivity } from './use-activity.js'
@@ -27,11 +27,12 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   const keys = useKeyStates(conversationId, hasUnreadable, reread)
   const activity = useActivity(conversationId)
   const composer = useRef<HTMLTextAreaElement>(null)
-  const [replyTo, setReplyTo] = useState<Message | null>(null)
+  const { begun, replyTo, setReplyTo, write } = useDraft(conversationId)
   const [showsMembers, setShowsMembers] = useState(false)
   const [isAtEnd, setAtEnd] = useState(true)
   const [seen, setSeen] = useState(0)
   const { reloadMembers } = activity
+  const role = listed?.viewerRole ?? null
   // What is not listed any more keeps its name on the screen.
   const [title, setTitle] = useState<string | null>(null)
   if (listed && listed.title !== title) setTitle(listed.title)
@@ -61,11 +62,12 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
           Keys {keys && <span className="key-chip">v{keys.activeKey.version}</span>}
         </a>
       </header>
-      {showsMembers && <MembersPanel conversationId={conversationId} activity={activity} role={listed?.viewerRole} />}
+      {showsMembers && <MembersPanel conversationId={conversationId} activity={activity} role={role} />}
       <Problem failure={ended} />
       <MessageList
         log={log}
         members={activity.members}
+        moderates={role !== null && mayRole(role, 'delete messages')}
         onOlder={loadOlder}
         onReply={setReplyTo}
         onRetry={retry}
@@ -79,9 +81,13 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
       {!ended && (
         <Composer
           input={composer}
+          begun={begun}
           replyTo={replyTo}
           onCancelReply={() => setReplyTo(null)}
-          onTyping={activity.keepTyping}
+          onWrite={(body) => {
+            write(body)
+            activity.keepTyping(body !== '')
+          }}
           onSend={(body) => {
             send(body, replyTo?.id ?? null)
             setReplyTo(null)
@@ -90,6 +96,16 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
       )}
     </main>
   )
+}
+
+/** What was begun here before, and is kept as long as the session. */
+function useDraft(conversationId: string) {
+  const { drafts } = useConnection()
+  const [begun] = useState(() => drafts.of(conversationId))
+  const [replyTo, setReplyTo] = useState(begun.replyTo)
+  useEffect(() => drafts.keep(conversationId, { replyTo }), [drafts, conversationId, replyTo])
+  const write = (body: string) => drafts.keep(conversationId, { body })
+  return { begun: begun.body, replyTo, setReplyTo, write }
 }
 
 /** What is on the screen of a window that is looked at was read, and whatever is above it. */

@@ -8,6 +8,8 @@ import type { Member } from './use-activity.js'
 interface Props {
   log: ConversationLog
   members: readonly Member[]
+  /** Whether the viewer may delete what others have sent. */
+  moderates: boolean
   onOlder: () => Promise<void>
   onReply: (message: Message) => void
   onRetry: (pending: Pending) => void
@@ -21,7 +23,8 @@ interface Props {
 /** Nearer to the end than this, one is taken to be at the end, and stays there. */
 const AT_END_PX = 80
 
-export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, onLeave, onAtEnd }: Props) {
+export function MessageList(props: Props) {
+  const { log, members, moderates, onOlder, onReply, onRetry, onDrop, onLeave, onAtEnd } = props
   const { session } = useConnection()
   const { messages } = log
   const list = useStayingInPlace(log, onAtEnd)
@@ -44,6 +47,7 @@ export function MessageList({ log, members, onOlder, onReply, onRetry, onDrop, o
             newKey={keyChange(messages[index - 1], message)}
             original={message.replyTo ? (byId.get(message.replyTo.id) ?? null) : null}
             readBy={members.filter(({ lastRead }) => lastRead === message.sequence)}
+            moderates={moderates}
             onReply={onReply}
           />
         ))}

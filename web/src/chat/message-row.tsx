@@ -1,6 +1,7 @@
 import { type FormEvent, memo, type RefObject, useCallback, useEffect, useRef, useState } from 'react'
 import { DeleteMessageDocument, EditMessageDocument } from '../../../documents/generated.js'
 import { Avatar } from '../parts/avatar.js'
+import { Confirmed } from '../parts/confirmed.js'
 import { Problem } from '../parts/problem.js'
 import { clockTime, fullTime } from '../parts/time.js'
 import { useSettings } from '../settings.js'
@@ -19,10 +20,13 @@ interface Props {
   original: Message | null
   /** For whom it is the last one that was read. */
   readBy: readonly Member[]
+  /** Whether the viewer may delete what others have sent. */
+  moderates: boolean
   onReply: (message: Message) => void
 }
 
-export const MessageRow = memo(function MessageRow({ message, day, newKey, original, readBy, onReply }: Props) {
+export const MessageRow = memo(function MessageRow(props: Props) {
+  const { message, day, newKey, original, readBy, moderates, onReply } = props
   const { session } = useConnection()
   const [isEditing, setEditing] = useState(false)
   const [showsStored, setShowsStored] = useState(false)
@@ -53,6 +57,7 @@ export const MessageRow = memo(function MessageRow({ message, day, newKey, origi
               <Actions
                 message={message}
                 isOwn={isOwn}
+                moderates={moderates}
                 edit={edit}
                 onReply={onReply}
                 onEdit={() => setEditing(true)}
@@ -133,6 +138,7 @@ function Quote({ sequence, original }: { sequence: number; original: Message | n
 interface ActionsProps {
   message: Message
   isOwn: boolean
+  moderates: boolean
   edit: RefObject<HTMLButtonElement | null>
   onReply: (message: Message) => void
   onEdit: () => void
@@ -141,14 +147,15 @@ interface ActionsProps {
   onStored: () => void
 }
 
-function Actions({ message, isOwn, edit, onReply, onEdit, onDelete, showsStored, onStored }: ActionsProps) {
+function Actions(props: ActionsProps) {
+  const { message, isOwn, moderates, edit, onReply, onEdit, onDelete, showsStored, onStored } = props
   const connection = useConnection()
   const settings = useSettings()
   const [run, failure, isRunning] = useAction()
   const isReadable = message.status === 'READABLE'
-  const remove = () => {
+  const remove = async () => {
     onDelete()
-    void run(() => connection.run(DeleteMessageDocument, { messageId: message.id }))
+    await connection.run(DeleteMessageDocument, { messageId: message.id })
   }
   return (
     <div className="actions">
@@ -162,10 +169,21 @@ function Actions({ message, isOwn, edit, onReply, onEdit, onDelete, showsStored,
           <button ref={edit} type="button" className="link" onClick={onEdit}>
             Edit
           </button>
-          <button type="button" className="link" disabled={isRunning} onClick={remove}>
+          <button type="button" className="link" disabled={isRunning} onClick={() => void run(remove)}>
             Delete
           </button>
         </>
+      )}
+      {!isOwn && moderates && isReadable && (
+        <Confirmed
+          label="Delete"
+          question={`Delete this message of ${message.sender?.name}?`}
+          consequence="Nobody can read it any more, and it cannot be taken back. All members see that it was deleted."
+          isLoss
+          choice={<p className="quoted">“{message.body}”</p>}
+          look="link"
+          run={remove}
+        />
       )}
       {settings?.development && (
         <button type="button" className="link" aria-expanded={showsStored} onClick={onStored}>

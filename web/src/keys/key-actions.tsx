@@ -1,12 +1,12 @@
-import { type ReactNode, useId, useRef, useState } from 'react'
+import { useId, useState } from 'react'
 import {
   CancelKeyDestructionDocument,
   type KeyFieldsFragment,
   MarkKeyCompromisedDocument,
   ScheduleKeyDestructionDocument
 } from '../../../documents/generated.js'
-import { Problem } from '../parts/problem.js'
-import { useAction, useConnection } from '../use-connection.js'
+import { Confirmed } from '../parts/confirmed.js'
+import { useConnection } from '../use-connection.js'
 
 interface Props {
   conversationId: string
@@ -85,60 +85,5 @@ function GraceChoice({ grace, onChoose }: { grace: Grace; onChoose: (grace: Grac
         ))}
       </select>
     </p>
-  )
-}
-
-interface ConfirmedProps {
-  label: string
-  question: string
-  consequence: string
-  /** Something cannot be read afterwards. */
-  isLoss?: boolean
-  choice?: ReactNode
-  run: () => Promise<unknown>
-  onDone: () => Promise<void>
-}
-
-function Confirmed({ label, question, consequence, isLoss = false, choice, run, onDone }: ConfirmedProps) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  const [act, failure, isRunning] = useAction()
-  const [isOpen, setOpen] = useState(false)
-  const confirm = () =>
-    void act(async () => {
-      await run()
-      dialog.current?.close()
-      await onDone()
-    })
-  return (
-    <>
-      <button
-        type="button"
-        className="quiet"
-        onClick={() => {
-          setOpen(true)
-          dialog.current?.showModal()
-        }}
-      >
-        {label}
-      </button>
-      <dialog ref={dialog} aria-label={label} onClose={() => setOpen(false)}>
-        {isOpen && (
-          <>
-            <h2>{question}</h2>
-            <p className={isLoss ? 'lost' : ''}>{consequence}</p>
-            {choice}
-            <Problem failure={failure} />
-            <div className="choices">
-              <button type="button" className={isLoss ? 'danger' : ''} disabled={isRunning} onClick={confirm}>
-                {label}
-              </button>
-              <button type="button" className="quiet" onClick={() => dialog.current?.close()}>
-                Leave it
-              </button>
-            </div>
-          </>
-        )}
-      </dialog>
-    </>
   )
 }

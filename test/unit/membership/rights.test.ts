@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { MemberRole } from '../../../src/database/entities.js'
-import { mayRole, type Right } from '../../../src/membership/roles.js'
+import { mayRole, type Right } from '../../../src/membership/rights.js'
 
 /** Owner, moderator, member. */
 const RIGHTS: Record<Right, [boolean, boolean, boolean]> = {

@@ -1,13 +1,15 @@
+import { useState } from 'react'
 import { StoredMessageDocument, type StoredMessageQuery } from '../../../documents/generated.js'
 import { STATE_WORDS } from '../keys/key-states.js'
 import { Problem } from '../parts/problem.js'
 import { useConnection, useLoaded } from '../use-connection.js'
 import type { Message } from './conversation-log.js'
+import { bytesIn, partsOf, spacedHex } from './shown-bytes.js'
 
 type Stored = NonNullable<StoredMessageQuery['storedMessage']>
 type Envelope = NonNullable<Stored['envelope']>
 
-/** More of a part than this is counted, and not shown. */
+/** More of a part than this is shown when somebody asks for it. */
 const SHOWN_BYTES = 160
 const SHOWN_OF_DATA_KEY = 48
 
@@ -42,15 +44,7 @@ function Row({ stored: { envelope, revision, dataKeyId, wrappedDataKey, keyVersi
           <code>{dataKeyId}</code>
         </dd>
         <dt>… wrapped</dt>
-        <dd>
-          {wrappedDataKey ? (
-            <>
-              <code>{bytesOf(wrappedDataKey, SHOWN_OF_DATA_KEY)}</code> {length(wrappedDataKey)} bytes
-            </>
-          ) : (
-            'Overwritten and dropped.'
-          )}
-        </dd>
+        <dd>{wrappedDataKey ? <Wrapped dataKey={wrappedDataKey} /> : 'Overwritten and dropped.'}</dd>
         <dt>… by</dt>
         <dd>
           key version {keyVersion},{' '}
@@ -62,23 +56,19 @@ function Row({ stored: { envelope, revision, dataKeyId, wrappedDataKey, keyVersi
 }
 
 function Marked({ envelope }: { envelope: Envelope }) {
-  const { format, suite, suiteName, nonce, ciphertext, tag } = envelope
-  const parts = [
-    { name: 'format', bytes: format, what: `format byte ${Number.parseInt(format, 16)}` },
-    { name: 'suite', bytes: suite, what: `suite byte: ${suiteName}` },
-    { name: 'nonce', bytes: nonce, what: `nonce, ${length(nonce)} bytes` },
-    { name: 'ciphertext', bytes: ciphertext, what: `ciphertext, ${length(ciphertext)} bytes` },
-    { name: 'tag', bytes: tag, what: `tag, ${length(tag)} bytes` }
-  ]
+  const parts = partsOf(envelope)
+  const [showsAll, setShowsAll] = useState(false)
+  const isCut = parts.some(({ bytes }) => bytesIn(bytes) > SHOWN_BYTES)
   return (
     <>
       <p className="bytes">
         {parts.map(({ name, bytes, what }) => (
           <code key={name} className={`byte-${name}`} title={what}>
-            {bytesOf(bytes, SHOWN_BYTES)}{' '}
+            {showsAll ? spacedHex(bytes) : spacedHex(bytes, SHOWN_BYTES)}{' '}
           </code>
         ))}
       </p>
+      {isCut && <All of={parts.map(({ bytes }) => bytes).join('')} isShown={showsAll} onToggle={setShowsAll} />}
       <ul className="legend">
         {parts.map(({ name, what }) => (
           <li key={name} className={`byte-${name}`}>
@@ -90,10 +80,21 @@ function Marked({ envelope }: { envelope: Envelope }) {
   )
 }
 
-const length = (hex: string) => hex.length / 2
+function Wrapped({ dataKey }: { dataKey: string }) {
+  const [showsAll, setShowsAll] = useState(false)
+  return (
+    <>
+      <code>{showsAll ? spacedHex(dataKey) : spacedHex(dataKey, SHOWN_OF_DATA_KEY)}</code>{' '}
+      <All of={dataKey} isShown={showsAll} onToggle={setShowsAll} />
+    </>
+  )
+}
 
-/** `01 a4 …` */
-function bytesOf(hex: string, most: number): string {
-  const shown = hex.slice(0, most * 2).match(/../g) ?? []
-  return shown.join(' ') + (length(hex) > most ? ' …' : '')
+/** Opens and closes the rest of what is cut. @param of in hex */
+function All({ of, isShown, onToggle }: { of: string; isShown: boolean; onToggle: (isShown: boolean) => void }) {
+  return (
+    <button type="button" className="link" aria-expanded={isShown} onClick={() => onToggle(!isShown)}>
+      All {bytesIn(of)} bytes
+    </button>
+  )
 }

@@ -92,7 +92,7 @@ export const OPERATIONS: readonly Row[] = [
   ['Mutation.devToken', 'devToken(userId: "anybody") { expiresAt }',                                                             ok,    TOKEN, ok,     ok,     ok,     ok,     ok,     ok,     ok],
   ['Subscription.messageEvents', 'messageEvents(conversationId: $conversation, after: $cursor) { cursor }',                      shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Subscription.inboxEvents', 'inboxEvents(resume: [{ conversationId: $conversation, after: $cursor }], fromJoining: true) { message { conversation { id } } }', shut, shut, own, own, ok, ok, ok, own, own],
-  ['Subscription.membershipEvents', 'membershipEvents { joined left }',                                                              shut,  shut,  own,    own,    own,    own,    own,    own,    own],
+  ['Subscription.membershipEvents', 'membershipEvents { joined left read }',                                                     shut,  shut,  own,    own,    own,    own,    own,    own,    own],
   ['Subscription.activity', 'activity(conversationId: $conversation) { __typename }',                                            shut,  shut,  ABSENT, ABSENT, ok,     ok,     ok,     ABSENT, ABSENT],
   ['Subscription.conversationExportProgress', 'conversationExportProgress(id: $export) { state }',                               shut,  shut,  ABSENT, ABSENT, ABSENT, ABSENT, ok,     ABSENT, ABSENT],
   ['Subscription.keyOperationProgress', 'keyOperationProgress(id: $operation) { state }',                                        shut,  shut,  FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok]
@@ -175,7 +175,7 @@ export const AS_THEIR_PARENT: Readonly<Record<string, string>> = {
   Member: 'joinedAt role',
   MemberConnection: 'edges nodes pageInfo totalCount',
   MemberEdge: 'cursor node',
-  MembershipEvent: 'joined left',
+  MembershipEvent: 'joined left read',
   Message: 'clientMessageId createdAt deletedAt editedAt id keyVersion kind sequence status',
   MessageConnection: 'edges nodes pageInfo totalCount',
   MessageEdge: 'cursor node',

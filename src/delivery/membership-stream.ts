@@ -8,10 +8,12 @@ import { POLL_MS } from './slow-poll.js'
 
 type StreamServices = Pick<Services, 'signals' | 'memberships' | 'clock'>
 
-/** Ids of conversations that the viewer has come into, and of those that the viewer is not in any more. */
+/** Ids of conversations that the viewer has come into, of those that the viewer is not in any more, and of those read. */
 export interface MembershipChange {
   joined: string[]
   left: string[]
+  /** Of those in which the viewer's own mark has moved. */
+  read: string[]
 }
 
 /** By conversation, the latest change when the viewer joined. */
@@ -19,8 +21,8 @@ type Present = ReadonlyMap<string, number>
 
 /**
  * Where the viewer comes in and goes out: by their own doing anywhere, by somebody else's, or because a conversation is
- * created or deleted. The first change comes at once; what happens from then on follows, so that whoever reads the list
- * after it misses nothing.
+ * created or deleted; and what the viewer reads, wherever, as long as no signal of it is lost. The first change comes at
+ * once; what happens from then on follows, so that whoever reads the list after it misses nothing.
  *
  * @param known conversations of which the first change says whether the viewer is not in them
  */
@@ -36,8 +38,21 @@ export function membershipStream(
     hasMoved = true
     alarm.ring()
   }
+  const read = new Set<string>()
+  const noteMark = (conversationId: string | undefined) => {
+    if (conversationId === undefined) return
+    read.add(conversationId)
+    alarm.ring()
+  }
+  /** Whoever gets to the carrier can signal any text. */
+  const takeRead = (present: Present): string[] => {
+    const ids = [...read].filter((id) => present.has(id))
+    read.clear()
+    return ids
+  }
   const ends = [
     services.signals.subscribe(`user:${viewer.id}`, wake),
+    services.signals.subscribe(`marks:${viewer.id}`, noteMark),
     services.memberships.watchAll(viewer.id, (digest) => {
       if (digest !== digestRead) wake()
     })
@@ -54,12 +69,11 @@ export function membershipStream(
       while (!signal.aborted) {
         alarm.reset()
         requireUnexpired(services, viewer)
-        if (hasMoved) {
-          const now = await look()
-          const change: MembershipChange = before ? between(before, now) : { joined: [], left: missing(known, now) }
-          if (!before || change.joined.length > 0 || change.left.length > 0) yield change
-          before = now
-        }
+        const now: Present = before && !hasMoved ? before : await look()
+        const moved = before ? between(before, now) : { joined: [], left: missing(known, now) }
+        const change: MembershipChange = { ...moved, read: takeRead(now) }
+        if (!before || Object.values(change).some(({ length }) => length > 0)) yield change
+        before = now
         if (!hasMoved) await alarm.wait(POLL_MS, signal)
       }
     },
@@ -68,7 +82,7 @@ export function membershipStream(
 }
 
 /** Who has been out and is in again has joined: what was seen before may not be seen any more. */
-function between(before: Present, now: Present): MembershipChange {
+function between(before: Present, now: Present): Omit<MembershipChange, 'read'> {
   const joined = [...now].filter(([id, joinedChange]) => before.get(id) !== joinedChange).map(([id]) => id)
   return { joined, left: missing(before.keys(), now) }
 }

@@ -3,7 +3,7 @@ import type { Services } from '../services.js'
 import { type ActivityLimit, signalActivity } from './activity.js'
 
 /**
- * Tells members how far others have read: at once, or, where that is too often, the latest as soon as it may be told.
+ * Tells members how far others have read, and the reader's other windows what was: at once, or, where that is too often, the latest as soon as it may be told.
  * The mark itself stands in the table.
  */
 export class ReadMarks {
@@ -29,6 +29,7 @@ export class ReadMarks {
       setTimeout(() => void this.#tellLatest(key, viewer, conversationId), waitMs).unref()
     } else {
       signalActivity({ signals: this.#signals }, conversationId, { kind: 'READ', userId: viewer.id, sequence })
+      this.#signals.publish(`marks:${viewer.id}`, conversationId)
     }
   }
 

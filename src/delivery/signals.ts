@@ -1,6 +1,6 @@
 /**
- * What has changed: the log of a conversation, its members' activity, its keys, an operation on keys, or the
- * conversations that a user is in.
+ * What has changed: the log of a conversation, its members' activity, its keys, an operation on keys, the
+ * conversations that a user is in, or how far the user has read one of them.
  */
 export type Topic =
   | `conversation:${string}`
@@ -8,6 +8,7 @@ export type Topic =
   | KeyTopic
   | `operation:${string}`
   | `user:${string}`
+  | `marks:${string}`
 
 /** Of the keys of one conversation, or of any: `keys:*`. */
 export type KeyTopic = `keys:${string}`

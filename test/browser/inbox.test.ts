@@ -5,6 +5,7 @@ import {
   DeleteConversationDocument,
   DevTokenDocument,
   LeaveConversationDocument,
+  MarkReadDocument,
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
@@ -27,6 +28,8 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
   let alice: Visitor
   let bob: GraphQLClient
   const ids: string[] = []
+  /** Of the list, since the connection was lost. */
+  let pagesRead = 0
   /** When everything was said that is said while the connection holds. */
   const ordered = [1, 20, 2, ...downFrom(CASES).filter((number) => ![1, 2, 20].includes(number))]
   const first = ordered.slice(0, PAGE)
@@ -35,8 +38,7 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     database = await createTestDatabase()
     server = await ConsoleServer.start({ DATABASE_URL: database.url })
     browser = await launchBrowser()
-    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'bob' })
-    bob = new GraphQLClient(server.url, devToken.token)
+    bob = await another(server, 'bob')
     for (let number = 1; number <= CASES; number++) {
       const id = await createConversation(bob, ['alice'], { title: `Case ${number}` })
       await send(bob, id, `said in ${number}`)
@@ -60,6 +62,13 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     await alice.page.getByRole('link', { name: /^.*Case 2\b.*once more.*2 unread/ }).waitFor()
   })
 
+  it('counts as unread what was not read in another window either', async () => {
+    const unread = alice.page.getByRole('link', { name: /Case 2\b/ }).getByText('unread')
+    const elsewhere = await another(server, 'alice')
+    await elsewhere.run(MarkReadDocument, { conversationId: ids[2] ?? '', sequence: 2 })
+    await unread.waitFor({ state: 'detached' })
+  })
+
   it('has each of the others once, in the order of what was said last, when more are asked for', async () => {
     await alice.page.getByRole('button', { name: 'Show more' }).click()
     await untilListed([2, ...downFrom(CASES).filter((number) => number !== 2)])
@@ -80,6 +89,9 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     await alice.page.context().setOffline(true)
     await alice.page.getByText('Reconnecting…').waitFor({ timeout: 60_000 })
     await send(bob, ids[3] ?? '', 'are you there?')
+    alice.page.on('request', (request) => {
+      if (request.postData()?.includes('"Inbox"')) pagesRead += 1
+    })
     await alice.page.context().setOffline(false)
     await alice.page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
     await untilListed([3, ...first])
@@ -97,9 +109,12 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     ids[102] = added
   })
 
+  it('has read one page for that, although all is subscribed to anew', () => {
+    expect(pagesRead).toBe(1)
+  })
+
   it('has lost what was left in another window, what was deleted, and where they were removed', async () => {
-    const { devToken } = await new GraphQLClient(server.url, null).run(DevTokenDocument, { userId: 'alice' })
-    const elsewhere = new GraphQLClient(server.url, devToken.token)
+    const elsewhere = await another(server, 'alice')
     await elsewhere.run(LeaveConversationDocument, { conversationId: ids[101] ?? '' })
     await untilListed([102, 3, ...first])
     await bob.run(RemoveMemberDocument, { conversationId: ids[102] ?? '', userId: 'alice' })
@@ -119,6 +134,27 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     await untilListed([103, ...others])
   })
 
+  it('says why it is told of no memberships, and that no longer once it is again', async () => {
+    const { page } = alice
+    let isRefused = true
+    await page.routeWebSocket('**/graphql', (socket) => {
+      const server = socket.connectToServer()
+      socket.onMessage((text) => {
+        const { id, type, payload } = JSON.parse(String(text))
+        if (!isRefused || type !== 'subscribe' || !payload.query.includes('membershipEvents')) return server.send(text)
+        const payloadOfError = [{ message: 'Not now.', extensions: { code: 'FORBIDDEN' } }]
+        socket.send(JSON.stringify({ id, type: 'error', payload: payloadOfError }))
+      })
+    })
+    await page.reload()
+    const refusal = page.getByRole('navigation', { name: 'Conversations' }).getByText('Not now.')
+    await refusal.waitFor()
+    isRefused = false
+    // It tries again in a while, and at once where the network comes back.
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await refusal.waitFor({ state: 'detached' })
+  })
+
   it('has seen no error, no refusal of the security policy and no other origin', () => {
     expect(alice.faults({ serverWasAway: true })).toEqual([])
   })
@@ -132,6 +168,12 @@ describe.skipIf(!hasBrowser)('a list of conversations of more than one page', ()
     await vi.waitFor(async () => expect(await listed()).toEqual(numbers), PATIENCE)
   }
 })
+
+/** Somebody who has no window of this browser. */
+async function another({ url }: ConsoleServer, userId: string): Promise<GraphQLClient> {
+  const { devToken } = await new GraphQLClient(url, null).run(DevTokenDocument, { userId })
+  return new GraphQLClient(url, devToken.token)
+}
 
 function downFrom(number: number): number[] {
   return Array.from({ length: number }, (_, index) => number - index)

@@ -3,13 +3,14 @@ import {
   AddMembersDocument,
   DeleteConversationDocument,
   LeaveConversationDocument,
+  MarkReadDocument,
   MembershipEventsDocument,
   type MembershipEventsSubscription,
   RemoveMemberDocument
 } from '../../documents/generated.js'
 import { membershipStream } from '../../src/delivery/membership-stream.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
-import { createConversation } from '../support/chat.js'
+import { createConversation, send } from '../support/chat.js'
 import type { GraphQLClient, Subscribed } from '../support/graphql-client.js'
 
 let here: TestConclave
@@ -48,20 +49,20 @@ describe('the events of memberships', () => {
     await alice.run(DeleteConversationDocument, { conversationId: deleted ?? '' })
     const known = [still, left, deleted, left, foreign].map((id) => id ?? '')
     const events = bob.subscribe(MembershipEventsDocument, { known })
-    expect(await nextOf(events)).toEqual({ joined: [], left: [left, deleted, foreign] })
+    expect(await nextOf(events)).toEqual({ joined: [], left: [left, deleted, foreign], read: [] })
   })
 
   it('say where one comes in, by an empty conversation as by an addition, and where one goes out', async () => {
     const other = await createConversation(alice, [])
     const events = await open()
     const created = await createConversation(alice, [userId])
-    expect(await nextOf(events)).toEqual({ joined: [created], left: [] })
+    expect(await nextOf(events)).toEqual({ joined: [created], left: [], read: [] })
     await alice.run(AddMembersDocument, { conversationId: other, userIds: [userId] })
-    expect(await nextOf(events)).toEqual({ joined: [other], left: [] })
+    expect(await nextOf(events)).toEqual({ joined: [other], left: [], read: [] })
     await alice.run(RemoveMemberDocument, { conversationId: other, userId })
-    expect(await nextOf(events)).toEqual({ joined: [], left: [other] })
+    expect(await nextOf(events)).toEqual({ joined: [], left: [other], read: [] })
     await bob.run(LeaveConversationDocument, { conversationId: created })
-    expect(await nextOf(events)).toEqual({ joined: [], left: [created] })
+    expect(await nextOf(events)).toEqual({ joined: [], left: [created], read: [] })
   })
 
   it('say by the signal of it that a conversation was deleted, before any poll', async () => {
@@ -70,14 +71,14 @@ describe('the events of memberships', () => {
     const events = await open()
     poll.mockRestore()
     await alice.run(DeleteConversationDocument, { conversationId: deleted })
-    expect(await nextOf(events)).toEqual({ joined: [], left: [deleted] })
+    expect(await nextOf(events)).toEqual({ joined: [], left: [deleted], read: [] })
   })
 
   it('say so with the next poll where the signal is lost', { timeout: 20_000 }, async () => {
     const events = await open()
     const silence = vi.spyOn(here.services.signals, 'publish').mockImplementation(() => {})
     const created = await createConversation(alice, [userId])
-    expect(await nextOf(events)).toEqual({ joined: [created], left: [] })
+    expect(await nextOf(events)).toEqual({ joined: [created], left: [], read: [] })
     silence.mockRestore()
   })
 
@@ -89,7 +90,19 @@ describe('the events of memberships', () => {
     await alice.run(AddMembersDocument, { conversationId, userIds: [userId] })
     silence.mockRestore()
     here.services.signals.publish(`user:${userId}`)
-    expect(await nextOf(events)).toEqual({ joined: [conversationId], left: [] })
+    expect(await nextOf(events)).toEqual({ joined: [conversationId], left: [], read: [] })
+  })
+
+  it('say what was read in another window, and nothing of conversations that one is not in', async () => {
+    const conversationId = await createConversation(alice, [userId])
+    await send(alice, conversationId, 'Good morning.')
+    const events = await open()
+    there.services.signals.publish(`marks:${userId}`, await createConversation(alice, []))
+    there.services.signals.publish(`marks:${userId}`, 'nonsense')
+    await alice.run(MarkReadDocument, { conversationId, sequence: 1 })
+    const elsewhere = await here.as(userId)
+    await elsewhere.run(MarkReadDocument, { conversationId, sequence: 1 })
+    expect(await nextOf(events)).toEqual({ joined: [], left: [], read: [conversationId] })
   })
 
   it('end with the token', async () => {
@@ -104,7 +117,7 @@ describe('the events of memberships', () => {
     const signals = vi.spyOn(here.services.signals, 'subscribe').mockReturnValue(released)
     const poll = vi.spyOn(here.services.memberships, 'watchAll').mockReturnValue(released)
     await membershipStream(here.services, viewer, []).return?.()
-    expect(released).toHaveBeenCalledTimes(2)
+    expect(released).toHaveBeenCalledTimes(3)
     for (const spy of [signals, poll]) spy.mockRestore()
   })
 })
@@ -112,7 +125,7 @@ describe('the events of memberships', () => {
 /** Past the first event: what happens from now on is told. */
 async function open(): Promise<Subscribed<MembershipEventsSubscription>> {
   const events = bob.subscribe(MembershipEventsDocument, {})
-  expect(await nextOf(events)).toEqual({ joined: [], left: [] })
+  expect(await nextOf(events)).toEqual({ joined: [], left: [], read: [] })
   return events
 }
 

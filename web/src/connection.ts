@@ -35,6 +35,7 @@ export class Connection {
   readonly #listeners = new Set<() => void>()
   readonly #outboxes = new Map<string, Outbox>()
   #state: SocketState = 'IDLE'
+  #sockets = 0
   #hasRunOut = false
   #awaitingPong: ReturnType<typeof setTimeout> | undefined
 
@@ -59,6 +60,7 @@ export class Connection {
           if (received) clearTimeout(this.#awaitingPong)
         },
         connected: () => {
+          this.#sockets += 1
           this.#enter('LIVE')
           this.#takeOver()
         },
@@ -86,6 +88,9 @@ export class Connection {
   }
 
   readonly state = (): SocketState => this.#state
+
+  /** How many there were, up to the one of now. */
+  readonly sockets = (): number => this.#sockets
 
   /** @throws what {@link failureOf} reads */
   async query<Data, Variables extends Record<string, unknown>>(
@@ -129,7 +134,7 @@ export class Connection {
         if (signal.aborted) return null
         const failure = failureOf(error)
         if (this.#isFinal(failure)) return failure
-        await pause(failure.retryAfterMs ?? waitMs * (0.5 + Math.random()), signal)
+        await this.#pauseUntilLive(failure.retryAfterMs ?? waitMs * (0.5 + Math.random()), signal)
         waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
       }
     }
@@ -197,6 +202,14 @@ export class Connection {
       signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true })
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
+  }
+
+  /** Where another subscription has a socket again, this one need not wait any longer. */
+  async #pauseUntilLive(ms: number, signal: AbortSignal): Promise<void> {
+    const isLive = new AbortController()
+    const unwatch = this.watchState(() => this.#state === 'LIVE' && isLive.abort())
+    await pause(ms, AbortSignal.any([signal, isLive.signal]))
+    unwatch()
   }
 
   #isFinal(failure: Failure): boolean {

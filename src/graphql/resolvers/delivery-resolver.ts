@@ -84,7 +84,7 @@ export class DeliveryResolver {
 
   @Subscription(() => MembershipEvent, {
     description:
-      'Which conversations the viewer comes into and goes out of, from now on. The first event comes at once: whoever reads the list after it misses nothing.',
+      'Which conversations the viewer comes into, goes out of and reads, from now on. The first event comes at once: whoever reads the list after it misses nothing.',
     subscribe: async ({ args, context }: { args: { known?: string[] | null }; context: Context }) => {
       const known = (args.known ?? []).map((id) => requireConversationId('known', id))
       return membershipStream(context.services, requireViewer(context), known)

@@ -9,13 +9,17 @@ const bob = { id: 'bob', name: 'Bob', scopes: new Set<string>(), expiresAt: null
 let limit: ActivityLimit
 let marks: ReadMarks
 let told: (number | null)[]
+/** To the reader's own windows, which conversation it is. */
+let toldReader: string[]
 
 beforeEach(() => {
   vi.useFakeTimers()
   told = []
+  toldReader = []
   const signals = new QuietSignals()
-  vi.spyOn(signals, 'publish').mockImplementation((_topic?: string, payload?: string) => {
-    const activity = parseActivity(payload ?? '')
+  vi.spyOn(signals, 'publish').mockImplementation((topic?: string, payload = '') => {
+    if (topic?.startsWith('marks:')) return void toldReader.push(`${topic} ${payload}`)
+    const activity = parseActivity(payload)
     told.push(activity?.kind === 'READ' ? activity.sequence : null)
   })
   limit = new ActivityLimit(systemClock)
@@ -31,6 +35,7 @@ describe('how far somebody has read', () => {
     expect(told).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     await vi.advanceTimersByTimeAsync(5_000)
     expect(told.slice(10)).toEqual([100])
+    expect(toldReader).toEqual(Array(11).fill('marks:bob conversation'))
     await vi.advanceTimersByTimeAsync(60_000)
     expect(told).toHaveLength(11)
   })
@@ -55,5 +60,6 @@ describe('how far somebody has read', () => {
     await marks.tell(bob, 'another', 2)
     await marks.tell({ ...bob, id: 'carol' }, 'conversation', 3)
     expect(told.slice(-2)).toEqual([2, 3])
+    expect(toldReader.slice(-2)).toEqual(['marks:bob another', 'marks:carol conversation'])
   })
 })

@@ -247,6 +247,7 @@ describe('the schema', () => {
       'KeyHealth.masterKeys',
       'MembershipEvent.joined',
       'MembershipEvent.left',
+      'MembershipEvent.read',
       'Query.conversationKeys'
     ])
   })

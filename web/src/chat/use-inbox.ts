@@ -1,16 +1,15 @@
-import { createContext, useCallback, useContext, useEffect, useRef, useState } from 'react'
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from 'react'
 import {
   InboxDocument,
   InboxEntryDocument,
   InboxEventsDocument,
-  type InboxQuery,
-  type InboxQueryVariables,
   type ListedConversationFragment
 } from '../../../documents/generated.js'
 import { pause } from '../connection.js'
 import { type Failure, failureOf } from '../failure.js'
 import { useConnection } from '../use-connection.js'
 import { AnswerOrder } from './answer-order.js'
+import { CatchUp } from './catch-up.js'
 import { useMemberships } from './use-memberships.js'
 
 export interface Inbox {
@@ -48,6 +47,8 @@ export function useLiveInbox(): Inbox {
   /** Every page was read: a conversation without a cursor is one that was joined since. */
   const isComplete = useRef(false)
 
+  /** The socket over which memberships were told last. */
+  const begunOver = useRef(0)
   const [order] = useState(() => new AnswerOrder())
 
   const take = useCallback(
@@ -66,34 +67,36 @@ export function useLiveInbox(): Inbox {
     },
     [order]
   )
-  const load = useCallback(
-    async (after: string | null) => {
+  const read = useCallback(
+    async (after: string | null, isFresh: boolean) => {
       const question = order.ask()
       const { conversations } = await connection.query(InboxDocument, { first: PAGE, after })
       const { nodes, pageInfo } = conversations
-      take(nodes, after === null, question)
-      isComplete.current = !pageInfo.hasNextPage
-      setNext(pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null)
-      setLoaded(true)
-      setFailure(null)
+      take(nodes, isFresh, question)
+      return { nodes, next: pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null }
     },
     [connection, take, order]
   )
-  // Nothing is resumed of conversations that were not listed. What was said there while the connection was lost is before
-  // the first one in which nothing was.
-  const catchUp = useCallback(async () => {
-    let after: string | null = null
-    for (;;) {
-      const question = order.ask()
-      const variables: InboxQueryVariables = { first: PAGE, after }
-      const { conversations }: InboxQuery = await connection.query(InboxDocument, variables)
-      const { nodes, pageInfo } = conversations
-      const isCaughtUp = nodes.some(({ id, eventCursor }) => cursors.current.get(id) === eventCursor)
-      take(nodes, false, question)
-      if (isCaughtUp || !pageInfo.hasNextPage) return
-      after = pageInfo.endCursor
-    }
-  }, [connection, take, order])
+  const load = useCallback(
+    async (after: string | null) => {
+      const page = await read(after, after === null)
+      isComplete.current = page.next === null
+      setNext(page.next)
+      setLoaded(true)
+      setFailure(null)
+    },
+    [read]
+  )
+  const catchUp = useMemo(
+    () =>
+      new CatchUp({
+        cursors: () => cursors.current,
+        read: (after) => read(after, false),
+        persistently: (attempt, signal) => connection.persistently(attempt, signal)
+      }),
+    [connection, read]
+  )
+  useEffect(() => () => catchUp.end(), [catchUp])
   const refresh = useCallback(
     async (id: string) => {
       const question = order.ask()
@@ -119,25 +122,36 @@ export function useLiveInbox(): Inbox {
     },
     [order]
   )
-  useMemberships(isLoaded, {
+  const failureOfMemberships = useMemberships(isLoaded, {
     known: () => [...listed.keys()],
-    onBegin: catchUp,
+    onBegin: () => {
+      begunOver.current = connection.sockets()
+      catchUp.begin()
+    },
     onJoined: refresh,
     onLeft: takeOut,
-    onFailure: setFailure
+    onRead: async (id) => {
+      if (listed.has(id)) await refresh(id)
+    }
   })
 
   useEffect(() => {
     const left = new AbortController()
     const resume = () => [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
+    const noteResumption = () => {
+      catchUp.note()
+      const haveBegun = connection.state() === 'LIVE' && begunOver.current === connection.sockets()
+      // Otherwise memberships will begin over the same socket as this, and then it is looked for.
+      if (!isComplete.current && haveBegun) catchUp.begin()
+    }
     const follow = async () => {
       await connection.persistently(() => load(null), left.signal)
       let attempts = 0
       // Of conversations on pages that were not read, the server would give the whole history.
       const end = await connection.follow(
         InboxEventsDocument,
-        async () => {
-          if (attempts++ > 0 && !isComplete.current) await catchUp()
+        () => {
+          if (attempts++ > 0) noteResumption()
           return { resume: resume(), fromJoining: isComplete.current }
         },
         ({ inboxEvents: { cursor, message } }) => {
@@ -163,7 +177,7 @@ export function useLiveInbox(): Inbox {
     conversations: [...listed.values()].sort((a, b) => activityOf(b).localeCompare(activityOf(a))),
     hasMore: next !== null,
     isLoaded,
-    failure,
+    failure: failure ?? failureOfMemberships,
     loadMore: () => load(next),
     refresh
   }

@@ -1,31 +1,41 @@
-import { useEffect, useEffectEvent } from 'react'
-import { MembershipEventsDocument } from '../../../documents/generated.js'
+import { useEffect, useEffectEvent, useState } from 'react'
+import { MembershipEventsDocument, type MembershipEventsSubscription } from '../../../documents/generated.js'
 import { pause } from '../connection.js'
 import type { Failure } from '../failure.js'
 import { useConnection } from '../use-connection.js'
+
+type Told = MembershipEventsSubscription['membershipEvents']
 
 interface Watcher {
   /** Ids of what is listed. */
   known: () => string[]
   /** It is told from now on: what happened since the list was read is in the list of now. */
-  onBegin: () => Promise<void>
+  onBegin: () => void
   onJoined: (id: string) => Promise<void>
   onLeft: (id: string) => void
-  onFailure: (failure: Failure) => void
+  /** Here, or in another window. */
+  onRead: (id: string) => Promise<void>
 }
 
 const AGAIN_AFTER_MS = 5_000
 
-/** Where the viewer comes in and goes out, in this window, in another one, or by somebody else. @param isListed from then on */
-export function useMemberships(isListed: boolean, watcher: Watcher): void {
+/**
+ * Where the viewer comes in and goes out, and what was read: in this window, in another one, or by somebody else.
+ *
+ * @param isListed from then on
+ * @returns why nothing is told of it at present
+ */
+export function useMemberships(isListed: boolean, watcher: Watcher): Failure | null {
   const connection = useConnection()
+  const [failure, setFailure] = useState<Failure | null>(null)
   const known = useEffectEvent(() => watcher.known())
-  const fail = useEffectEvent((failure: Failure) => watcher.onFailure(failure))
-  const take = useEffectEvent((joined: readonly string[], left: readonly string[], isFirst: boolean) => {
+  const take = useEffectEvent(({ joined, left, read }: Told, isFirst: boolean) => {
+    setFailure(null)
     for (const id of left) watcher.onLeft(id)
+    if (isFirst) watcher.onBegin()
     // What cannot be asked for now is asked for when the connection is there again.
-    if (isFirst) void watcher.onBegin().catch(() => {})
     for (const id of joined) void watcher.onJoined(id).catch(() => {})
+    for (const id of read) void watcher.onRead(id).catch(() => {})
   })
   useEffect(() => {
     if (!isListed) return
@@ -41,16 +51,17 @@ export function useMemberships(isListed: boolean, watcher: Watcher): void {
           MembershipEventsDocument,
           begin,
           ({ membershipEvents }) => {
-            take(membershipEvents.joined, membershipEvents.left, isFirst)
+            take(membershipEvents, isFirst)
             isFirst = false
           },
           left.signal
         )
-        if (end) fail(end)
+        setFailure(end)
         await pause(AGAIN_AFTER_MS, left.signal)
       }
     }
     void follow()
     return () => left.abort()
   }, [connection, isListed])
+  return failure
 }

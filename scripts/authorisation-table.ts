@@ -52,6 +52,7 @@ export const OPERATIONS: readonly Row[] = [
   ['Query.node: User', 'node(id: $other) { __typename id }',                                                                     TOKEN, TOKEN, none,   none,   ok,     ok,     ok,     none,   none],
   ['Query.node: KeyOperation', 'node(id: $operation) { __typename id }',                                                         TOKEN, TOKEN, none,   none,   none,   none,   none,   ok,     ok],
   ['Query.conversationKeys', 'conversationKeys(conversationId: $conversation) { version }',                                      TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
+  ['Query.conversationKeyPolicy', 'conversationKeyPolicy(conversationId: $conversation) { rotateOnMemberRemoval }',              TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.dueRotations', 'dueRotations { overdue }',                                                                             TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyEvents', 'keyEvents(conversationId: $conversation) { nodes { action } }',                                           TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],
   ['Query.keyHealth', 'keyHealth { activeKeys }',                                                                                TOKEN, TOKEN, FORBID, FORBID, FORBID, FORBID, FORBID, ok,     ok],

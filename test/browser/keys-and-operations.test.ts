@@ -275,9 +275,30 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.goto(`${server.url}/${views().keys}`)
     await page.locator('tbody tr').getByRole('button').first().click()
     await page.getByRole('region', { name: /^Version / }).waitFor()
+    await page.getByRole('region', { name: 'Policy' }).getByText('The owner of the conversation sets it').waitFor()
     expect(await page.getByRole('button', { name: /rotate|compromised|destruction|policy/i }).count()).toBe(0)
     expect(auditor.faults()).toEqual([])
     await auditor.close()
+  })
+
+  it('sets the policy of a conversation also as somebody who is not in it', async () => {
+    const outsider = await Visitor.withToken(await tokenOf('erin', ['keys:admin']), browser, server.url)
+    const { page } = outsider
+    await page.goto(`${server.url}/${views().keys}`)
+    const field = page.getByLabel('Rotate after messages')
+    await field.waitFor()
+    const before = await (await administrator()).run(KeyPolicyDocument, { id: history.conversationId })
+    expect(await field.inputValue()).toBe(`${before.conversation?.keyPolicy.rotateAfterMessages ?? ''}`)
+    await field.fill('400')
+    await page.getByRole('button', { name: 'Save policy' }).click()
+    await vi.waitFor(async () => {
+      const { conversation } = await (await administrator()).run(KeyPolicyDocument, { id: history.conversationId })
+      expect(conversation?.keyPolicy).toEqual({ ...before.conversation?.keyPolicy, rotateAfterMessages: 400 })
+    }, PATIENCE)
+    await page.getByRole('link', { name: '← Operations' }).click()
+    await untilDrawn(outsider, 'operations')
+    expect(outsider.faults()).toEqual([])
+    await outsider.close()
   })
 
   it('is sent less than 200 KB of script, compressed', async () => {

@@ -130,6 +130,7 @@ describe('a field that is listed as shown with its parent', () => {
   const ofKeys: Actor[] = ['keys:read', 'keys:admin']
   it.each([
     ['conversation(id: $conversation)', ofMembers],
+    ['conversationKeyPolicy(conversationId: $conversation)', ofKeys],
     ['conversationKeys(conversationId: $conversation)', ofKeys],
     ['dueRotations', ofKeys],
     ['keyEvents(conversationId: $conversation)', ofKeys],

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
+  ConversationKeyPolicyDocument,
   CreateConversationDocument,
+  DeleteConversationDocument,
   KeyPolicyDocument,
   KeysDocument,
   RemoveMemberDocument,
@@ -65,6 +67,17 @@ describe('setting a key policy', () => {
     const admin = await conclave.as('admin', { scopes: ['keys:admin'] })
     const { setKeyPolicy } = await admin.run(SetKeyPolicyDocument, { conversationId: id, policy })
     expect(setKeyPolicy.keyPolicy.rotateAfter).toBe('P1D')
+  })
+
+  it('is shown to whoever may see the keys of any conversation, and of none that was deleted', async () => {
+    const id = await createConversation(alice, [])
+    await alice.run(SetKeyPolicyDocument, { conversationId: id, policy: { rotateAfter: 'P90D' } })
+    const auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
+    const shown = async () =>
+      (await auditor.run(ConversationKeyPolicyDocument, { conversationId: id })).conversationKeyPolicy
+    expect(await shown()).toEqual(await policyOf(id))
+    await alice.run(DeleteConversationDocument, { conversationId: id })
+    expect(await shown()).toBeNull()
   })
 
   it('changes what it names, keeps the rest, and takes null for never', async () => {

@@ -5,6 +5,7 @@ import {
   AddMembersDocument,
   CancelKeyDestructionDocument,
   ConversationDocument,
+  ConversationKeyPolicyDocument,
   ConversationKeysDocument,
   DeleteConversationDocument,
   DeleteMessageDocument,
@@ -90,6 +91,7 @@ const ATTEMPTS: Record<string, Attempt> = {
   rotateKey: (by, { conversationId }) => by.execute(RotateKeyDocument, { conversationId }),
   setKeyPolicy: (by, { conversationId }) =>
     by.execute(SetKeyPolicyDocument, { conversationId, policy: { rotateAfter: 'P1D' } }),
+  conversationKeyPolicy: (by, { conversationId }) => by.execute(ConversationKeyPolicyDocument, { conversationId }),
   conversationKeys: (by, { conversationId }) => by.execute(ConversationKeysDocument, { conversationId }),
   keyEvents: (by, { conversationId }) => by.execute(KeyEventsDocument, { conversationId }),
   markKeyCompromised: (by, { conversationId }) =>

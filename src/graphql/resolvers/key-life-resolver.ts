@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
+import { findKeyPolicy } from '../../conversation-key/find-key-policy.js'
 import { requireKeyEventFilter } from '../../conversation-key/key-event-filter.js'
 import type { KeyEvent } from '../../conversation-key/key-events.js'
 import { effectivePolicy } from '../../conversation-key/key-policy.js'
@@ -78,6 +79,19 @@ export class KeyCensusResolver {
     const id = requireConversationId('conversationId', conversationId)
     await requireReader(context, 'conversationKeys', id)
     return requireFewKeys(await listKeysOf(context.services, id, MAX_KEYS + 1))
+  }
+
+  @Query(() => KeyPolicyType, {
+    nullable: true,
+    description: 'The policy of any conversation; null when absent. Scope keys:read.'
+  })
+  async conversationKeyPolicy(
+    @Ctx() context: Context,
+    @Arg('conversationId', () => ID) conversationId: string
+  ): Promise<KeyPolicyType | null> {
+    const id = requireConversationId('conversationId', conversationId)
+    await requireReader(context, 'conversationKeyPolicy', id)
+    return await findKeyPolicy(context.services, id)
   }
 
   @Query(() => KeyInventoryConnection)

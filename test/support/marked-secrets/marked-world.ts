@@ -146,6 +146,7 @@ const operation: Driver = { variables: async (world) => ({ id: await world.pause
 export const DRIVERS: Record<string, Driver> = {
   'Query.conversation': { variables: async (world) => ({ id: (await world.conversation()).conversationId }) },
   'Query.conversationExport': ordered,
+  'Query.conversationKeyPolicy': conversation(),
   'Query.conversationKeys': conversation(),
   'Query.conversations': none,
   'Query.dueRotations': none,

@@ -1,9 +1,12 @@
 import { useState } from 'react'
 import {
+  ConversationKeyPolicyDocument,
   ConversationKeysDocument,
   type KeyFieldsFragment,
   KeyPolicyDocument,
+  type KeyPolicyFieldsFragment,
   KeysDocument,
+  type MemberRole,
   RotateKeyDocument
 } from '../../../documents/generated.js'
 import { useInbox } from '../chat/use-inbox.js'
@@ -28,22 +31,22 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
     [connection, conversationId],
     LOOK_EVERY_MS
   )
-  const own = useLoaded(
-    async () => (await connection.query(KeyPolicyDocument, { id: conversationId })).conversation,
+  const { data: shown, ...policy } = useLoaded(
+    async () => await policyOf(connection, conversationId),
     [connection, conversationId]
   )
   const isAdmin = connection.session.scopes.includes('keys:admin')
-  const mayChange = isAdmin || own.data?.viewerRole === 'OWNER'
+  const mayChange = isAdmin || shown?.viewerRole === 'OWNER'
   const versions = keys.data ?? []
   const version = versions.find((key) => key.version === chosen) ?? null
   return (
     <main className="page">
       <header className="page-head">
-        <a href={hrefOf({ view: 'chat', conversationId })}>← Back to the conversation</a>
+        <WayBack conversationId={conversationId} isMember={shown?.viewerRole !== null} />
         <h1>{title ? `Keys of “${title}”` : 'Keys of this conversation'}</h1>
         {mayChange && <RotateNow conversationId={conversationId} onRotated={keys.reload} />}
       </header>
-      <Problem failure={keys.failure} />
+      <Problem failure={keys.failure ?? policy.failure} />
       {versions.length > 0 && (
         <>
           <KeyTimeline keys={versions} chosen={chosen} onChoose={setChosen} />
@@ -55,14 +58,14 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
           {isAdmin && <KeyActions conversationId={conversationId} version={version} onChange={keys.reload} />}
         </KeyDetail>
       )}
-      {own.data && (
+      {shown && (
         <PolicyEditor
           conversationId={conversationId}
-          policy={own.data.keyPolicy}
+          policy={shown.keyPolicy}
           keys={versions}
           mayChange={mayChange}
           onChange={async () => {
-            await own.reload()
+            await policy.reload()
             await keys.reload()
           }}
         />
@@ -71,13 +74,35 @@ export function KeysPage({ conversationId }: { conversationId: string }) {
   )
 }
 
-/** Auditors and administrators see the keys of conversations that they are not in. */
+/** Auditors and administrators see the keys of conversations that they are not in, and their policies. */
+function seesAny({ session }: Connection): boolean {
+  return session.scopes.some((scope) => scope.startsWith('keys:'))
+}
+
 async function keysOf(connection: Connection, id: string): Promise<KeyFieldsFragment[]> {
-  const { scopes } = connection.session
-  if (scopes.some((scope) => scope.startsWith('keys:'))) {
+  if (seesAny(connection)) {
     return (await connection.query(ConversationKeysDocument, { conversationId: id })).conversationKeys
   }
   return (await connection.query(KeysDocument, { id })).conversation?.keys ?? []
+}
+
+interface ShownPolicy {
+  keyPolicy: KeyPolicyFieldsFragment
+  /** Null for whoever is not in the conversation. */
+  viewerRole: MemberRole | null
+}
+
+async function policyOf(connection: Connection, id: string): Promise<ShownPolicy | null> {
+  const { conversation } = await connection.query(KeyPolicyDocument, { id })
+  if (conversation || !seesAny(connection)) return conversation
+  const { conversationKeyPolicy } = await connection.query(ConversationKeyPolicyDocument, { conversationId: id })
+  return conversationKeyPolicy && { keyPolicy: conversationKeyPolicy, viewerRole: null }
+}
+
+/** Who is not in the conversation has come from the audit trail. */
+function WayBack({ conversationId, isMember }: { conversationId: string; isMember: boolean }) {
+  if (!isMember) return <a href={hrefOf({ view: 'operations' })}>← Operations</a>
+  return <a href={hrefOf({ view: 'chat', conversationId })}>← Back to the conversation</a>
 }
 
 function RotateNow({ conversationId, onRotated }: { conversationId: string; onRotated: () => Promise<void> }) {

@@ -90,6 +90,7 @@ describe.runIf(hasBrowser)('GraphiQL in a browser', () => {
     const other = await openPage(context, conclave.url)
     await other.page.goto(`${conclave.url}/graphiql`)
     await other.page.getByText('Signed in as nobody').waitFor()
+    expect(other.problems).toEqual([])
   })
 
   it('has asked no other origin for anything, broken no policy, and logged no error', () => {

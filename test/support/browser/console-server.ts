@@ -44,6 +44,12 @@ export class ConsoleServer {
     await this.#api.ready()
   }
 
+  /** Another API process on the same database. @returns its URL */
+  async startBeside(variables: Record<string, string>): Promise<string> {
+    const port = String(await freePort())
+    return await this.program.startApi({ ...this.#environment, PORT: port, ...variables }).ready()
+  }
+
   async stop(): Promise<void> {
     await this.program.remove()
   }

@@ -1,4 +1,5 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterEach, expect } from 'vitest'
 
 /** What the network says itself about a server that is away. */
 const OF_THE_NETWORK = /net::ERR_|WebSocket connection to|Failed to fetch/
@@ -7,10 +8,23 @@ const OF_THE_NETWORK = /net::ERR_|WebSocket connection to|Failed to fetch/
 const HEAR_VIOLATIONS = `addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   console.error('the content security policy refuses ' + violatedDirective + ' ' + blockedURI))`
 
+/** Windows that are open. What goes wrong in any of them fails the test that it goes wrong in. */
+const visitors = new Set<Visitor>()
+afterEach(() => expect([...visitors].flatMap((visitor) => visitor.takeFaults())).toEqual([]))
+
+/** A frame that a page has sent over a socket (graphql-transport-ws). */
+export interface SentFrame {
+  type: string
+  payload?: { operationName?: string; variables?: Record<string, unknown> }
+}
+
 /** A person in a window of their own, and everything that goes wrong in it. */
 export class Visitor {
   readonly page: Page
+  /** Over every socket, in their order. */
+  readonly sent: SentFrame[] = []
   readonly #faults: string[] = []
+  #networkMayFail = false
 
   private constructor(page: Page, origin: string) {
     this.page = page
@@ -21,24 +35,21 @@ export class Visitor {
     })
     page.on('websocket', (socket) => {
       if (new URL(socket.url()).host !== new URL(origin).host) this.#faults.push(`a socket to ${socket.url()}`)
+      socket.on('framesent', ({ payload }) => this.sent.push(JSON.parse(String(payload)) as SentFrame))
     })
+    visitors.add(this)
   }
 
   /** Opens the console in a window of nobody yet. */
   static async at(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
-    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
-    const page = await context.newPage()
-    const visitor = new Visitor(page, new URL(url).origin)
-    await page.addInitScript(HEAR_VIOLATIONS)
-    await page.goto(url)
-    return visitor
+    return await Visitor.#open(browser, url, options, [])
   }
 
   /** Signs in with the one click that development mode has. */
   static async as(name: string, browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
     const visitor = await Visitor.at(browser, url, options)
     await visitor.page.getByRole('button', { name: new RegExp(`^${name}`) }).click()
-    await visitor.page.getByText('Live', { exact: true }).waitFor()
+    await visitor.isLive()
     return visitor
   }
 
@@ -48,20 +59,55 @@ export class Visitor {
     return visitor
   }
 
-  async signInWith(token: string): Promise<void> {
-    const { page } = this
-    await page.getByText('Sign in with a bearer token').click()
-    await page.getByLabel('Bearer token').fill(token)
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-    await page.getByText('Live', { exact: true }).waitFor()
+  /** Opens an address in a window in which the same person is signed in from the start, and nothing was loaded before. */
+  async inAnotherWindow(browser: Browser, url: string): Promise<Visitor> {
+    const stored = await this.page.evaluate<string>('JSON.stringify(sessionStorage)')
+    return await Visitor.#open(browser, url, {}, [`Object.assign(sessionStorage, ${stored})`])
   }
 
-  /** Console errors, exceptions, refusals by the content security policy, requests to elsewhere. */
-  faults({ serverWasAway = false } = {}): string[] {
-    return this.#faults.filter((fault) => !(serverWasAway && OF_THE_NETWORK.test(fault)))
+  static async #open(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions,
+    scripts: string[]
+  ): Promise<Visitor> {
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
+    const page = await context.newPage()
+    const visitor = new Visitor(page, new URL(url).origin)
+    for (const script of [HEAR_VIOLATIONS, ...scripts]) await page.addInitScript(script)
+    await page.goto(url)
+    return visitor
+  }
+
+  async signInWith(token: string): Promise<void> {
+    const { page } = this
+    const field = page.getByLabel('Bearer token')
+    const summary = page.getByText('Sign in with a bearer token')
+    await summary.waitFor()
+    // Open from the start where there is no other way in.
+    if (!(await field.isVisible())) await summary.click()
+    await field.fill(token)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await this.isLive()
+  }
+
+  async isLive(): Promise<void> {
+    await this.page.getByText('Live', { exact: true }).waitFor()
+  }
+
+  /** From now on it is no fault what the network says: the test takes the server away. */
+  forgiveNetwork(): void {
+    this.#networkMayFail = true
+  }
+
+  /** Console errors, exceptions, refusals by the content security policy, requests to elsewhere, since it was last asked. */
+  takeFaults(): string[] {
+    return this.#faults.splice(0).filter((fault) => !(this.#networkMayFail && OF_THE_NETWORK.test(fault)))
   }
 
   async close(): Promise<void> {
     await this.page.context().close()
+    visitors.delete(this)
+    expect(this.takeFaults()).toEqual([])
   }
 }

@@ -1,7 +1,7 @@
 import type { OpenedDataKey } from '../conversation-key/keyring.js'
 import { titleAssociatedData } from '../crypto/associated-data.js'
-import { encryptContent } from '../crypto/content-encryption.js'
 import { decryptText } from '../crypto/decrypt-text.js'
+import { encryptText } from '../crypto/encrypt-text.js'
 import { DecryptionError } from '../crypto/errors.js'
 import type { DataKey } from '../crypto/keys.js'
 import type { Conversation } from '../database/entities.js'
@@ -35,7 +35,7 @@ export function encryptTitle(
   if (title === null) return { title: null, titleDataKeyId: null, titleRevision: revision }
   const context = titleAssociatedData({ conversationId, dataKeyId: key.dataKeyId, revision })
   return {
-    title: encryptContent(key.dataKey, Buffer.from(title, 'utf8'), context),
+    title: encryptText(key.dataKey, title, context),
     titleDataKeyId: key.dataKeyId,
     titleRevision: revision
   }

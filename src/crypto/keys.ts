@@ -4,6 +4,8 @@ declare const brand: unique symbol
 
 /** AES-256 key that encrypts a run of messages of one conversation (a DEK). */
 export type DataKey = KeyObject & { readonly [brand]: 'DataKey' }
+/** AES-256 key that encrypts one export. */
+export type ContentKey = KeyObject & { readonly [brand]: 'ContentKey' }
 /** Public half of a conversation key version: wraps data keys. */
 export type PublicKey = KeyObject & { readonly [brand]: 'PublicKey' }
 /** Private half of a conversation key version: unwraps data keys, and cannot be exported. */
@@ -23,6 +25,11 @@ export function dataKeyFrom(bytes: Uint8Array): DataKey {
   return secretKey(bytes) as DataKey
 }
 
+/** Takes over 32 bytes as the key of an export and overwrites the bytes it was given. */
+export function contentKeyFrom(bytes: Uint8Array): ContentKey {
+  return secretKey(bytes) as ContentKey
+}
+
 /** Takes over 32 bytes as a master secret and overwrites the bytes it was given. */
 export function masterSecretFrom(bytes: Uint8Array): MasterSecret {
   return secretKey(bytes) as MasterSecret
@@ -38,7 +45,7 @@ function secretKey(bytes: Uint8Array): KeyObject {
 }
 
 /** Lends out the raw bytes of a secret key for the length of one call, then overwrites them. */
-export function withSecretBytes<T>(key: DataKey | MasterSecret, use: (bytes: Buffer) => T): T {
+export function withSecretBytes<T>(key: DataKey | ContentKey | MasterSecret, use: (bytes: Buffer) => T): T {
   const bytes = (key as KeyObject).export()
   try {
     return use(bytes)

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { v7 as uuidv7 } from 'uuid'
 import type { SendingKey } from '../conversation-key/sending-keys.js'
 import { messageAssociatedData } from '../crypto/associated-data.js'
-import { encryptContent } from '../crypto/content-encryption.js'
+import { encryptText } from '../crypto/encrypt-text.js'
 import { type Conversation, ConversationEntity } from '../database/entities.js'
 import type { Services } from '../services.js'
 
@@ -28,7 +28,7 @@ export async function appendSystemMessage(
     dataKeyId: key.dataKeyId,
     revision: 0
   }
-  const envelope = encryptContent(key.dataKey, Buffer.from(text, 'utf8'), messageAssociatedData(context))
+  const envelope = encryptText(key.dataKey, text, messageAssociatedData(context))
   const columns = {
     lastSequence: conversation.lastSequence + 1,
     lastChange: conversation.lastChange + 1,

@@ -42,15 +42,23 @@ export async function editMessage(
   text: string
 ): Promise<Message> {
   const body = requireBody('body', text, services.config.maxBodyBytes)
+  try {
+    const edited = await storeEdit(services, viewer, key, body)
+    services.signals.publish(`conversation:${edited.conversationId}`)
+    return edited
+  } finally {
+    body.fill(0)
+  }
+}
+
+async function storeEdit(services: EditServices, viewer: Viewer, key: MessageKey, body: Buffer): Promise<Message> {
   let message = await requireEditable(services, viewer, key)
-  const edited = await services.sendingKeys.use(key.conversationId, async (sendingKey) => {
+  return await services.sendingKeys.use(key.conversationId, async (sendingKey) => {
     const result = await replaceBody(services, viewer, message, body, sendingKey)
     // Another edit, a deletion, a rotation or a removal came first: all of them are looked at again.
     if (result === STALE_KEY) message = await requireEditable(services, viewer, key)
     return result
   })
-  services.signals.publish(`conversation:${edited.conversationId}`)
-  return edited
 }
 
 async function requireEditable(services: EditServices, viewer: Viewer, key: MessageKey): Promise<Message> {

@@ -4,7 +4,7 @@ import { isStorableText } from '../identity/user-id.js'
 const MAX_CLIENT_MESSAGE_ID_BYTES = 128
 
 /**
- * @returns the body in UTF-8: exactly what comes back to a reader
+ * @returns the body in UTF-8: exactly what comes back to a reader. The caller overwrites it once it is encrypted.
  * @throws BadUserInput naming `field`
  */
 export function requireBody(field: string, body: string, maxBytes: number): Buffer {
@@ -13,10 +13,10 @@ export function requireBody(field: string, body: string, maxBytes: number): Buff
     throw new BadUserInput(field, 'The body is not well-formed Unicode: it has a lone surrogate.')
   }
   if (isBlank(body)) throw new BadUserInput(field, 'The body must have a character that is not white space.')
-  const bytes = Buffer.from(body, 'utf8')
-  if (bytes.length > maxBytes)
-    throw new BadUserInput(field, `The body has ${bytes.length} bytes in UTF-8; at most ${maxBytes} are allowed.`)
-  return bytes
+  const length = Buffer.byteLength(body, 'utf8')
+  if (length > maxBytes)
+    throw new BadUserInput(field, `The body has ${length} bytes in UTF-8; at most ${maxBytes} are allowed.`)
+  return Buffer.from(body, 'utf8')
 }
 
 /** Says nothing: nobody can send it. */

@@ -30,8 +30,17 @@ type SendServices = Pick<Services, 'database' | 'sendingKeys' | 'sendGroups' | '
  * @throws BadUserInput for a body that cannot be sent, or a reply to what the viewer cannot see
  */
 export async function sendMessage(services: SendServices, viewer: Viewer, draft: MessageDraft): Promise<Message> {
-  const { conversationId, clientMessageId, replyToId } = draft
   const body = requireBody('input.body', draft.body, services.config.maxBodyBytes)
+  try {
+    return await sendBody(services, viewer, draft, body)
+  } finally {
+    // Here and not where it is encrypted: it may be encrypted again, under the next data key.
+    body.fill(0)
+  }
+}
+
+async function sendBody(services: SendServices, viewer: Viewer, draft: MessageDraft, body: Buffer): Promise<Message> {
+  const { conversationId, clientMessageId, replyToId } = draft
   if (clientMessageId !== null) requireClientMessageId('input.clientMessageId', clientMessageId)
   await services.sendingKeys.admit(conversationId, viewer)
   const unsent = { id: uuidv7(), senderId: viewer.id, body, clientMessageId, replyToId }

@@ -1,7 +1,8 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { type CompactDecryptResult, compactDecrypt, type JWEKeyManagementAlgorithm } from 'jose'
 import { z } from 'zod'
 import { isCanonicalCompact, textOf } from '../compact-form.js'
+import { type ContentKey, contentKeyFrom } from '../crypto/keys.js'
 import { FORMAT, type Manifest, type RecordType, VERSION } from './export-format.js'
 import { type FileLine, fileLines } from './file-lines.js'
 import { LineTally } from './line-tally.js'
@@ -72,7 +73,10 @@ export async function* openExport(
 
 const changed = () => new TransferError('FORMAT', 'The export was changed, or put together from several.')
 
-async function openHead(line: FileLine | null, recipient: RecipientKey): Promise<{ exportId: string; key: KeyObject }> {
+async function openHead(
+  line: FileLine | null,
+  recipient: RecipientKey
+): Promise<{ exportId: string; key: ContentKey }> {
   const text = line?.bytes.toString('latin1') ?? ''
   const header = headerOf(text)
   if (header?.typ !== FORMAT) throw new TransferError('FORMAT', 'This is not an export of Conclave.')
@@ -84,14 +88,12 @@ async function openHead(line: FileLine | null, recipient: RecipientKey): Promise
   }
   let read: unknown
   try {
-    const { plaintext } = await decrypt(text, recipient.key, recipient.algorithm)
-    read = JSON.parse(textOf(plaintext))
-    plaintext.fill(0)
+    read = JSON.parse((await decrypt(text, recipient.key, recipient.algorithm)).text)
   } catch {
     throw changed()
   }
   const { exportId, key } = headIn(read)
-  return { exportId, key: createSecretKey(Buffer.from(key.k, 'base64url')) }
+  return { exportId, key: contentKeyFrom(Buffer.from(key.k, 'base64url')) }
 }
 
 function headIn(value: unknown): z.infer<typeof head> {
@@ -104,18 +106,25 @@ function headIn(value: unknown): z.infer<typeof head> {
   return parsed.data
 }
 
-async function decrypt(
-  jwe: string,
-  key: KeyObject,
-  algorithm: JWEKeyManagementAlgorithm
-): Promise<CompactDecryptResult> {
+interface Decrypted {
+  header: CompactDecryptResult['protectedHeader']
+  text: string
+}
+
+/** The bytes that the text is read from are overwritten: the text itself cannot be. */
+async function decrypt(jwe: string, key: KeyObject, algorithm: JWEKeyManagementAlgorithm): Promise<Decrypted> {
   if (!isCanonicalCompact(jwe)) throw changed()
-  return await compactDecrypt(jwe, key, {
+  const { plaintext, protectedHeader: header } = await compactDecrypt(jwe, key, {
     keyManagementAlgorithms: [algorithm],
     contentEncryptionAlgorithms: ['A256GCM'],
     // Nothing is compressed: what unfolds to many times its size is no export.
     maxDecompressedLength: 0
   })
+  try {
+    return { header, text: textOf(plaintext) }
+  } finally {
+    plaintext.fill(0)
+  }
 }
 
 /** Of the first line, before anything is opened. */
@@ -129,23 +138,20 @@ function headerOf(jwe: string): Record<string, unknown> | null {
 
 async function openChunk(
   line: FileLine,
-  expected: { exportId: string; key: KeyObject; seq: number }
+  expected: { exportId: string; key: ContentKey; seq: number }
 ): Promise<{ text: string; last: boolean }> {
-  let header: CompactDecryptResult['protectedHeader']
-  let text: string
+  let opened: Decrypted
   try {
-    const opened = await decrypt(line.bytes.toString('latin1'), expected.key, 'dir')
-    header = opened.protectedHeader
-    text = textOf(opened.plaintext)
+    opened = await decrypt(line.bytes.toString('latin1'), expected.key, 'dir')
   } catch {
     throw line.ended
       ? changed()
       : new TransferError('FORMAT', 'The export ends in the middle of a line: it was cut off.')
   }
-  const { export: exportId, seq, last } = header
+  const { export: exportId, seq, last } = opened.header
   // A chunk that was left out, moved or doubled opens: that it is in its place is to be looked at.
   if (exportId !== expected.exportId || seq !== expected.seq || typeof last !== 'boolean') throw changed()
-  return { text, last }
+  return { text: opened.text, last }
 }
 
 function parseRow(text: string, number: number): OpenedLine['value'] {

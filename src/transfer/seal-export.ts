@@ -1,5 +1,6 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { CompactEncrypt, type CompactJWEHeaderParameters } from 'jose'
+import { type ContentKey, contentKeyFrom, withSecretBytes } from '../crypto/keys.js'
 import { CHUNK_BYTES, type ChunkHeader, type ExportHead, type ExportSubject, FORMAT, VERSION } from './export-format.js'
 import { LineTally } from './line-tally.js'
 import { type ManifestSigner, signManifest } from './manifest.js'
@@ -30,7 +31,7 @@ export async function* sealExport(
   records: AsyncIterable<ExportRecord>,
   report: ReportRecords = () => {}
 ): AsyncGenerator<string> {
-  const key = contentKey()
+  const key = contentKeyFrom(randomBytes(32))
   yield await sealHead(exportId, key, recipient)
   const tally = new LineTally()
   const chunks = new Chunks(exportId, key)
@@ -48,17 +49,8 @@ export async function* sealExport(
   yield await chunks.seal(true)
 }
 
-function contentKey(): KeyObject {
-  const bytes = randomBytes(32)
-  try {
-    return createSecretKey(bytes)
-  } finally {
-    bytes.fill(0)
-  }
-}
-
-async function sealHead(exportId: string, key: KeyObject, recipient: RecipientKey): Promise<string> {
-  const jwk = { kty: 'oct' as const, k: key.export().toString('base64url') }
+async function sealHead(exportId: string, key: ContentKey, recipient: RecipientKey): Promise<string> {
+  const jwk = { kty: 'oct' as const, k: withSecretBytes(key, (bytes) => bytes.toString('base64url')) }
   const head: ExportHead = { format: FORMAT, version: VERSION, exportId, key: jwk }
   const { algorithm: alg, thumbprint: kid } = recipient
   return await sealed(JSON.stringify(head), { alg, enc: 'A256GCM', kid, typ: FORMAT }, recipient.key)
@@ -67,12 +59,12 @@ async function sealHead(exportId: string, key: KeyObject, recipient: RecipientKe
 /** Lines that wait until there are enough of them for a chunk. */
 class Chunks {
   readonly #exportId: string
-  readonly #key: KeyObject
+  readonly #key: ContentKey
   #lines: string[] = []
   #length = 0
   #seq = 0
 
-  constructor(exportId: string, key: KeyObject) {
+  constructor(exportId: string, key: ContentKey) {
     this.#exportId = exportId
     this.#key = key
   }
@@ -93,6 +85,12 @@ class Chunks {
   }
 }
 
+/** The bytes of the plaintext are overwritten: the text itself cannot be. */
 async function sealed(plaintext: string, header: CompactJWEHeaderParameters, key: KeyObject): Promise<string> {
-  return `${await new CompactEncrypt(Buffer.from(plaintext, 'utf8')).setProtectedHeader(header).encrypt(key)}\n`
+  const bytes = Buffer.from(plaintext, 'utf8')
+  try {
+    return `${await new CompactEncrypt(bytes).setProtectedHeader(header).encrypt(key)}\n`
+  } finally {
+    bytes.fill(0)
+  }
 }

@@ -94,10 +94,14 @@ export async function storeDrafts(
   { conversationId, drafts }: Extract<Batch, { kind: 'MESSAGES' }>
 ): Promise<void> {
   let rest = drafts
-  while (rest.length > 0) {
-    const state = await usableKey(services, position, conversationId, rest)
-    const part = rest.slice(0, state.room ?? rest.length)
-    if (await storePart(services, position, conversationId, part, state)) rest = rest.slice(part.length)
+  try {
+    while (rest.length > 0) {
+      const state = await usableKey(services, position, conversationId, rest)
+      const part = rest.slice(0, state.room ?? rest.length)
+      if (await storePart(services, position, conversationId, part, state)) rest = rest.slice(part.length)
+    }
+  } finally {
+    for (const { body } of drafts) body?.fill(0)
   }
   services.signals.publish(`conversation:${conversationId}`)
 }

@@ -98,19 +98,21 @@ describe.each([
   ['operations', OPERATIONS],
   ['fields', FIELDS]
 ])('on a running server, of %s', (_kind, rows) => {
-  it.each(rows)('%s by %s gives each what the table says', async (about, asked, ...expected) => {
-    const isMutation = rootTypeOf(asked) === 'mutation'
-    if (isMutation) subject = null
-    const found = []
-    for (const actor of ACTORS) {
-      subject ??= await makeSubject(conclave)
-      const outcome = await attempt(subject, actor, about, asked)
-      found.push(outcome)
-      // The next one must not find what was done to this one.
-      if (isMutation && outcome === 'ok' && asked.includes('$')) subject = null
-    }
-    if (isMutation) subject = null
-    expect(byActor(found)).toEqual(byActor(expected))
+  describe.each(rows)('%s by %s', (about, asked, ...expected) => {
+    it('gives each what the table says', async () => {
+      const isMutation = rootTypeOf(asked) === 'mutation'
+      if (isMutation) subject = null
+      const found = []
+      for (const actor of ACTORS) {
+        subject ??= await makeSubject(conclave)
+        const outcome = await attempt(subject, actor, about, asked)
+        found.push(outcome)
+        // The next one must not find what was done to this one.
+        if (isMutation && outcome === 'ok' && asked.includes('$')) subject = null
+      }
+      if (isMutation) subject = null
+      expect(byActor(found)).toEqual(byActor(expected))
+    })
   })
 })
 

@@ -16,6 +16,7 @@ import { runOperation } from '../../jobs/key-operations.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, eventCursor, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { noteOverwritten } from '../support/overwritten.js'
 import { runDueWork } from '../support/worker-run.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -185,6 +186,17 @@ describe('a compromised key version', () => {
       ['ACTIVE', 12]
     ])
     for (const envelope of await envelopes(id)) expect(before).not.toContain(envelope)
+  })
+
+  it('leaves none of the bodies in memory that are encrypted anew', async () => {
+    const id = await createConversation(alice, [])
+    for (const body of ['the first', 'the second']) await send(alice, id, body)
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    const overwritten = noteOverwritten()
+    await runDueWork(conclave)
+    vi.restoreAllMocks()
+    expect(await statesOf(id)).toEqual(['DESTROYED', 'ACTIVE'])
+    expect(overwritten.map(String)).toEqual(expect.arrayContaining(['the first', 'the second']))
   })
 
   it('has also those messages encrypted anew whose data keys were moved away from it before', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   ConversationDocument,
   DeleteMessageDocument,
@@ -8,10 +8,13 @@ import {
   SendMessageDocument,
   SetMemberRoleDocument
 } from '../../documents/generated.js'
+import { editMessage } from '../../src/message/edit-message.js'
+import { sendMessage } from '../../src/message/send-message.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, follow, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { naughtyStrings } from '../support/naughty-strings.js'
+import { noteOverwritten } from '../support/overwritten.js'
 
 let conclave: TestConclave
 let alice: GraphQLClient
@@ -170,6 +173,25 @@ describe('editing', () => {
     expect(await conclave.database.query('select revision from messages where conversation_id = $1', [id])).toEqual([
       { revision: 20 }
     ])
+  })
+})
+
+describe('the bytes of a body', () => {
+  it('are not left in memory once it is sent, or was edited, nor where either is refused', async () => {
+    const conversationId = await createConversation(alice, [])
+    const viewer = (id: string) => ({ id, name: id, scopes: new Set<string>(), expiresAt: null })
+    const draft = (body: string) => ({ conversationId, body, clientMessageId: null, replyToId: null })
+    const overwritten = noteOverwritten()
+    try {
+      const { id: messageId } = await sendMessage(conclave.services, viewer('alice'), draft('sent'))
+      await editMessage(conclave.services, viewer('alice'), { conversationId, messageId }, 'edited')
+      await expect(sendMessage(conclave.services, viewer('bob'), draft('not sent'))).rejects.toThrow()
+      const editing = editMessage(conclave.services, viewer('bob'), { conversationId, messageId }, 'not edited')
+      await expect(editing).rejects.toThrow()
+    } finally {
+      vi.restoreAllMocks()
+    }
+    expect(overwritten.map(String)).toEqual(expect.arrayContaining(['sent', 'edited', 'not sent', 'not edited']))
   })
 })
 

@@ -19,12 +19,10 @@ describe('the threat model', () => {
     expect(threat).toMatch(LINK)
   })
 
-  it.each(named)('finds a test that is run where it names one: $path $name', ({ path, name }) => {
+  it.each(named)('finds a test that is run where it names one, by its title: $path $name', ({ path, name }) => {
     const file = join(DOCS, path)
     expect(existsSync(file)).toBe(true)
-    const titles = testTitles(readFileSync(file, 'utf8'))
-    if (name === null) expect(titles).not.toEqual([])
-    else expect(titles).toContain(name)
+    expect(testTitles(readFileSync(file, 'utf8'))).toContain(name)
   })
 })
 

@@ -37,7 +37,9 @@ export class OaepBodies {
       for (let start = 0; start < bytes.length; start += blockBytes) {
         blocks.push(await openOaep(this.#key, bytes.subarray(start, start + blockBytes)))
       }
-      return utf8.decode(Buffer.concat(blocks))
+      const whole = Buffer.concat(blocks)
+      blocks.push(whole)
+      return utf8.decode(whole)
     } catch {
       return null
     } finally {

@@ -5,6 +5,7 @@ import { importRecords } from '../../../src/transfer/import-records.js'
 import { jsonLines } from '../../../src/transfer/import-source.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack } from '../../support/chat.js'
+import { noteOverwritten } from '../../support/overwritten.js'
 import { fileOf } from '../../support/transfer/files.js'
 
 const AT = '2020-02-03T04:05:06.000Z'
@@ -97,6 +98,14 @@ describe('an import of JSON Lines', () => {
     const alice = await conclave.as('alice')
     const [id = ''] = await ids()
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual([1, 2, 3, 4, 5].map((n) => `message ${n}`))
+  })
+
+  it('leaves none of the bodies in memory that it has encrypted, nor of those that were refused', async () => {
+    const overwritten = noteOverwritten()
+    await run([conversation, message(1), message(2), owner].map(inJson))
+    await expect(run([message(3)].map(inJson), 'another file')).rejects.toMatchObject({ code: 'CONFLICT' })
+    const bodies = [1, 2, 3].map((n) => `message ${n}`)
+    expect(overwritten.map(String)).toEqual(expect.arrayContaining(bodies))
   })
 
   it('is refused where a message follows the members, who would see what they may not', async () => {

@@ -6,7 +6,7 @@ import { openExport } from '../../../src/transfer/open-export.js'
 import { readConversation, requireExported } from '../../../src/transfer/read-conversation.js'
 import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipient-key.js'
 import type { MessageRecord } from '../../../src/transfer/records.js'
-import { listSigningKeys } from '../../../src/transfer/signing-key.js'
+import { exportSigner, listSigningKeys } from '../../../src/transfer/signing-key.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import { chatter } from '../../support/transfer/chatter.js'
@@ -36,6 +36,25 @@ afterAll(async () => {
 describe('an export', () => {
   it('is refused of a conversation that there is not', async () => {
     await expect(exported(source, '0193a000-0000-7000-8000-000000000001')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('is signed with a key that is not left in memory, when it is made and when it is opened', async () => {
+    const { current } = target.workerServices.masterKeys
+    const wrap = vi.spyOn(current, 'wrap')
+    const unwrap = vi.spyOn(current, 'unwrap')
+    try {
+      await exportSigner(target.workerServices)
+      const [made] = wrap.mock.calls.flatMap(([keys]) => keys.map(({ privateKey }) => privateKey))
+      await exportSigner(target.workerServices)
+      const [opened] = (await unwrap.mock.results[0]?.value) ?? []
+      expect([made, opened].map((bytes) => [bytes?.length > 0, bytes?.every((byte: number) => byte === 0)])).toEqual([
+        [true, true],
+        [true, true]
+      ])
+    } finally {
+      wrap.mockRestore()
+      unwrap.mockRestore()
+    }
   })
 
   it('is given up where messages are purged while it is written', async () => {

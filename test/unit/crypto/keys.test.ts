@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
+  type ContentKey,
+  contentKeyFrom,
   type DataKey,
   dataKeyFrom,
   generateDataKey,
@@ -14,6 +16,7 @@ const ZEROS = Buffer.alloc(32)
 
 describe.each([
   ['a data key', dataKeyFrom],
+  ['the key of an export', contentKeyFrom],
   ['a master secret', masterSecretFrom]
 ])('%s taken over from bytes', (_, takeOver) => {
   it.each([0, 16, 24, 31, 33, 64])('is refused with %d bytes, which are overwritten all the same', (length) => {
@@ -74,6 +77,6 @@ describe('lending out secret bytes', () => {
   })
 })
 
-function copyOf(key: DataKey | MasterSecret): Buffer {
+function copyOf(key: DataKey | ContentKey | MasterSecret): Buffer {
   return withSecretBytes(key, (bytes) => Buffer.from(bytes))
 }

@@ -1,11 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { CompactEncrypt } from 'jose'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readVerified, verifyExport } from '../../../src/transfer/import-export.js'
 import { openExport } from '../../../src/transfer/open-export.js'
 import { readPrivateKey, readRecipientKey } from '../../../src/transfer/recipient-key.js'
 import type { ExportRecord } from '../../../src/transfer/records.js'
 import { sealExport } from '../../../src/transfer/seal-export.js'
+import { noteOverwritten } from '../../support/overwritten.js'
 import { collected, drained, fileOf } from '../../support/transfer/files.js'
 import { ecRecipient, type Recipient, rsaRecipient } from '../../support/transfer/recipients.js'
 import { resealed } from '../../support/transfer/resealed.js'
@@ -21,6 +22,9 @@ beforeAll(async () => {
   recipient = rsaRecipient()
   file = await sealed(recipient, 500)
   other = await sealed(recipient, 500)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
 })
 
 describe('an export that was changed', () => {
@@ -123,6 +127,22 @@ describe('an export', () => {
       unreadable: 0,
       counts: { conversation: 1, user: 0, message: 300, member: 0 }
     })
+  })
+
+  it('leaves neither what it was made of nor its key in memory, and whoever opens it does not either', async () => {
+    const key = await readPrivateKey(recipient.privatePem)
+    const sealing = noteOverwritten()
+    const lines = await sealed(recipient, 1)
+    vi.restoreAllMocks()
+    const opening = noteOverwritten()
+    await drained(openExport(fileOf(lines), key))
+    for (const overwritten of [sealing, opening]) {
+      const texts = overwritten.map(String)
+      expect(texts).toContainEqual(expect.stringContaining('message 0'))
+      const head = texts.find((text) => text.includes('"kty":"oct"')) ?? '{}'
+      const content = Buffer.from(JSON.parse(head).key.k, 'base64url')
+      expect(overwritten.some((bytes) => bytes.equals(content))).toBe(true)
+    }
   })
 
   it('of nothing is a file of two lines', async () => {

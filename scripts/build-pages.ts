@@ -11,10 +11,12 @@ interface Pages {
   sources: string[]
 }
 
+/** Modules of the server that the console imports. */
+export const SHARED_WITH_SERVER = ['src/conversation-key/key-actions.ts', 'src/membership/rights.ts']
 const CONSOLE: Pages = {
   output: 'web',
   config: 'web/vite.config.ts',
-  sources: ['web', 'documents/generated.ts', 'package.json']
+  sources: ['web', ...SHARED_WITH_SERVER, 'documents/generated.ts', 'package.json']
 }
 const EXPLORERS: Pages = {
   output: 'explorers',

@@ -43,6 +43,16 @@ describe('what was told to nobody while a connection was lost', () => {
     expect(asked).toEqual([null, null])
   })
 
+  it('is looked for no longer where the connection is lost once more, until something begins anew', async () => {
+    catchUp.begin()
+    catchUp.note()
+    await vi.runAllTimersAsync()
+    expect(asked).toEqual([])
+    catchUp.begin()
+    await vi.runAllTimersAsync()
+    expect(asked).toEqual([null])
+  })
+
   it('is before the first conversation in which nothing has happened', async () => {
     happensIn('a', 'b', 'c')
     catchUp.begin()

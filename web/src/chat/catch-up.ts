@@ -30,15 +30,18 @@ export class CatchUp {
     this.#source = source
   }
 
-  /** Something will be resumed: what is told by that does not say how far the rest was told. */
+  /**
+   * Something will be resumed: what is told by that does not say how far the rest was told. What is looked for at this
+   * moment is looked for when something has begun.
+   */
   note(): void {
     this.#known ??= new Map(this.#source.cursors())
+    this.end()
   }
 
   /** Something has begun: what happens from now on is told. */
   begin(): void {
     this.note()
-    this.end()
     this.#timer = setTimeout(() => void this.#run().catch(() => {}), TOGETHER_MS)
   }
 

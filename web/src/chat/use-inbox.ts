@@ -139,10 +139,10 @@ export function useLiveInbox(): Inbox {
     const left = new AbortController()
     const resume = () => [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
     const noteResumption = () => {
-      catchUp.note()
       const haveBegun = connection.state() === 'LIVE' && begunOver.current === connection.sockets()
-      // Otherwise memberships will begin over the same socket as this, and then it is looked for.
-      if (!isComplete.current && haveBegun) catchUp.begin()
+      if (haveBegun) catchUp.begin()
+      // Memberships will begin over the same socket as this, and then it is looked for.
+      else catchUp.note()
     }
     const follow = async () => {
       await connection.persistently(() => load(null), left.signal)

@@ -311,9 +311,6 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     }
   })
 
-  it('has seen no error, no refusal of the security policy and no other origin', () => {
-  })
-
   it('is seen in README.md as the console is now', async ({ skip }) => {
     const nurse = await Visitor.as('Alice', browser, server.url, { viewport: { width: 1280, height: 720 } })
     await nurse.page.goto(`${server.url}/${views().chat}`)

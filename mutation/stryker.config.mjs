@@ -14,7 +14,7 @@ export default {
   timeoutMS: database ? 60_000 : 10_000,
   // None: what reads it wants the JavaScript interface of TypeScript 6, and the tests do not need it.
   tsconfigFile: 'none.json',
-  ignorePatterns: ['dist', 'docs', 'bench', 'reports', '.data', '.provider-tools'],
+  ignorePatterns: ['dist', 'docs', 'bench', 'reports', 'artefacts', '.data', '.provider-tools'],
   reporters: ['clear-text', 'json', 'progress-append-only'],
   jsonReporter: { fileName: `reports/mutation/${name}.json` },
   clearTextReporter: { allowColor: false, reportMutants: false, reportTests: false },

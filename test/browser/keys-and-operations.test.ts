@@ -1,12 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
+  ConversationKeysDocument,
   DevTokenDocument,
   DueRotationsDocument,
   KeyEventsDocument,
-  KeyPolicyDocument
+  KeyPolicyDocument,
+  RotateKeyDocument
 } from '../../documents/generated.js'
 import { barriersOn } from '../support/browser/accessibility.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
@@ -14,21 +16,26 @@ import { ConsoleServer } from '../support/browser/console-server.js'
 import { shareThatDiffers } from '../support/browser/picture-difference.js'
 import { type SeededHistory, seedHistory } from '../support/browser/seeded-history.js'
 import { Visitor } from '../support/browser/visitor.js'
+import { createConversation, readBack, send } from '../support/chat.js'
 import { GraphQLClient } from '../support/graphql-client.js'
 
 /** An administrator of keys who is also in the conversation, on a server with months of history. */
 
 const OTHERS = 90
 const WIDTHS = [390, 1024, 1600]
+const SCHEMES = ['light', 'dark'] as const
 /** Kept after the run. */
-const PICTURES = join(import.meta.dirname, '../../reports/console')
+const PICTURES = join(import.meta.dirname, '../../artefacts/console')
 const README_PICTURE = join(import.meta.dirname, '../../docs/console.png')
 /** It is 0.001 from one run to the next, and 0.08 where the bytes of the message are not there. */
 const MAX_DIFFERING = 0.05
 /** What `textWidth` gives with the fonts that the picture was taken with (DejaVu): with others all is elsewhere. */
 const TEXT_WIDTH_OF_PICTURE = 399
 const MAX_SCRIPT_BYTES = 200 * 1024
-const LOADS = 5
+const INTERACTIVE_WITHIN_MS = 1_000
+const LOADS = 8
+/** Of one page of the list. */
+const LISTED = 30
 const PATIENCE = { timeout: 40_000, interval: 250 }
 
 describe.skipIf(!hasBrowser)('an administrator of keys', () => {
@@ -36,13 +43,18 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   let server: ConsoleServer
   let browser: Browser
   let carol: Visitor
+  /** A conversation of which the tests have sent every message. */
+  let counted: string
   const views = () => ({
+    list: '#/',
     chat: `#/conversations/${history.conversationId}`,
     keys: `#/conversations/${history.conversationId}/keys`,
     operations: '#/operations'
   })
 
   beforeAll(async () => {
+    rmSync(PICTURES, { recursive: true, force: true })
+    mkdirSync(PICTURES, { recursive: true })
     history = await seedHistory(OTHERS)
     server = await ConsoleServer.start({ ...history.environment, REWRAP_PER_SECOND: '8' })
     browser = await launchBrowser()
@@ -59,20 +71,16 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   })
 
   it('sees on every page at every width what can be read, in the light and in the dark', {
-    timeout: 180_000
+    timeout: 240_000
   }, async () => {
-    mkdirSync(PICTURES, { recursive: true })
     const { page } = carol
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
+    for (const colorScheme of SCHEMES) {
       for (const [view, hash] of Object.entries(views())) {
         for (const width of WIDTHS) {
-          await page.setViewportSize({ width, height: 900 })
+          await inWindow(carol, colorScheme, width)
           await page.goto(`${server.url}/${hash}`)
           await untilDrawn(carol, view)
-          await page.screenshot({ path: join(PICTURES, `${view}-${colorScheme}-${width}.png`) })
-          expect(await drawnWidth(carol), `${view} at ${width} is wider than the window`).toBeLessThanOrEqual(width)
-          expect(await barriersOn(page), `${view}, ${colorScheme}, ${width}`).toEqual([])
+          await lookAt(carol, `${view}-${colorScheme}`, width)
         }
       }
     }
@@ -80,26 +88,54 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.setViewportSize({ width: 1280, height: 800 })
   })
 
+  it('goes on a phone from the list to a conversation and back, and sees one of them at a time', async () => {
+    const { page } = carol
+    await page.setViewportSize({ width: 390, height: 900 })
+    await page.goto(`${server.url}/${views().list}`)
+    const list = page.getByRole('navigation', { name: 'Conversations' })
+    const log = page.getByRole('log')
+    expect(await page.getByText('Choose a conversation').isVisible()).toBe(false)
+    await list.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
+    await untilDrawn(carol, 'chat')
+    expect(await list.isVisible()).toBe(false)
+    await page.getByRole('link', { name: 'All conversations' }).click()
+    await list.waitFor()
+    expect(await log.count()).toBe(0)
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
   it('meets no barrier on the way in', async () => {
     const stranger = await Visitor.at(browser, server.url)
     await stranger.page.getByRole('button', { name: /^Carol/ }).waitFor()
-    for (const width of WIDTHS) {
-      await stranger.page.setViewportSize({ width, height: 900 })
-      expect(await barriersOn(stranger.page), `at ${width}`).toEqual([])
+    for (const colorScheme of SCHEMES) {
+      for (const width of WIDTHS) {
+        await inWindow(stranger, colorScheme, width)
+        await lookAt(stranger, `sign-in-${colorScheme}`, width)
+      }
     }
     await stranger.close()
   })
 
   it('can press the first button within a second', async () => {
-    // The best of several: other tests share the machine.
-    const loads: number[] = []
-    for (let load = 0; load < LOADS; load++) {
-      const stranger = await Visitor.at(browser, server.url)
-      await stranger.page.getByRole('button', { name: /^Carol/ }).click({ trial: true })
-      loads.push(await stranger.page.evaluate<number>('performance.now()'))
-      await stranger.close()
-    }
-    expect(Math.min(...loads)).toBeLessThan(1_000)
+    const ms = await quickestLoad(
+      async () => await Visitor.at(browser, server.url),
+      ({ page }) => page.getByRole('button', { name: /^Carol/ })
+    )
+    expect(ms).toBeLessThan(INTERACTIVE_WITHIN_MS)
+  })
+
+  it('can open one of a page of conversations within a second of opening the console, signed in', async () => {
+    const dave = await Visitor.withToken(await tokenOf('dave', []), browser, server.url)
+    const ms = await quickestLoad(
+      async () => await dave.inAnotherWindow(browser, server.url),
+      ({ page }) =>
+        page
+          .getByRole('navigation', { name: 'Conversations' })
+          .getByRole('link')
+          .nth(LISTED - 1)
+    )
+    await dave.close()
+    expect(ms).toBeLessThan(INTERACTIVE_WITHIN_MS)
   })
 
   it('sees what a policy will do in the next year while writing it, and has it kept', async () => {
@@ -139,18 +175,63 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
 
   it('is told how much is lost before a version is destroyed, and may take it back', async () => {
     const { page } = carol
-    await page.goto(`${server.url}/${views().keys}`)
-    const row = page.locator('tbody tr').filter({ hasText: 'Deactivated' }).first()
-    const count = await row.locator('td').last().innerText()
-    await row.getByRole('button').click()
+    const erin = await as('erin')
+    counted = await createConversation(erin, ['frank'], { title: 'Counted' })
+    for (const body of ['one', 'two', 'three']) await send(erin, counted, body)
+    await erin.run(RotateKeyDocument, { conversationId: counted })
+    for (const body of ['four', 'five']) await send(erin, counted, body)
+    await page.goto(`${server.url}/#/conversations/${counted}/keys`)
+    await page.getByRole('button', { name: 'Version 1', exact: true }).click()
     await page.getByRole('button', { name: 'Schedule its destruction' }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByText(`${count} messages lie under it`).waitFor()
+    await dialog.getByText(/^3 messages lie under it, and cannot be read from now on\./).waitFor()
     expect(await barriersOn(page)).toEqual([])
     await dialog.getByRole('button', { name: 'Schedule its destruction' }).click()
+    await page.getByRole('button', { name: 'Cancel its destruction' }).waitFor()
+    expect((await readBack(erin, counted)).map(({ status }) => status)).toEqual([
+      ...Array(3).fill('UNREADABLE'),
+      ...Array(2).fill('READABLE')
+    ])
     await page.getByRole('button', { name: 'Cancel its destruction' }).click()
+    await dialog.getByText(/^3 messages lie under it, and can be read again\./).waitFor()
     await dialog.getByRole('button', { name: 'Cancel its destruction' }).click()
     await page.getByRole('button', { name: 'Schedule its destruction' }).waitFor()
+    expect((await readBack(erin, counted)).map(({ body }) => body)).toEqual(['one', 'two', 'three', 'four', 'five'])
+  })
+
+  it('marks a version as compromised, whose messages are soon under another, and which is destroyed then', async () => {
+    const { page } = carol
+    const erin = await as('erin')
+    const dialog = page.getByRole('dialog')
+    const compromise = page.getByRole('button', { name: 'Mark as compromised' })
+    // One that is not active has nothing to be replaced by.
+    await compromise.click()
+    await dialog.getByText(/^3 messages lie under it\. They are encrypted anew under the active version,/).waitFor()
+    await dialog.getByRole('button', { name: 'Leave it' }).click()
+    await page.getByRole('button', { name: 'Version 2', exact: true }).click()
+    await compromise.click()
+    await dialog.getByText(/^2 messages lie under it\. A new version is made active at once;/).waitFor()
+    expect(await barriersOn(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Mark as compromised' }).click()
+    const row = (version: number) => page.getByRole('row', { name: `Version ${version}` })
+    await row(3).filter({ hasText: 'Active' }).filter({ hasText: 'the one before was compromised' }).waitFor()
+    await row(2).filter({ hasText: 'Destroyed' }).waitFor()
+    const { conversationKeys } = await (await administrator()).run(ConversationKeysDocument, {
+      conversationId: counted
+    })
+    expect(conversationKeys.map(({ version, state, messageCount }) => [version, state, messageCount])).toEqual([
+      [1, 'DEACTIVATED', 3],
+      [2, 'DESTROYED', 0],
+      [3, 'ACTIVE', 2]
+    ])
+    const read = (await readBack(erin, counted)).map(({ body, keyVersion }) => [body, keyVersion])
+    expect(read).toEqual([
+      ['one', 1],
+      ['two', 1],
+      ['three', 1],
+      ['four', 3],
+      ['five', 3]
+    ])
   })
 
   it('sees when keys rotate as the server has counted them', async () => {
@@ -189,13 +270,44 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     expect(await page.getByText('can be retired').count()).toBe(0)
   })
 
-  it('watches an operation go on, to its end', { timeout: 90_000 }, async () => {
+  it('sees how many keys each master key holds, as the database has them', async () => {
+    const { page } = carol
+    const masterKeys = page.getByRole('region', { name: 'Master keys' })
+    const shares = masterKeys.getByRole('img').locator('span')
+    await vi.waitFor(async () => {
+      const held = await heldKeys()
+      expect([...held.keys()]).toEqual(['local:next', 'local:test'])
+      const all = sumOf(held.values())
+      const shown = [...held].map(([uri, keys]) => ({
+        title: `${uri}: ${keys}`,
+        share: Math.round((keys / all) * 100)
+      }))
+      expect(await sharesOf(shares)).toEqual(shown)
+      const listed = await masterKeys.getByRole('listitem').allInnerTexts()
+      expect(listed.map((text) => text.split(/\s+/))).toEqual([
+        ['local:next', 'current', String(held.get('local:next')), 'keys'],
+        ['local:test', String(held.get('local:test')), 'keys']
+      ])
+    }, PATIENCE)
+  })
+
+  it('watches an operation go on to its end as the subscription tells of it', { timeout: 90_000 }, async () => {
     const { page } = carol
     await page.goto(`${server.url}/${views().operations}`)
+    // What is looked at every few seconds stays as it was when the operation began.
+    let begun: object | null = null
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postDataJSON()?.operationName !== 'KeyOperations') return await route.continue()
+      if (begun) return await route.fulfill({ json: begun })
+      const response = await route.fetch()
+      const answer = await response.json()
+      if (answer.data.keyOperations[0].state === 'RUNNING') begun = answer
+      await route.fulfill({ response })
+    })
     await page.getByRole('button', { name: 'Rewrap to the current master key' }).click()
     const bar = page.getByRole('progressbar', { name: 'Progress of REWRAP' }).first()
     const seen = new Set<number>()
-    await bar.waitFor()
+    await vi.waitFor(() => expect(begun).not.toBeNull(), PATIENCE)
     await vi.waitFor(
       async () => {
         seen.add(Number(await bar.getAttribute('value')))
@@ -206,6 +318,8 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     )
     expect(seen.size).toBeGreaterThan(3)
     await page.getByText('can be retired').waitFor()
+    await page.unroute('**/graphql')
+    expect([...(await heldKeys()).keys()]).toEqual(['local:next'])
   })
 
   it('verifies the audit trail, and finds in it what was just done', async () => {
@@ -215,7 +329,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     await page.getByText(/^All \d+ events are as they were written\.$/).waitFor()
     const rows = page.getByRole('region', { name: 'Events of the audit trail' }).getByRole('row')
     await rows.filter({ hasText: 'key.activated' }).first().waitFor()
-    await page.getByLabel('Conversation id').fill(history.conversationId)
+    await page.getByLabel('Conversation id').fill(counted)
     await page.getByLabel('Action').selectOption('key.destruction-scheduled')
     await page.getByLabel('By', { exact: true }).fill('carol')
     await page.getByRole('button', { name: 'Look', exact: true }).click()
@@ -332,8 +446,53 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     )
   })
 
+  it('finds in production no people to sign in as and no stored bytes, and all else with a token', {
+    timeout: 90_000
+  }, async () => {
+    expect(await settingsOf(server.url)).toEqual({ development: true })
+    // With the limits that a deployment has.
+    const url = await server.startBeside({ NODE_ENV: 'production', RATE_LIMITS: '', SOCKETS_PER_USER: '' })
+    expect(await settingsOf(url)).toEqual({ development: false })
+    const visitor = await Visitor.at(browser, url)
+    const { page } = visitor
+    await page.getByLabel('Bearer token').waitFor()
+    expect(await page.getByRole('button').allInnerTexts()).toEqual(['Sign in'])
+    await lookAt(visitor, 'sign-in-production', 1280)
+    await visitor.signInWith(await tokenOf('carol', ['keys:read', 'keys:admin']))
+    await page.getByText('Choose a conversation, or begin one.').waitFor()
+    expect(await page.getByRole('link', { name: 'Open a second window' }).count()).toBe(0)
+    for (const view of ['chat', 'keys', 'operations'] as const) {
+      await page.goto(`${url}/${views()[view]}`)
+      await untilDrawn(visitor, view)
+    }
+    await page.goto(`${url}/${views().chat}`)
+    await page.getByLabel('Message', { exact: true }).fill('As in production.')
+    await page.keyboard.press('Enter')
+    const said = page.locator('.message').filter({ hasText: 'As in production.' })
+    await said.getByRole('button', { name: 'Delete' }).waitFor({ state: 'attached' })
+    expect(await said.getByRole('button').allInnerTexts()).toEqual(['Reply', 'Edit', 'Delete'])
+    await said.hover()
+    await said.getByRole('button', { name: 'Delete' }).click()
+    await said.waitFor({ state: 'detached' })
+    await visitor.close()
+  })
+
   async function administrator(): Promise<GraphQLClient> {
-    return new GraphQLClient(server.url, await tokenOf('carol', ['keys:read']))
+    return await as('carol', ['keys:read'])
+  }
+
+  async function as(userId: string, scopes: string[] = []): Promise<GraphQLClient> {
+    return new GraphQLClient(server.url, await tokenOf(userId, scopes))
+  }
+
+  /** Private keys by the master key that wraps them. */
+  async function heldKeys(): Promise<Map<string, number>> {
+    const rows = await history.conclave.database.query<{ uri: string; keys: number }>(
+      `select master_key as uri, count(*)::integer as keys
+         from (select master_key from conversation_keys union all select master_key from pooled_keys) held
+        where master_key is not null group by 1 order by 1`
+    )
+    return new Map(rows.map(({ uri, keys }) => [uri, keys]))
   }
 
   async function tokenOf(userId: string, scopes: string[]): Promise<string> {
@@ -351,12 +510,53 @@ async function textWidth({ page }: Visitor): Promise<number> {
 }
 
 async function untilDrawn({ page }: Visitor, view: string): Promise<void> {
+  if (view === 'list') await page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).waitFor()
   if (view === 'chat') await page.getByText('I will be there.').last().waitFor()
   if (view === 'keys') await page.getByRole('group', { name: 'What it does in the next year' }).waitFor()
   if (view === 'operations') await page.getByRole('row').nth(5).waitFor()
 }
 
-/** Pixels. */
-async function drawnWidth({ page }: Visitor): Promise<number> {
-  return await page.evaluate<number>('document.documentElement.scrollWidth')
+async function inWindow({ page }: Visitor, colorScheme: (typeof SCHEMES)[number], width: number): Promise<void> {
+  await page.emulateMedia({ colorScheme })
+  await page.setViewportSize({ width, height: 900 })
+}
+
+/** Takes a picture, and finds what is wider than the window, or a barrier. */
+async function lookAt({ page }: Visitor, view: string, width: number): Promise<void> {
+  await page.screenshot({ path: join(PICTURES, `${view}-${width}.png`) })
+  const drawnWidth = await page.evaluate<number>('document.documentElement.scrollWidth')
+  expect(drawnWidth, `${view} at ${width} is wider than the window`).toBeLessThanOrEqual(width)
+  expect(await barriersOn(page), `${view} at ${width}`).toEqual([])
+}
+
+/**
+ * Milliseconds from the navigation until something can be pressed, in a window that has loaded nothing before. The
+ * first load that is quick enough, or the quickest of several: other tests share the machine.
+ */
+async function quickestLoad(open: () => Promise<Visitor>, pressed: (visitor: Visitor) => Locator): Promise<number> {
+  let quickest = Number.POSITIVE_INFINITY
+  for (let load = 0; load < LOADS && quickest >= INTERACTIVE_WITHIN_MS; load++) {
+    const visitor = await open()
+    await pressed(visitor).click({ trial: true })
+    quickest = Math.min(quickest, await visitor.page.evaluate<number>('performance.now()'))
+    await visitor.close()
+  }
+  return quickest
+}
+
+/** Of the parts of a bar: what each says, and percent of what is drawn. */
+async function sharesOf(parts: Locator): Promise<{ title: string | null; share: number }[]> {
+  const drawn = await parts.evaluateAll((all) =>
+    all.map((one) => ({ title: one.getAttribute('title'), width: one.getBoundingClientRect().width }))
+  )
+  const whole = sumOf(drawn.map(({ width }) => width))
+  return drawn.map(({ title, width }) => ({ title, share: Math.round((width / whole) * 100) }))
+}
+
+function sumOf(numbers: Iterable<number>): number {
+  return [...numbers].reduce((sum, number) => sum + number, 0)
+}
+
+async function settingsOf(url: string): Promise<unknown> {
+  return await (await fetch(`${url}/console.json`)).json()
 }

@@ -22,6 +22,10 @@ const GRACES = [
 ] as const
 type Grace = (typeof GRACES)[number]
 
+/** What happens to messages under a compromised version, as it is active or not. */
+const REPLACED = 'A new version is made active at once; the messages are encrypted anew under it'
+const MOVED = 'They are encrypted anew under the active version'
+
 /** What an administrator of keys may do with one version, each behind a confirmation that says what it costs. */
 export function KeyActions({ conversationId, version: { version, state, messageCount }, onChange }: Props) {
   const connection = useConnection()
@@ -35,7 +39,7 @@ export function KeyActions({ conversationId, version: { version, state, messageC
         <Confirmed
           label="Mark as compromised"
           question={`Version ${version} was or may be known to somebody else?`}
-          consequence={`${lost} under it. A new version is made active at once; the messages are encrypted anew under it, and this version is destroyed when all of them have been. Until then they stay readable.`}
+          consequence={`${lost} under it. ${state === 'ACTIVE' ? REPLACED : MOVED}, and this version is destroyed when all of them have been. Until then they stay readable.`}
           run={() => connection.run(MarkKeyCompromisedDocument, key)}
           onDone={onChange}
         />

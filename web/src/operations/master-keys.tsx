@@ -28,9 +28,8 @@ export function MasterKeys({ masterKeys }: { masterKeys: readonly MasterKey[] })
           <li key={uri}>
             <span>
               <span className={`swatch ${shade}`} />
-              <code>{uri}</code>
-              {current && <span className="tag">current</span>}
-              {!reachable && <span className="tag bad">out of reach</span>}
+              <code>{uri}</code> {current && <span className="tag">current</span>}{' '}
+              {!reachable && <span className="tag bad">out of reach</span>}{' '}
               {safeToRetire && <span className="tag good">can be retired</span>}
             </span>
             <span className="number">

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { systemClock } from '../../src/clock.js'
 import { signToken } from '../../src/identity/sign-token.js'
-import { startEchoingVault } from '../support/marked-secrets/echoing-vault.js'
+import { filesForCommands, type GivenCommand, givenCommands } from '../support/marked-secrets/commands.js'
+import { startEchoingServices } from '../support/marked-secrets/echoing-services.js'
 import {
   everyOperation,
   literalTexts,
@@ -16,9 +17,11 @@ import {
   unfitVariables
 } from '../support/marked-secrets/every-operation.js'
 import { firstEvent, firstResult } from '../support/marked-secrets/first-result.js'
+import { contentKeyOf, generatedKeys, keepGeneratedKeys } from '../support/marked-secrets/generated-keys.js'
 import { malformedMessages, malformedRequests } from '../support/marked-secrets/malformed.js'
 import { DRIVERS, MarkedWorld, type Variables } from '../support/marked-secrets/marked-world.js'
 import {
+  type Found,
   findMarked,
   type Marked,
   markedBytes,
@@ -38,6 +41,7 @@ import { canStartRedis, RedisServer } from '../support/redis.js'
 import { scrape } from '../support/scrape.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 import { TraceReceiver } from '../support/trace-receiver.js'
+import { ecRecipient } from '../support/transfer/recipients.js'
 import { TRANSPORTS, type Transport } from '../support/transports.js'
 
 /** Stands where secrets must not, so that it is known that they would have been found there. */
@@ -53,16 +57,30 @@ const passwords = {
   worker: newMarker('Worker'),
   redis: newMarker('Redis'),
   otherRedis: newMarker('OtherRedis'),
+  otherLogin: newMarker('OtherLogin'),
   vault: newMarker('Vault'),
+  vaultSecretId: newMarker('VaultSecretId'),
+  awsSecretKey: newMarker('AwsSecretKey'),
+  awsSessionToken: newMarker('AwsSessionToken'),
+  traces: newMarker('Traces'),
   metrics: newMarker('Metrics'),
   jwt: newMarker('JwtSecret')
 }
+const awsCredentials = {
+  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+  AWS_SECRET_ACCESS_KEY: passwords.awsSecretKey,
+  AWS_SESSION_TOKEN: passwords.awsSessionToken
+}
+/** Stand in the database, in columns of their own. */
+const inColumns = { ...names, client: texts.clientMessageId }
+/** Too short for a JWT secret. */
+const tooShort = newMarker('')
 const logins = { owner: newMarker('login'), api: newMarker('login'), worker: newMarker('login') }
 
 let database: TestDatabase
 let redis: RedisServer
 let commands: { stop(): string }
-let vault: Awaited<ReturnType<typeof startEchoingVault>>
+let services: Awaited<ReturnType<typeof startEchoingServices>>
 let receiver: TraceReceiver
 let program: InstalledProgram
 let api: RunningProgram
@@ -76,12 +94,14 @@ let operations: RootOperation[]
 const tokens: Record<'alice' | 'bob' | 'mallory' | 'expired', string> = { alice: '', bob: '', mallory: '', expired: '' }
 /** What clients were told of failures. */
 const told: string[] = []
-const secretTokens: Marked[] = []
+/** By commands, but for the tokens that they are there to print. */
+const printed: string[] = []
+const secrets: Marked[] = []
 
+const SUBSCRIBED = Object.keys(DRIVERS).filter((coordinate) => coordinate.startsWith('Subscription.'))
 /** Queries and mutations, but for those that there are in development only. */
 const EXECUTED = Object.keys(DRIVERS).filter(
-  (coordinate) =>
-    !coordinate.startsWith('Subscription.') && !['Mutation.devToken', 'Query.storedMessage'].includes(coordinate)
+  (coordinate) => !SUBSCRIBED.includes(coordinate) && !['Mutation.devToken', 'Query.storedMessage'].includes(coordinate)
 )
 
 /** Of them, what is never compiled: for an abstract type, and for the default of an argument. */
@@ -90,12 +110,12 @@ const INTERPRETED = ['Query.node', 'Mutation.scheduleKeyDestruction']
 const hook = fileURLToPath(new URL('../support/marked-secrets/fault-hook.mjs', import.meta.url))
 
 describe.skipIf(!canStartRedis)('a secret', () => {
-  beforeAll(start, 120_000)
+  beforeAll(start, 180_000)
   afterAll(async () => {
     await program.remove()
     commands.stop()
     await redis.stop()
-    await vault.close()
+    await services.close()
     await receiver.stop()
     await database.query(
       Object.values(logins)
@@ -110,50 +130,45 @@ describe.skipIf(!canStartRedis)('a secret', () => {
   })
 
   describe.each(TRANSPORTS)('over %s', (transport) => {
-    it.each(Object.keys(DRIVERS))('is part of %s, which succeeds', { timeout: 30_000 }, async (coordinate) => {
-      const asked = await successOf(operationOf(coordinate))
-      const isRefused = transport === 'HTTP' && asked.kind === 'subscription'
-      const result = await perform(transport, asked)
-      expect(result.errors !== undefined, JSON.stringify(result.errors)).toBe(isRefused)
-      rememberToken(result.data)
-      if (isRefused) told.push(JSON.stringify(result.errors))
-    })
-
-    it.each(Object.keys(DRIVERS))('is part of %s, which fails', { timeout: 30_000 }, async (coordinate) => {
-      const operation = operationOf(coordinate)
-      const refused = async (token: string, query: string, variables: Variables = {}) =>
-        await tellFailure(transport, token, { query, variables })
-      const { variables } = await successOf(operation)
-      for (const token of [given.refused, forged(), tokens.expired]) {
-        expect(await refused(token, operation.text, variables)).not.toBeNull()
+    it.each(Object.keys(DRIVERS))(
+      'is part of %s, which fails and succeeds',
+      { timeout: 30_000 },
+      async (coordinate) => {
+        const asked = await successOf(operationOf(coordinate))
+        await failWith(asked, { transport, at: url })
+        const isRefused = transport === 'HTTP' && asked.kind === 'subscription'
+        const result = await perform(asked, { transport, at: url })
+        expect(result.errors !== undefined, JSON.stringify(result.errors)).toBe(isRefused)
+        rememberToken(result.data)
+        if (isRefused) told.push(JSON.stringify(result.errors))
       }
-      await refused(tokens.mallory, operation.text, variables)
-      const unfit = await refused(tokens.alice, operation.text, unfitVariables(operation, given.unfit))
-      if (operation.field.args.length > 0) expect(unfit).not.toBeNull()
-      for (const text of literalTexts(operation, given.literal)) {
-        expect(await refused(tokens.alice, text)).not.toBeNull()
-      }
-    })
+    )
   })
 
   it.each(EXECUTED)(
-    'in production is part of %s, compiled, which succeeds and fails',
+    'in production is part of %s, compiled, which fails and succeeds',
     { timeout: 30_000 },
     async (coordinate) => {
-      const operation = operationOf(coordinate)
-      const asked = await successOf(operation)
-      const refused = async (token: string, variables: Variables) =>
-        await tellFailure('HTTP', token, { query: asked.query, variables }, productionUrl)
+      const production = { transport: 'HTTP', at: productionUrl } as const
+      const asked = await successOf(operationOf(coordinate))
       // What comes again is compiled.
-      await refused(tokens.mallory, asked.variables)
-      const { errors } = await perform('HTTP', asked, productionUrl)
+      await failWith(asked, production)
+      const { errors } = await perform(asked, production)
       expect(errors, JSON.stringify(errors)).toBeUndefined()
-      for (const token of [tokens.mallory, tokens.alice]) await refused(token, asked.variables)
-      for (const token of [forged(), tokens.expired]) expect(await refused(token, asked.variables)).not.toBeNull()
-      const unfit = await refused(tokens.alice, unfitVariables(operation, given.unfit))
-      if (operation.field.args.length > 0) expect(unfit).not.toBeNull()
-      for (const query of literalTexts(operation, given.literal))
-        expect(await tellFailure('HTTP', tokens.alice, { query, variables: {} }, productionUrl)).not.toBeNull()
+      for (const token of [tokens.mallory, tokens.alice]) await tellFailure(asked, { ...production, token })
+    }
+  )
+
+  it.each(
+    SUBSCRIBED.flatMap((coordinate) => [[coordinate, 'WebSocket'] as const, [coordinate, 'event stream'] as const])
+  )(
+    'in production is part of %s over %s, which fails and succeeds',
+    { timeout: 30_000 },
+    async (coordinate, transport) => {
+      const asked = await successOf(operationOf(coordinate))
+      await failWith(asked, { transport, at: productionUrl })
+      const { errors } = await perform(asked, { transport, at: productionUrl })
+      expect(errors, JSON.stringify(errors)).toBeUndefined()
     }
   )
 
@@ -166,7 +181,14 @@ describe.skipIf(!canStartRedis)('a secret', () => {
       const file = await download(tokens.alice)
       expect(file.status).toBe(200)
       // To be searched: what it holds is for the recipient of the export alone.
-      told.push(await file.text())
+      const text = await file.text()
+      told.push(text)
+      secrets.push(await contentKeyOf(text, world.recipient.privatePem))
+      const unfinished = await fetch(`${at}/exports/${await world.unfinishedExport()}`, {
+        headers: { authorization: `Bearer ${tokens.alice}` }
+      })
+      expect(unfinished.status).toBe(409)
+      await tell(unfinished)
       for (const token of [given.refused, forged(), tokens.expired, tokens.mallory])
         await tellRefusal(await download(token))
       await tellRefusal(await fetch(`${at}/exports/${given.refused}?token=${given.refused}`))
@@ -193,14 +215,37 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     }
   })
 
+  it('is part of every command, which succeeds and fails', { timeout: 180_000 }, async () => {
+    const files = filesForCommands(world.recipient, ecRecipient().privatePem, { ...texts, ...given })
+    for (const [name, text] of Object.entries(files)) write(name, text)
+    const rows = givenCommands({
+      conversation: await world.rotated(),
+      compromised: await world.rotated(),
+      name: names.alice,
+      refused: given.refused,
+      tooShort,
+      ownerUrl: databaseUrl(logins.owner, passwords.owner),
+      elsewhere: {
+        databaseUrl: databaseUrl(logins.api, passwords.otherLogin),
+        redisUrl: redisUrl(passwords.otherRedis)
+      },
+      masterKeys: environment().MASTER_KEYS_RETIRING ?? ''
+    })
+    await Promise.all(
+      rows.map(async (row) => {
+        for (const command of row) await give(command)
+      })
+    )
+  })
+
   it('is part of what the database refuses, whatever is asked', { timeout: 120_000 }, async () => {
     const prepared: Asked[] = []
     for (const operation of operations) prepared.push(await successOf(operation))
     await database.query('delete from pooled_keys')
-    await database.query(BREAK_WRITING)
+    await onEveryTable('add constraint out_of_order check (false) not valid')
     for (const asked of prepared) await performEverywhere(asked)
     await vi.waitFor(() => expect(worker.output).toContain('job failed'), { timeout: 30_000 })
-    await database.query(MEND_WRITING)
+    await onEveryTable('drop constraint out_of_order')
     await database.query('revoke select on conversations, messages, key_operations, key_events from conclave_api')
     for (const asked of prepared) await performEverywhere(asked)
     for (const { output } of [api, production]) {
@@ -209,9 +254,26 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     }
   })
 
-  it('is part of what Vault refuses', async () => {
-    expect(vault.asked()).toBeGreaterThan(0)
-    expect(api.output).toMatch(/"masterKey":"vault:transit\/conclave","current":false,"kind":"REFUSED"/)
+  it('is part of what key services refuse, and the receiver of traces', () => {
+    for (const secret of [passwords.vault, passwords.vaultSecretId, passwords.awsSessionToken])
+      expect(services.heard()).toContain(secret)
+    for (const { output } of [api, production])
+      for (const uri of ['vault:transit/conclave', 'aws-kms:alias/conclave'])
+        expect(output).toContain(`"masterKey":"${uri}","current":false,"kind":"REFUSED"`)
+    expect(receiver.refused.join()).toContain(passwords.traces)
+  })
+
+  it('is part of logging in to a database that has another password', async () => {
+    const before = api.output.length
+    await database.query(`alter role ${logins.api} password '${passwords.otherLogin}'`)
+    await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${logins.api}'`)
+    told.push(
+      JSON.stringify(await firstResult('HTTP', url, tokens.alice, { query: '{ conversations { nodes { id } } }' }))
+    )
+    await vi.waitFor(() => expect(api.output.slice(before)).toContain('password authentication failed'), {
+      timeout: 30_000
+    })
+    await database.query(`alter role ${logins.api} password '${passwords.api}'`)
   })
 
   it('is part of logging in to a Redis that has another password', async () => {
@@ -227,6 +289,8 @@ describe.skipIf(!canStartRedis)('a secret', () => {
 
   describe('afterwards', () => {
     let written: Written
+    let generated: Awaited<ReturnType<typeof generatedKeys>>
+    let found: Found[]
 
     beforeAll(async () => {
       const programs = { API: api, 'API in production': production, worker }
@@ -251,13 +315,19 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'commands to Redis': commands.stop(),
         ...Object.fromEntries(ends),
         spans: receiver.text,
-        'answers to what failed': told.join('\n')
+        'answers to what failed': told.join('\n'),
+        'output of commands': printed.join('\n')
       }
-    }, 60_000)
+      generated = await generatedKeys(database, masterSecrets.now)
+      found = findMarked([...marked(), ...generated.privateKeys, ...generated.dataKeys], written)
+    }, 120_000)
+
+    const placesOf = (...whats: string[]) =>
+      found.filter(({ what }) => whats.includes(what)).map(({ what, where }) => `${what} in ${where}`)
 
     it('would be found in everything that is written', () => {
-      const found = findMarked([markedText('it', shown)], written).map((line) => line.split(': …')[0])
-      expect(found.map((line) => line?.replace(/report\.\d.*/, 'report')).sort()).toEqual([
+      const places = placesOf('it').map((place) => place.replace(/report\.\d.*/, 'report'))
+      expect(places.sort()).toEqual([
         'it in Redis key canary',
         'it in answers to what failed',
         'it in column public.canary.base64',
@@ -277,6 +347,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
         'it in metrics of the API',
         'it in metrics of the API in production',
         'it in metrics of the worker',
+        'it in output of commands',
         'it in output of the API',
         'it in output of the API in production',
         'it in output of the worker',
@@ -292,22 +363,20 @@ describe.skipIf(!canStartRedis)('a secret', () => {
       expect(compiled('API in production')).toBe(EXECUTED.length - INTERPRETED.length)
     })
 
+    it('was in hundreds of keys that the programs have made, all of which are looked for', () => {
+      expect(generated.privateKeys.length).toBeGreaterThan(300)
+      expect(generated.dataKeys.length).toBeGreaterThan(100)
+    })
+
     it('is nowhere', () => {
-      const marked = [
-        ...Object.entries({ ...texts, ...given, ...passwords, hidden }).map(([what, text]) => markedText(what, text)),
-        ...Object.entries(masterSecrets).map(([what, base64]) => markedBytes(`master secret ${what}`, base64)),
-        ...secretTokens
-      ].filter(({ what }) => what !== 'clientMessageId')
-      expect(findMarked(marked, written)).toEqual([])
+      const elsewhere = ['it', ...Object.keys(inColumns)]
+      expect(found.filter(({ what }) => !elsewhere.includes(what))).toEqual([])
     })
 
     it('that is a name, or the id that a client gives its message, is in its column alone', () => {
-      const marked = Object.entries({ ...names, client: texts.clientMessageId }).map(([what, text]) =>
-        markedText(what, text)
-      )
       // A login that has failed, or a row that was refused: PostgreSQL's own log has the statement.
-      const { 'statements of the connections': _, 'log of PostgreSQL': __, ...elsewhere } = written
-      expect(findMarked(marked, elsewhere).map((line) => line.split(': …')[0])).toEqual([
+      const byPostgres = /in (statements of the connections|log of PostgreSQL)$/
+      expect(placesOf(...Object.keys(inColumns)).filter((place) => !byPostgres.test(place))).toEqual([
         'alice in column public.users.name',
         'bob in column public.users.name',
         'client in column public.messages.client_message_id'
@@ -324,12 +393,21 @@ describe.skipIf(!canStartRedis)('a secret', () => {
   })
 })
 
+/** All but what the programs have made themselves. */
+function marked(): Marked[] {
+  const { clientMessageId: _, ...nowhere } = { ...texts, ...given, ...passwords, hidden, tooShort }
+  const words = Object.entries({ it: shown, ...inColumns, ...nowhere }).map(([what, text]) => markedText(what, text))
+  const bytes = Object.entries(masterSecrets).map(([what, base64]) => markedBytes(`master secret ${what}`, base64))
+  return [...words, ...bytes, ...secrets]
+}
+
 async function start(): Promise<void> {
   database = await createTestDatabase()
+  await keepGeneratedKeys(database)
   redis = await RedisServer.start('--user', 'conclave', 'on', `>${passwords.redis}`, '~*', '&*', '+@all')
   commands = await redis.watch()
-  vault = await startEchoingVault()
-  receiver = await TraceReceiver.start()
+  services = await startEchoingServices()
+  receiver = await TraceReceiver.start(6)
   await makeLogins()
   program = await InstalledProgram.built()
   for (const name of ['reports', '.data']) mkdirSync(join(program.folder, name), { mode: 0o700 })
@@ -337,8 +415,9 @@ async function start(): Promise<void> {
   await worker.printed("Conclave's worker runs")
   api = program.startApi(environment(), flags())
   url = await api.ready()
-  const { CODE_FROM_STRINGS: _, ...compiling } = environment()
-  production = program.startApi({ ...compiling, NODE_ENV: 'production' }, flags())
+  const { CODE_FROM_STRINGS: _, VAULT_TOKEN: __, ...compiling } = environment()
+  const appRole = { VAULT_ROLE_ID: 'conclave', VAULT_SECRET_ID: passwords.vaultSecretId }
+  production = program.startApi({ ...compiling, ...appRole, NODE_ENV: 'production' }, flags())
   productionUrl = await production.ready()
   await makeTokens()
   world = new MarkedWorld(url, texts, tokens, database)
@@ -354,8 +433,6 @@ async function makeLogins(): Promise<void> {
 }
 
 function environment(): Record<string, string> {
-  const database = (login: string, password: string) =>
-    Object.assign(new URL(databaseUrl()), { username: login, password }).href
   return {
     NODE_ENV: 'development',
     PORT: '0',
@@ -363,18 +440,22 @@ function environment(): Record<string, string> {
     // Every operation is done without, so that nothing is found out later to need it.
     CODE_FROM_STRINGS: 'refused',
     DATA_DIR: join(program.folder, '.data'),
-    API_DATABASE_URL: database(logins.api, passwords.api),
-    WORKER_DATABASE_URL: database(logins.worker, passwords.worker),
-    REDIS_URL: Object.assign(new URL(redis.url), { username: 'conclave', password: passwords.redis }).href,
+    API_DATABASE_URL: databaseUrl(logins.api, passwords.api),
+    WORKER_DATABASE_URL: databaseUrl(logins.worker, passwords.worker),
+    REDIS_URL: redisUrl(passwords.redis),
     MASTER_KEY: 'local:now',
     // Metrics have the names of master keys, and no other words that come from outside.
-    MASTER_KEYS_RETIRING: `local:before,vault:transit/conclave,local:${shown}`,
+    MASTER_KEYS_RETIRING: `local:before,vault:transit/conclave,aws-kms:alias/conclave,local:${shown}`,
     MASTER_SECRETS: `now=${masterSecrets.now},before=${masterSecrets.before},${shown}=${randomBytes(32).toString('base64')}`,
-    VAULT_ADDR: vault.url,
+    VAULT_ADDR: services.url,
     VAULT_TOKEN: passwords.vault,
+    AWS_ENDPOINT_URL_KMS: services.url,
+    AWS_REGION: 'eu-central-1',
+    ...awsCredentials,
     AUTH_JWT_SECRET: passwords.jwt,
     METRICS_PORT: '0',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${passwords.traces}`,
     OTEL_SERVICE_NAME: shown,
     METRICS_TOKEN: passwords.metrics,
     KEY_BITS: '2048',
@@ -388,7 +469,9 @@ function environment(): Record<string, string> {
   }
 }
 
-const databaseUrl = () => database.url
+const databaseUrl = (login: string, password: string) =>
+  Object.assign(new URL(database.url), { username: login, password }).href
+const redisUrl = (password: string) => Object.assign(new URL(redis.url), { username: 'conclave', password }).href
 
 /** The same with its secrets in files. */
 function filesOf(env: Record<string, string>, part: string): Record<string, string> {
@@ -401,11 +484,28 @@ function filesOf(env: Record<string, string>, part: string): Record<string, stri
     'AUTH_JWT_SECRET',
     'METRICS_TOKEN'
   ]
-  const entries = Object.entries(env).map(([name, value]) =>
+  // For what is sent with traces there is no file.
+  const known = Object.entries(env).filter(
+    ([name]) => !(name in awsCredentials) && name !== 'OTEL_EXPORTER_OTLP_HEADERS'
+  )
+  const entries = known.map(([name, value]) =>
     secret.includes(name) ? [`${name}_FILE`, write(`${part}-${name}`, value)] : [name, value]
   )
-  return { ...Object.fromEntries(entries), SHOWN: shown }
+  const profile = Object.entries(awsCredentials).map(([name, value]) => `${name.toLowerCase()}=${value}`)
+  const aws = { AWS_SHARED_CREDENTIALS_FILE: write(`${part}-aws`, ['[default]', ...profile].join('\n')) }
+  return { ...Object.fromEntries(entries), ...aws, SHOWN: shown }
 }
+
+/** Gives a command that ends as it should, and keeps what it prints. The key services refuse, which only one needs to hear. */
+async function give({ args, code, env = {} }: GivenCommand): Promise<void> {
+  const { METRICS_PORT: _, OTEL_EXPORTER_OTLP_ENDPOINT: __, ...rest } = environment()
+  const ended = await program.command(args, { ...rest, MASTER_KEYS_RETIRING: `local:before,local:${shown}`, ...env })
+  expect([args, ended.code], ended.stderr).toEqual([args, code])
+  for (const [token] of ended.stdout.matchAll(TOKEN)) secrets.push(signatureOf('token of a command', token))
+  printed.push(ended.stdout.replace(TOKEN, 'a token'), ended.stderr)
+}
+
+const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 
 async function metricsOf(name: string, running: RunningProgram): Promise<Written> {
   const [, url = ''] = /Metrics:? +(\S+)/.exec(running.output) ?? []
@@ -437,7 +537,7 @@ async function makeTokens(): Promise<void> {
   tokens.bob = await sign('bob', names.bob, [])
   tokens.mallory = await sign('mallory', undefined, [])
   tokens.expired = await sign('alice', names.alice, [], 'PT1S')
-  for (const [who, token] of Object.entries(tokens)) secretTokens.push(signatureOf(`token of ${who}`, token))
+  for (const [who, token] of Object.entries(tokens)) secrets.push(signatureOf(`token of ${who}`, token))
 }
 
 const yesterday = { now: () => new Date(Date.now() - 24 * 60 * 60 * 1000) }
@@ -454,7 +554,7 @@ function forged(): string {
 
 function rememberToken(data: unknown): void {
   const token = (data as { devToken?: { token: string } } | null)?.devToken?.token
-  if (token) secretTokens.push(signatureOf('token of the server', token))
+  if (token) secrets.push(signatureOf('token of the server', token))
 }
 
 function operationOf(coordinate: string): RootOperation {
@@ -475,10 +575,16 @@ async function successOf({ coordinate, kind, text }: RootOperation): Promise<Ask
   return { coordinate, kind, query: text, variables }
 }
 
-async function perform(transport: Transport, { coordinate, kind, query, variables }: Asked, at = url) {
+/** Over which transport, and of which server. */
+interface Way {
+  transport: Transport
+  at: string
+}
+
+async function perform({ coordinate, kind, query, variables }: Asked, { transport, at }: Way) {
   if (kind !== 'subscription' || transport === 'HTTP')
     return await firstResult(transport, at, tokens.alice, { query, variables })
-  const event = firstEvent(transport, url, tokens.alice, { query, variables })
+  const event = firstEvent(transport, at, tokens.alice, { query, variables })
   const provoke = DRIVERS[coordinate]?.provoke
   let isOver = false
   const settled = event.then(() => {
@@ -491,16 +597,31 @@ async function perform(transport: Transport, { coordinate, kind, query, variable
   return await event
 }
 
+/** In every way but one that changes something: by others, and as a request that is none. */
+async function failWith(asked: Asked, way: Way): Promise<void> {
+  const operation = operationOf(asked.coordinate)
+  await tellFailure(asked, { ...way, token: tokens.mallory })
+  for (const token of [given.refused, forged(), tokens.expired])
+    expect(await tellFailure(asked, { ...way, token })).not.toBeNull()
+  // Without arguments nothing is unfit.
+  if (operation.field.args.length > 0) {
+    const unfit = { query: operation.text, variables: unfitVariables(operation, given.unfit) }
+    expect(await tellFailure(unfit, { ...way, token: tokens.alice })).not.toBeNull()
+  }
+  for (const query of literalTexts(operation, given.literal))
+    expect(await tellFailure({ query, variables: {} }, { ...way, token: tokens.alice })).not.toBeNull()
+}
+
 /** Of a system that is out of order: it may fail, or still succeed. */
-async function performAnyway(transport: Transport, asked: Asked, at = url): Promise<void> {
+async function performAnyway(asked: Asked, way: Way): Promise<void> {
   if (asked.kind === 'subscription') return
-  const { errors } = await perform(transport, asked, at)
+  const { errors } = await perform(asked, way)
   if (errors) told.push(JSON.stringify(errors))
 }
 
 async function performEverywhere(asked: Asked): Promise<void> {
-  for (const transport of TRANSPORTS) await performAnyway(transport, asked)
-  await performAnyway('HTTP', asked, productionUrl)
+  for (const transport of TRANSPORTS) await performAnyway(asked, { transport, at: url })
+  await performAnyway(asked, { transport: 'HTTP', at: productionUrl })
 }
 
 async function tellRefusal(response: Response): Promise<void> {
@@ -528,14 +649,12 @@ async function writtenExport(): Promise<string> {
 
 /** @returns what the client was told, or null where nothing has failed */
 async function tellFailure(
-  transport: Transport,
-  token: string,
-  asked: { query: string; variables: Variables },
-  at = url
+  asked: Pick<Asked, 'query' | 'variables'>,
+  { transport, at, token }: Way & { token: string }
 ): Promise<string | null> {
   const isSubscription = asked.query.startsWith('subscription') && transport !== 'HTTP'
   if (isSubscription && token === tokens.mallory) return null
-  const { errors } = await firstResult(transport, at, token, asked)
+  const { errors } = await firstResult(transport, at, token, { query: asked.query, variables: asked.variables })
   if (!errors) return null
   const words = JSON.stringify(errors)
   told.push(words)
@@ -551,16 +670,14 @@ async function closeOf(message: string, at: string): Promise<string> {
   })
 }
 
-const TABLES = `
-  select format('%I.%I', n.nspname, c.relname)
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-   where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'migrations'`
-const onAll = (change: string) => `
-  do $$ declare name text; begin
-    for name in ${TABLES} loop execute 'alter table ' || name || ' ${change}'; end loop;
-  end $$`
-const BREAK_WRITING = onAll('add constraint out_of_order check (false) not valid')
-const MEND_WRITING = onAll('drop constraint out_of_order')
+/** One after the other: who locks them all at once may wait for somebody who waits for one. */
+async function onEveryTable(change: string): Promise<void> {
+  const tables = await database.query<{ name: string }>(`
+    select format('%I.%I', n.nspname, c.relname) as name
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'migrations'`)
+  for (const { name } of tables) await database.query(`alter table ${name} ${change}`)
+}
 
 async function reportsOf(...programs: RunningProgram[]): Promise<void> {
   const reports = () => readdirSync(join(program.folder, 'reports'))

@@ -21,15 +21,20 @@ export class TraceReceiver {
   readonly url: string
   readonly #close: () => Promise<void>
   readonly #requests: string[]
+  /** Headers of those that were refused. */
+  readonly refused: string[]
 
-  private constructor(url: string, requests: string[], close: () => Promise<void>) {
+  private constructor(url: string, requests: string[], refused: string[], close: () => Promise<void>) {
     this.url = url
+    this.refused = refused
     this.#requests = requests
     this.#close = close
   }
 
-  static async start(): Promise<TraceReceiver> {
+  /** @param refusing how many requests are refused first, in the words of their headers; what was in them is received all the same */
+  static async start(refusing = 0): Promise<TraceReceiver> {
     const requests: string[] = []
+    const refused: string[] = []
     const server = createServer((request, response) => {
       let body = ''
       request.setEncoding('utf8').on('data', (chunk) => {
@@ -37,12 +42,14 @@ export class TraceReceiver {
       })
       request.on('end', () => {
         if (request.url === '/v1/traces') requests.push(body)
-        response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+        if (refused.length >= refusing) return response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+        refused.push(JSON.stringify(request.headers))
+        response.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify({ message: refused.at(-1) }))
       })
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    return new TraceReceiver(`http://127.0.0.1:${port}`, requests, async () => {
+    return new TraceReceiver(`http://127.0.0.1:${port}`, requests, refused, async () => {
       server.closeAllConnections()
       server.close()
       await once(server, 'close')

@@ -27,6 +27,9 @@ export class MarkedWorld {
   readonly #texts: MarkedTexts
   readonly #tokens: Record<'alice' | 'bob', string>
   readonly #database: TestDatabase
+  #standing: Promise<MarkedConversation> | null = null
+  /** Of every export. */
+  readonly recipient = ecRecipient()
 
   constructor(url: string, texts: MarkedTexts, tokens: Record<'alice' | 'bob', string>, database: TestDatabase) {
     this.#url = url
@@ -43,6 +46,12 @@ export class MarkedWorld {
     const { data, errors } = await askOver('HTTP', this.#url, this.#tokens[who], { query, variables })
     if (!data || errors) throw new Error(`${query}: ${JSON.stringify(errors)}`)
     return data as Data
+  }
+
+  /** One for all that leave it as it is, or do no more than add to it: a key pair for each would take most of the time. */
+  async standing(): Promise<MarkedConversation> {
+    this.#standing ??= this.conversation()
+    return await this.#standing
   }
 
   async conversation(): Promise<MarkedConversation> {
@@ -99,9 +108,26 @@ export class MarkedWorld {
     const { conversationId } = await this.roomForExport()
     const query =
       'mutation ($id: ID!, $pem: String!) { exportConversation(conversationId: $id, publicKeyPem: $pem) { export { id } } }'
-    const variables = { id: conversationId, pem: ecRecipient().publicPem }
+    const variables = { id: conversationId, pem: this.recipient.publicPem }
     type Answer = { exportConversation: { export: { id: string } } }
     return (await this.run<Answer>('alice', query, variables)).exportConversation.export.id
+  }
+
+  /** One that no worker takes up: its operation is paused, as none can be by anybody who uses the program. */
+  async unfinishedExport(): Promise<string> {
+    const { conversationId } = await this.roomForExport()
+    const id = randomUUID()
+    await this.#database.query(
+      `insert into key_operations (id, kind, state, actor, conversation_id, created_at, paused_at)
+       values ($1, 'EXPORT', 'QUEUED', 'alice', $2, now(), now())`,
+      [id, conversationId]
+    )
+    await this.#database.query(
+      `insert into exports (operation_id, conversation_id, requested_by, recipient_key, visible_after, expires_at)
+       values ($1, $2, 'alice', $3, 0, now() + interval '1 day')`,
+      [id, conversationId, this.recipient.publicPem]
+    )
+    return id
   }
 
   /** A conversation that may be exported: of others nothing waits, and an owner may have so many that do. */
@@ -133,6 +159,12 @@ const conversation = (more: (world: MarkedWorld, made: MarkedConversation) => Va
     return { conversationId: made.conversationId, ...more(world, made) }
   }
 })
+const standing = (more: (world: MarkedWorld, made: MarkedConversation) => Variables = () => ({})): Driver => ({
+  variables: async (world) => {
+    const made = await world.standing()
+    return { conversationId: made.conversationId, ...more(world, made) }
+  }
+})
 const message = (more: (world: MarkedWorld) => Variables = () => ({})): Driver => ({
   variables: async (world) => ({ messageId: (await world.conversation()).messageId, ...more(world) })
 })
@@ -144,19 +176,19 @@ const operation: Driver = { variables: async (world) => ({ id: await world.pause
 
 /** One for each field of the schema's roots. All is done by alice, who owns the conversations and has every scope. */
 export const DRIVERS: Record<string, Driver> = {
-  'Query.conversation': { variables: async (world) => ({ id: (await world.conversation()).conversationId }) },
+  'Query.conversation': { variables: async (world) => ({ id: (await world.standing()).conversationId }) },
   'Query.conversationExport': ordered,
-  'Query.conversationKeyPolicy': conversation(),
-  'Query.conversationKeys': conversation(),
+  'Query.conversationKeyPolicy': standing(),
+  'Query.conversationKeys': standing(),
   'Query.conversations': none,
   'Query.dueRotations': none,
-  'Query.keyEvents': conversation(),
+  'Query.keyEvents': standing(),
   'Query.keyHealth': none,
   'Query.keyInventory': { variables: async () => ({ filter: { states: ['ACTIVE'] }, first: 5 }) },
   'Query.keyOperation': operation,
   'Query.keyOperations': none,
-  'Query.node': { variables: async (world) => ({ id: (await world.conversation()).messageId }) },
-  'Query.storedMessage': { variables: async (world) => ({ id: (await world.conversation()).messageId }) },
+  'Query.node': { variables: async (world) => ({ id: (await world.standing()).messageId }) },
+  'Query.storedMessage': { variables: async (world) => ({ id: (await world.standing()).messageId }) },
   'Query.verifyKeyEvents': none,
   'Query.viewer': none,
   'Mutation.addMembers': conversation(() => ({ userIds: ['dave'] })),
@@ -172,7 +204,7 @@ export const DRIVERS: Record<string, Driver> = {
   'Mutation.exportConversation': {
     variables: async (world) => ({
       conversationId: (await world.roomForExport()).conversationId,
-      publicKeyPem: ecRecipient().publicPem
+      publicKeyPem: world.recipient.publicPem
     })
   },
   'Mutation.leaveConversation': {
@@ -185,34 +217,34 @@ export const DRIVERS: Record<string, Driver> = {
     }
   },
   'Mutation.markKeyCompromised': version('rotated', { version: 1 }),
-  'Mutation.markRead': conversation(() => ({ sequence: 1 })),
+  'Mutation.markRead': standing(() => ({ sequence: 1 })),
   'Mutation.pauseKeyOperation': operation,
   'Mutation.reencryptConversation': version('rotated', { fromVersion: 1 }),
   'Mutation.removeMember': conversation(() => ({ userId: 'carol' })),
-  'Mutation.renameConversation': conversation(({ texts }) => ({ title: `${texts.title}, renamed` })),
+  'Mutation.renameConversation': standing(({ texts }) => ({ title: `${texts.title}, renamed` })),
   'Mutation.resumeKeyOperation': operation,
   'Mutation.rewrapPrivateKeys': { variables: async () => ({ dryRun: true }) },
   'Mutation.rotateDueKeys': none,
   'Mutation.rotateKey': conversation(),
   'Mutation.scheduleKeyDestruction': version('rotated', { version: 1, after: 'PT1S' }),
   'Mutation.sendMessage': {
-    variables: async (world) => ({ input: world.draft((await world.conversation()).conversationId) })
+    variables: async (world) => ({ input: world.draft((await world.standing()).conversationId) })
   },
-  'Mutation.setKeyPolicy': conversation(() => ({ policy: { rotateAfter: 'P1D' } })),
+  'Mutation.setKeyPolicy': standing(() => ({ policy: { rotateAfter: 'P1D' } })),
   'Mutation.setMemberRole': conversation(() => ({ userId: 'bob', role: 'MODERATOR' })),
-  'Mutation.setTyping': conversation(() => ({ typing: true })),
+  'Mutation.setTyping': standing(() => ({ typing: true })),
   'Subscription.activity': {
-    ...conversation(),
+    ...standing(),
     provoke: async (world, { conversationId }) => await world.typing(String(conversationId))
   },
   'Subscription.conversationExportProgress': ordered,
   'Subscription.inboxEvents': {
     variables: async (world) => {
-      const { conversationId, eventCursor } = await world.conversation()
+      const { conversationId, eventCursor } = await world.standing()
       return { resume: [{ conversationId, after: eventCursor }] }
     }
   },
   'Subscription.keyOperationProgress': operation,
   'Subscription.membershipEvents': none,
-  'Subscription.messageEvents': conversation((_, { eventCursor }) => ({ after: eventCursor }))
+  'Subscription.messageEvents': standing((_, { eventCursor }) => ({ after: eventCursor }))
 }

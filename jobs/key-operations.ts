@@ -6,6 +6,7 @@ import { type ReportProgress, runKeyOperation, type Steps } from '../src/key-lif
 import type { Services } from '../src/services.js'
 import { writeOrderedExport } from '../src/transfer/write-ordered-export.js'
 import { rotateDueBatch } from './rotate-due.js'
+import { unlessStopped } from './unless-stopped.js'
 
 /** The steps of each kind of operation. */
 const STEPS: Partial<Record<KeyOperationKind, () => Steps>> = {
@@ -38,8 +39,9 @@ export async function runOperation(
 }
 
 /** Announces every operation that is not finished: one whose worker was lost is gone on with by another. */
-export async function resumeOperations(services: Services): Promise<void> {
+export async function resumeOperations(services: Services, stop: AbortSignal): Promise<void> {
+  const backlog = await unlessStopped(services.jobs.backlog(), stop)
   // Workers that have not come to the last nudges need no more of them.
-  if ((await services.jobs.backlog()) > 0) return
+  if (backlog !== 0) return
   for (const operation of await findOpenOperations(services)) services.jobs.nudge(operation)
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { type Cluster, Redis } from 'ioredis'
 import type { DatabaseLogin } from '../src/database/database-login.js'
@@ -27,6 +28,9 @@ const JOB_NAMES: Record<KeyOperationKind, string> = {
 }
 
 export const OPERATION_JOBS: readonly string[] = Object.values(JOB_NAMES)
+
+/** A Redis that takes longer to answer is not waited for at the end. */
+const ANSWER_MS = 1_000
 
 /** In the database; see queue-schema.ts. */
 export const QUEUE_SCHEMA = 'bullmq'
@@ -62,13 +66,23 @@ export function openWorker(
   log: Logger,
   run: (job: RunningJob) => Promise<void>
 ): Worker {
-  const process = (job: Job) => run(job).catch(failSafely)
+  const running = new Set<Promise<void>>()
+  const process = async (job: Job) => {
+    const work = run(job).finally(() => running.delete(work))
+    running.add(work)
+    await work.catch(failSafely)
+  }
   // A job that has stalled is not lost: the schedule brings the work up again. It must only not fail for good.
   const options = { concurrency: CONCURRENCY[name], maxStalledCount: 10 }
   const worker = open(
     place,
     (connection) => new Worker(name, process, { ...options, ...connection }),
-    (connection) => new Worker(name, process, { ...options, ...connection }, createPostgresBackend)
+    (connection) => new Worker(name, process, { ...options, ...connection }, createPostgresBackend),
+    async (own) => {
+      // Nothing is fetched any more. BullMQ itself would wait for the queue to take note of the last jobs.
+      await own.pause(true)
+      await Promise.allSettled(running)
+    }
   )
   worker.on('error', (error) => place.outage.failed(error))
   worker.on('failed', (job, error) => log.error({ job: job?.name, reason: error }, 'job failed'))
@@ -107,11 +121,16 @@ export function createJobQueue(place: QueuePlace, log: Logger): JobQueue {
 type RedisConnection = { connection: Redis | Cluster; prefix?: string }
 type PostgresConnection = { connection: Pick<DatabaseLogin, keyof DatabaseLogin> & { schema: string; max: number } }
 
-/** Opens a queue or a worker on the one or the other; the two differ in the types of their connections only. */
+/**
+ * Opens a queue or a worker on the one or the other; the two differ in the types of their connections only.
+ *
+ * @param finish awaits what is under way, before the end
+ */
 function open<T extends { close(force?: boolean): Promise<void> }>(
   place: QueuePlace,
   onRedis: (connection: RedisConnection) => T,
-  onPostgres: (connection: PostgresConnection) => unknown
+  onPostgres: (connection: PostgresConnection) => unknown,
+  finish: (opened: T) => Promise<void> = async () => {}
 ): T {
   const { redisUrl, database } = place
   if (redisUrl === null) {
@@ -123,13 +142,24 @@ function open<T extends { close(force?: boolean): Promise<void> }>(
   const close = opened.close.bind(opened)
   return Object.assign(opened, {
     close: async () => {
-      // It would wait for a Redis that is away to come back.
-      const isAway = redis.connection.status !== 'ready'
+      await finish(opened)
+      // It would wait for a Redis that is away to come back, or for one that says nothing.
+      const isAway = !(await answers(redis))
       if (isAway) redis.connection.disconnect()
       await close(isAway)
       redis.connection.disconnect()
     }
   })
+}
+
+/** Asked about a key that goes where all of the queue are. */
+async function answers({ connection, prefix = 'bull' }: RedisConnection): Promise<boolean> {
+  if (connection.status !== 'ready') return false
+  const answer = connection.exists(prefix).then(
+    () => true,
+    () => false
+  )
+  return await Promise.race([answer, delay(ANSWER_MS, false, { ref: false })])
 }
 
 /** BullMQ insists on retrying for ever; in a cluster it needs all of its keys on one node. */

@@ -1,11 +1,15 @@
-import type { Queue, Worker } from 'bullmq'
 import type { Services } from '../src/services.js'
+import { keepSchedule, putSchedule } from './keep-schedule.js'
 import { runOperation } from './key-operations.js'
 import { OPERATION_JOBS, openQueue, openWorker, type QueuePlace, type RunningJob } from './queue.js'
 import { schedule } from './schedule.js'
+import { unlessStopped } from './unless-stopped.js'
 
 /** Of either queue. */
 const JOBS: readonly string[] = [...new Set([...schedule.map(({ name }) => name), ...OPERATION_JOBS])]
+
+/** What a step waits for the queue to take note of it. */
+const PROGRESS_MS = 1_000
 
 export interface RunningWorker {
   /** Settles once the schedule is in the queue and both kinds of jobs are fetched: for as long as the queue is away it waits. */
@@ -30,22 +34,20 @@ export function startWorker(services: Services, place: QueuePlace): RunningWorke
       measured(services, job, () => runNudged(services, job, stopping.signal))
     )
   ]
+  const scheduling = { queue, outage: place.outage, config: services.config, stop: stopping.signal }
+  const getReady = async () => {
+    await putSchedule(scheduling)
+    void keepSchedule(scheduling)
+    for (const worker of workers) await worker.waitUntilReady()
+  }
   return {
-    ready: getReady(services, queue, workers),
+    ready: getReady(),
     async close() {
       stopping.abort()
-      for (const worker of workers) await worker.close()
-      await queue.close()
+      // At once: each of them may find that nothing answers.
+      await Promise.all([...workers, queue].map((one) => one.close()))
     }
   }
-}
-
-async function getReady({ config }: Services, queue: Queue, workers: Worker[]): Promise<void> {
-  for (const { name, everyMs } of schedule) {
-    const job = { name, opts: { removeOnComplete: true, removeOnFail: 100 } }
-    await queue.upsertJobScheduler(name, { every: everyMs(config) }, job)
-  }
-  for (const worker of workers) await worker.waitUntilReady()
 }
 
 /** The queue has the next run ready when one begins: a slow one must not take the places of the others. */
@@ -77,9 +79,10 @@ async function runScheduled(services: Services, { name }: RunningJob, stop: Abor
 async function runNudged(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
   if (!job.data.id) return
   await runOperation(services, job.data.id, stop, async ({ done, failed, total }) => {
-    // For those who watch the queue: what counts stands in the operation's row.
-    await job
+    // For those who watch the queue: what counts stands in the operation's row. A queue that is away holds nothing up.
+    const told = job
       .updateProgress({ done, failed, total })
       .catch((error: Error) => services.log.warn({ reason: error }, 'progress'))
+    await unlessStopped(told, AbortSignal.any([stop, AbortSignal.timeout(PROGRESS_MS)]))
   })
 }

@@ -92,6 +92,7 @@ interface Shared
     | 'signals'
     | 'metrics'
     | 'metricsAccess'
+    | 'limitsRedis'
     | 'rateLimits'
     | 'places'
   > {
@@ -237,9 +238,12 @@ function openLimits(
   clock: Clock,
   log: Logger,
   opened: (() => Promise<void>)[]
-): Pick<Services, 'rateLimits' | 'places'> {
+): Pick<Services, 'limitsRedis' | 'rateLimits' | 'places'> {
   const memory = new MemoryBuckets(clock)
-  if (!redisUrl) return { rateLimits: new RateLimits(rateLimits, memory), places: new Places(socketsPerUser, null) }
+  if (!redisUrl) {
+    const places = new Places(socketsPerUser, null)
+    return { limitsRedis: null, rateLimits: new RateLimits(rateLimits, memory), places }
+  }
   const redis = new LimitsRedis(redisUrl, log)
   const shared = new RedisPlaces(redis)
   opened.push(async () => {
@@ -247,6 +251,7 @@ function openLimits(
     await redis.close()
   })
   return {
+    limitsRedis: redis,
     rateLimits: new RateLimits(rateLimits, new RedisBuckets(redis, memory)),
     places: new Places(socketsPerUser, shared)
   }

@@ -24,6 +24,7 @@ import type { SendGroups } from './message/send-groups.js'
 import type { SendPace } from './message/send-pace.js'
 import type { Metrics } from './metrics/metrics.js'
 import type { MetricsAccess } from './metrics/metrics-access.js'
+import type { LimitsRedis } from './rate-limits/limits-redis.js'
 import type { Places } from './rate-limits/places.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 
@@ -65,6 +66,8 @@ export interface Services {
   feeds: ConversationFeeds
   memberships: Memberships
   activityLimit: ActivityLimit
+  /** What all processes count together with; null without Redis. */
+  limitsRedis: LimitsRedis | null
   rateLimits: RateLimits
   places: Places
   documents: DocumentStore

@@ -2,6 +2,7 @@ import { type Cluster, Redis } from 'ioredis'
 import type { Logger } from '../log.js'
 import { openRedisCluster } from '../redis-cluster.js'
 import { parseRedisCluster } from '../redis-url.js'
+import { refusalOfWrites } from '../redis-writes.js'
 
 /** For an answer: nobody waits longer for a limit. */
 const ANSWER_MS = 250
@@ -51,6 +52,14 @@ export class LimitsRedis {
         return null
       }
     }
+  }
+
+  /** Whether it answers and takes no writes: then no job is queued, and none is fetched. */
+  async refusesWrites(): Promise<boolean> {
+    return await refusalOfWrites(this.#redis).then(
+      (refusal) => refusal !== null,
+      () => false
+    )
   }
 
   async close(): Promise<void> {

@@ -179,7 +179,7 @@ describe('conclave doctor', () => {
 })
 
 describe.runIf(canStartRedis)('conclave doctor on a Redis', () => {
-  it('finds it well, away, closed to the password, and set to throw things away', async () => {
+  it('finds it well, away, closed to the password, set to throw things away, and refusing writes', async () => {
     const redis = await RedisServer.start('--requirepass', 'right')
     const url = (password: string) => `redis://:${password}@127.0.0.1:${redis.port}`
     try {
@@ -204,6 +204,14 @@ describe.runIf(canStartRedis)('conclave doctor on a Redis', () => {
       const { code, findings } = await examine({ ...env, REDIS_URL: full.url })
       expect(code).toBe(0)
       expect(of(findings, 'redis')).toContainEqual(['WARNING', expect.stringContaining('Set it to noeviction')])
+      await full.refuseWrites('it is a replica')
+      const refusing = await examine({ ...env, REDIS_URL: full.url })
+      expect(refusing.code).toBe(3)
+      expect(of(refusing.findings, 'redis')).toContainEqual([
+        'FAULT',
+        expect.stringMatching(/answers, and refuses writes \(READONLY .*\): jobs wait/)
+      ])
+      expect(await full.ask('DBSIZE')).toEqual([0])
     } finally {
       await full.stop()
     }

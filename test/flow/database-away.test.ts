@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import {
   ConversationsDocument,
   CreateConversationDocument,
+  DeleteConversationDocument,
   SendMessageDocument,
   ViewerDocument
 } from '../../documents/generated.js'
@@ -10,6 +11,7 @@ import { brief, createConversation, followLive, readBack, send } from '../suppor
 import { holdConversation, untilWaiting } from '../support/held-transaction.js'
 import { inTime } from '../support/in-time.js'
 import { InstalledProgram } from '../support/program.js'
+import { canStartRedis, RedisServer } from '../support/redis.js'
 import { TcpProxy } from '../support/tcp-proxy.js'
 
 /** A database that is not there: at the start, in the middle, and with nothing left to give. */
@@ -67,6 +69,38 @@ describe('a server that starts before its database', () => {
     patient.terminate()
     expect((await patient.finished()).code).toBe(0)
   })
+
+  it.runIf(canStartRedis)(
+    'and its Redis, as a worker, says for which of them it waits, does what was asked for meanwhile, and ends in order where Redis says nothing any more',
+    {
+      timeout: 60_000
+    },
+    async () => {
+      const alice = await conclave.as('alice')
+      const id = await createConversation(alice, [])
+      const redis = await RedisServer.start()
+      await redis.kill()
+      proxy.cut()
+      const queue = { REDIS_URL: redis.url, SCAN_EVERY: 'PT1S', KEY_POOL_TARGET: '0' }
+      const worker = program.startWorker({ ...programEnvironment(conclave), ...queue, DATABASE_URL: proxied })
+      await worker.printed('the database cannot be reached yet: waiting for it')
+      await alice.run(DeleteConversationDocument, { conversationId: id })
+      proxy.restore()
+      await worker.printed('the job queue is out of reach')
+      expect(await conclave.database.query('select from conversations where id = $1', [id])).toHaveLength(1)
+      await redis.start()
+      await vi.waitFor(
+        async () => expect(await conclave.database.query('select from conversations where id = $1', [id])).toEqual([]),
+        { timeout: 20_000 }
+      )
+      redis.freeze()
+      worker.terminate()
+      // What does not end is ended with 1.
+      expect((await worker.finished()).code).toBe(0)
+      await redis.start()
+      await redis.stop()
+    }
+  )
 })
 
 describe('while the database is away', () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   ConversationsDocument,
@@ -8,19 +9,23 @@ import {
   ScheduleKeyDestructionDocument,
   SetTypingDocument
 } from '../../documents/generated.js'
+import { startWorker } from '../../jobs/worker.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { brief, createConversation, eventCursor, follow, followLive, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { inTime } from '../support/in-time.js'
-import { canStartRedis, type RedisServer } from '../support/redis.js'
+import { canStartRedis, RedisServer, type RefusalCause } from '../support/redis.js'
 import { askOver } from '../support/transports.js'
 import { bootTwoOnRedis, type TwoProcesses } from '../support/two-processes.js'
+import { placeOf, startReadyWorker } from '../support/worker-run.js'
 
 /** Redis carries signals and nothing else: without it, all is there, and later. */
 
 /** Less than the poll, which brings after five seconds what no signal has brought. */
 const BEFORE_THE_POLL_MS = 4_000
 const SOON = { timeout: 5_000 }
+/** For a worker, which tries again after a while. */
+const LATER = { timeout: 20_000 }
 
 describe.runIf(canStartRedis)('while Redis is away', () => {
   let processes: TwoProcesses<NonNullable<TwoProcesses['redis']>>
@@ -63,10 +68,7 @@ describe.runIf(canStartRedis)('while Redis is away', () => {
   }, 30_000)
 
   it('/readyz says so within seconds, and that it serves; the log says once what waits, and for what', async () => {
-    const readiness = async () => {
-      const response = await fetch(`${here.url}/readyz`)
-      return { code: response.status, ...((await response.json()) as object) }
-    }
+    const readiness = () => readinessAt(here)
     const rest = { code: 200, database: 'ok', masterKeys: ['ok'] }
     await vi.waitFor(async () => expect(await readiness()).toEqual({ ...rest, status: 'ok', redis: 'ok' }), SOON)
     const lines = () => here.logged().split('the job queue is out of reach').length - 1
@@ -148,6 +150,44 @@ describe.runIf(canStartRedis)('a request', () => {
     60_000
   )
 
+  it.each<RefusalCause>(['it is full', 'it cannot save', 'it is a replica'])(
+    'of any kind is answered in time while Redis refuses writes because %s, and told of at once; workers say what waits, and do it when writes are taken again',
+    async (cause) => {
+      const { here, there, redis, close } = await bootTwoOnRedis({ RATE_LIMITS: 'on', SCAN_EVERY: 'PT0.5S' })
+      const place = placeOf(here, redis.url)
+      const workers = [await startReadyWorker(here, place)]
+      const untilReadiness = (expected: object) =>
+        vi.waitFor(async () => expect(await readinessAt(here)).toMatchObject(expected), SOON)
+      try {
+        const id = await createConversation(await here.as('alice'), ['bob'])
+        const events = await followLive(await there.as('bob'), id)
+        await untilReadiness({ status: 'ok', redis: 'ok' })
+        await redis.refuseWrites(cause)
+        await untilReadiness({ code: 200, status: 'degraded', redis: 'refuses_writes' })
+        await askEverything(here, id, { body: 'meanwhile', boardStatus: 200 })
+        const begun = performance.now()
+        expect(brief(await events.next())).toBe('SENT meanwhile')
+        expect(performance.now() - begun).toBeLessThan(BEFORE_THE_POLL_MS)
+        const late = startWorker(here.workerServices, place)
+        workers.push(late)
+        await vi.waitFor(() => expect(here.logged()).toContain('the job queue is out of reach, or takes nothing'), SOON)
+        expect(await unfinished(here)).toBeGreaterThan(0)
+        await redis.takeWrites(cause)
+        await late.ready
+        await untilReadiness({ status: 'ok', redis: 'ok' })
+        await vi.waitFor(async () => expect(await unfinished(here)).toBe(0), LATER)
+      } finally {
+        for (const worker of workers) await worker.close()
+        await close()
+      }
+    },
+    60_000
+  )
+
+  async function unfinished({ database }: TestConclave): Promise<number> {
+    return (await database.query('select from key_operations where finished_at is null')).length
+  }
+
   /** One of every kind at once. All but the board of the jobs are served without Redis, which each of them turns to. */
   async function askEverything(
     conclave: TestConclave,
@@ -207,6 +247,64 @@ describe.runIf(canStartRedis)('whoever watches Redis', () => {
     }
   })
 })
+
+describe.runIf(canStartRedis)('a worker', () => {
+  it('finds its schedule again in a Redis that has kept nothing', async () => {
+    const redis = await RedisServer.start()
+    const conclave = await bootConclave({ redisUrl: redis.url, scanEveryMs: 200, keyPoolTarget: 1 })
+    const worker = await startReadyWorker(conclave, placeOf(conclave, redis.url))
+    try {
+      await redis.kill()
+      await redis.start()
+      const rounds = vi.spyOn(conclave.workerServices.keySupply, 'refill')
+      await vi.waitFor(() => expect(rounds.mock.calls.length).toBeGreaterThan(2), LATER)
+    } finally {
+      await worker.close()
+      await conclave.close()
+      await redis.stop()
+    }
+  }, 30_000)
+
+  it.each<[string, (redis: RedisServer) => unknown]>([
+    ['is away', (redis) => redis.kill()],
+    ['says nothing', (redis) => redis.freeze()]
+  ])(
+    'that is told to stop while Redis %s does so as soon as its own jobs have ended, and no sooner',
+    async (_, fail) => {
+      const redis = await RedisServer.start()
+      const conclave = await bootConclave({ redisUrl: redis.url, scanEveryMs: 200, keyPoolTarget: 1 })
+      const begun = Promise.withResolvers<void>()
+      const order: string[] = []
+      // Its last statement takes longer than Redis is waited for.
+      const refill = vi.spyOn(conclave.workerServices.keySupply, 'refill').mockImplementation(async (_target, stop) => {
+        begun.resolve()
+        if (!stop?.aborted) await once(stop ?? new EventTarget(), 'abort')
+        await conclave.database.query('select pg_sleep(1.5)')
+        order.push('the job has ended')
+        return 0
+      })
+      const worker = await startReadyWorker(conclave, placeOf(conclave, redis.url))
+      try {
+        await begun.promise
+        await fail(redis)
+        await inTime(() => worker.close())
+        order.push('the worker has ended')
+        expect(order).toEqual(['the job has ended', 'the worker has ended'])
+      } finally {
+        refill.mockRestore()
+        await conclave.close()
+        await redis.start()
+        await redis.stop()
+      }
+    },
+    30_000
+  )
+})
+
+async function readinessAt({ url }: TestConclave): Promise<object> {
+  const response = await fetch(`${url}/readyz`)
+  return { code: response.status, ...((await response.json()) as object) }
+}
 
 /** Settles once one process hears what the other says. */
 async function untilHeard(from: TestConclave, to: TestConclave): Promise<void> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,10 +21,47 @@ export async function startRedis(): Promise<TestRedis> {
   return process.env.REDIS_URL ? { url: process.env.REDIS_URL, stop: async () => {} } : await RedisServer.start()
 }
 
+/** Why a Redis refuses writes. */
+export type RefusalCause = 'it is full' | 'it cannot save' | 'it is a replica'
+
+const CAUSES: Record<RefusalCause, Record<'begin' | 'end', (redis: RedisServer) => Promise<unknown>>> = {
+  'it is full': {
+    begin: (redis) => redis.ask('CONFIG', 'SET', 'maxmemory', '1'),
+    end: (redis) => redis.ask('CONFIG', 'SET', 'maxmemory', '0')
+  },
+  'it cannot save': {
+    async begin(redis) {
+      // In the place of the file that it would write.
+      mkdirSync(join(redis.folder, 'dump.rdb'))
+      await redis.ask('CONFIG', 'SET', 'save', '3600 1000000')
+      await saved(redis, 'err')
+    },
+    async end(redis) {
+      rmdirSync(join(redis.folder, 'dump.rdb'))
+      await saved(redis, 'ok')
+    }
+  },
+  'it is a replica': {
+    begin: (redis) => redis.ask('REPLICAOF', '127.0.0.1', '1'),
+    end: (redis) => redis.ask('REPLICAOF', 'NO', 'ONE')
+  }
+}
+
+/** Has it save, until that has ended as is expected. */
+async function saved(redis: RedisServer, status: 'ok' | 'err'): Promise<void> {
+  await redis.ask('BGSAVE', 'SCHEDULE')
+  for (;;) {
+    const info = String(await redis.ask('INFO', 'persistence'))
+    if (info.includes('rdb_bgsave_in_progress:0') && info.includes(`rdb_last_bgsave_status:${status}`)) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
 /** A Redis of our own, on a port and in a folder of its own, that may fail. */
 export class RedisServer implements TestRedis {
   readonly port: number
-  readonly #folder = mkdtempSync(join(tmpdir(), 'conclave-redis-'))
+  /** Where it saves to. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'conclave-redis-'))
   readonly #options: string[]
   #server: ChildProcess | null = null
 
@@ -49,7 +86,7 @@ export class RedisServer implements TestRedis {
       this.#server.kill('SIGCONT')
       return
     }
-    const fixed = ['--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no']
+    const fixed = ['--bind', '127.0.0.1', '--dir', this.folder, '--save', '', '--appendonly', 'no']
     const options = ['--port', String(this.port), ...fixed, ...this.#options]
     this.#server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
     await untilReady(this.#server)
@@ -67,18 +104,28 @@ export class RedisServer implements TestRedis {
 
   async stop(): Promise<void> {
     await this.#end('SIGTERM')
-    rmSync(this.#folder, { recursive: true })
+    rmSync(this.folder, { recursive: true })
+  }
+
+  /** Has it answer, and take no writes. */
+  async refuseWrites(cause: RefusalCause): Promise<void> {
+    await CAUSES[cause].begin(this)
+  }
+
+  /** Has it take writes again. */
+  async takeWrites(cause: RefusalCause): Promise<void> {
+    await CAUSES[cause].end(this)
   }
 
   /** How many connections are subscribed to a channel. */
   async subscribers(channel: string): Promise<number> {
-    const [, count] = await this.#ask('PUBSUB', 'NUMSUB', channel)
+    const [, count] = await this.ask('PUBSUB', 'NUMSUB', channel)
     return Number(count)
   }
 
   /** Drops every connection that is subscribed to something. */
   async dropSubscribers(): Promise<void> {
-    await this.#ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await this.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
   }
 
   /** Writes down every command that anybody gives from now on. */
@@ -98,7 +145,8 @@ export class RedisServer implements TestRedis {
     }
   }
 
-  async #ask(command: string, ...args: string[]): Promise<unknown[]> {
+  /** Gives a command on a connection of its own. */
+  async ask(command: string, ...args: string[]): Promise<unknown[]> {
     const client = new Redis(this.url)
     try {
       return [await client.call(command, ...args)].flat()

@@ -2,6 +2,7 @@ import { type Cluster, Redis } from 'ioredis'
 import { reasonOf } from '../../reason-of.js'
 import { openRedisCluster } from '../../redis-cluster.js'
 import { parseRedisCluster } from '../../redis-url.js'
+import { refusalOfWrites } from '../../redis-writes.js'
 import type { OtherClock } from './examine-clock.js'
 import { type Finding, fault, ok, warning } from './finding.js'
 
@@ -24,7 +25,7 @@ export async function examineRedis(url: string | null, clocks: OtherClock[]): Pr
     const [seconds, microseconds] = (await client.time()).map(Number)
     const now = (before + Date.now()) / 2
     clocks.push({ whose: 'Redis', aheadMs: (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000 - now })
-    return onInfo(place, await client.info())
+    return [...onInfo(place, await client.info()), ...onWrites(place, await refusalOfWrites(client))]
   } catch (error) {
     const why = reasonOf(reason ?? error)
     return [
@@ -42,6 +43,16 @@ function open(url: string): Redis | Cluster {
   const cluster = parseRedisCluster(url)
   if (cluster) return openRedisCluster(cluster, ONCE, { lazyConnect: true, clusterRetryStrategy: () => null })
   return new Redis(url, { ...ONCE, lazyConnect: true, retryStrategy: () => null })
+}
+
+function onWrites(place: string, refusal: Error | null): Finding[] {
+  if (!refusal) return []
+  return [
+    fault(
+      'redis',
+      `Redis at ${place} answers, and refuses writes (${reasonOf(refusal)}): jobs wait. OOM is for more maxmemory, MISCONF for room on its disk, READONLY for the address of the one that is no replica.`
+    )
+  ]
 }
 
 function onInfo(place: string, info: string): Finding[] {

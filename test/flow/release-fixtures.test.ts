@@ -1,46 +1,30 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ConversationDocument, RotateKeyDocument } from '../../documents/generated.js'
+import { RotateKeyDocument } from '../../documents/generated.js'
 import { migrationStatements } from '../../scripts/release/dump.js'
-import type { WrittenConversation } from '../../scripts/release/written-world.js'
 import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { migrate } from '../../src/database/migrate.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { readBack, send } from '../support/chat.js'
 import { hasReader, linesOf, readerPythons, runReader } from '../support/reader.js'
+import { asWritten, expectOpens, readRelease, releases } from '../support/release-fixture.js'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js'
 
 /** What earlier versions have stored: today's program migrates it and opens all of it. */
-
-const FOLDER = join('test', 'fixtures')
-
-interface Fixture {
-  masterSecrets: string
-  /** All that keys lie under, the current one last. */
-  masterKeys: string[]
-  conversations: WrittenConversation[]
-}
-
-const releases = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.sql'))
-  .map((name) => name.replace(/\.sql$/, ''))
 
 it('there is a database of the first release', () => {
   expect(releases).toContain('release-0.1.0')
 })
 
 describe.each(releases)('the database of %s', (release) => {
-  const sql = readFileSync(join(FOLDER, `${release}.sql`), 'utf8')
-  const fixture = JSON.parse(readFileSync(join(FOLDER, `${release}.json`), 'utf8')) as Fixture
+  const fixture = readRelease(release)
   let database: TestDatabase
   let conclave: TestConclave
 
   beforeAll(async () => {
     database = await createTestDatabase({ empty: true })
-    await database.query(sql)
+    await database.query(fixture.sql)
     await migrate(database.url)
-    conclave = await bootConclave({ databaseUrl: database.url }, masterKeysOf(fixture))
+    conclave = await bootConclave({ databaseUrl: database.url }, fixture.variables)
   })
   afterAll(async () => {
     await conclave.close()
@@ -49,10 +33,12 @@ describe.each(releases)('the database of %s', (release) => {
 
   it('was made by migrations that are still what they were', async () => {
     const statements = await migrationStatements()
-    const names = [...sql.matchAll(/^-- (\d{4}-\S+)$/gm)].map(([, name = '']) => name)
+    const names = [...fixture.sql.matchAll(/^-- (\d{4}-\S+)$/gm)].map(([, name = '']) => name)
     expect(names.length).toBeGreaterThan(8)
     expect([...statements.keys()].slice(0, names.length)).toEqual(names)
-    const changed = names.filter((name) => statements.get(name)?.some((statement) => !sql.includes(`${statement};`)))
+    const changed = names.filter((name) =>
+      statements.get(name)?.some((statement) => !fixture.sql.includes(`${statement};`))
+    )
     expect(changed).toEqual([])
   })
 
@@ -64,16 +50,7 @@ describe.each(releases)('the database of %s', (release) => {
   })
 
   it('opens: every message and every title as it was written', async () => {
-    const alice = await conclave.as('alice', { name: 'Alice' })
-    for (const { id, title, messages, deleted } of fixture.conversations) {
-      const { conversation } = await alice.run(ConversationDocument, { id })
-      if (deleted) {
-        expect(conversation).toBeNull()
-        continue
-      }
-      expect(conversation?.title ?? null).toBe(title)
-      expect((await readBack(alice, id)).map(asWritten)).toEqual(messages)
-    }
+    await expectOpens(conclave, fixture)
   })
 
   it('has an audit trail that is whole', async () => {
@@ -103,18 +80,6 @@ describe.each(releases)('the database of %s', (release) => {
     expect(read.at(-1)).toMatchObject({ body: 'today', sequence: messages.length + 1 })
   })
 })
-
-function masterKeysOf({ masterSecrets, masterKeys }: Fixture): NodeJS.ProcessEnv {
-  return {
-    MASTER_KEY: masterKeys.at(-1),
-    MASTER_KEYS_RETIRING: masterKeys.slice(0, -1).join(','),
-    MASTER_SECRETS: masterSecrets
-  }
-}
-
-function asWritten({ sequence, sender, status, body, editedAt }: Awaited<ReturnType<typeof readBack>>[number]) {
-  return { sequence, sender: sender?.id ?? null, status, body: body ?? null, edited: editedAt != null }
-}
 
 /** Columns, constraints, indexes, triggers and functions, as the database itself words them. */
 async function schemaOf(database: TestDatabase): Promise<unknown> {

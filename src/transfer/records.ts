@@ -50,7 +50,11 @@ export interface MemberRecord {
 export type ExportRecord = ConversationRecord | UserRecord | MessageRecord | MemberRecord
 
 /** UUID, or whatever else the source has for one: import-ids.ts makes a UUID of it. */
-const reference = z.string().min(1).max(255)
+const reference = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode')
 const userId = z.string().refine(isUserId, 'must be 1 to 255 bytes without control characters, and no reserved name')
 const instant = z.iso
   .datetime({ offset: true, abort: true, error: 'must be an instant of RFC 3339, with its offset' })

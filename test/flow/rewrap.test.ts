@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   CancelKeyOperationDocument,
@@ -12,6 +13,7 @@ import {
 import { runOperation } from '../../jobs/key-operations.js'
 import { verifyKeyEvents } from '../../src/conversation-key/verify-key-events.js'
 import { rewrapPauseMs } from '../../src/key-life/rewrap-pace.js'
+import { findKeysToRewrap, type KeysToRewrap } from '../../src/key-life/rewrap-position.js'
 import { MasterKeyError } from '../../src/master-key/master-key-error.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { readBack } from '../support/chat.js'
@@ -19,6 +21,7 @@ import type { GraphQLClient } from '../support/graphql-client.js'
 import { holdTransaction } from '../support/held-transaction.js'
 import { fillPool, manyConversations } from '../support/many-conversations.js'
 import { localMasterKeys } from '../support/master-key-config.js'
+import { BRIEF, checkAsync } from '../support/properties.js'
 
 const SOON = { timeout: 20_000 }
 /** More than one step takes. */
@@ -60,6 +63,42 @@ describe('rewrapping private keys', () => {
     await expectEverythingOpens(ids.slice(1))
     expect(await verifyKeyEvents(conclave.services)).toMatchObject({ valid: true })
     expect(await rewrappedEvents()).toBe(CONVERSATIONS + 2)
+  })
+
+  it('looks at every key once, wherever it is interrupted and however many it takes at a time', async () => {
+    ids = await manyConversations(conclave, alice, 12)
+    const target = { uri: 'local:a', version: '2' }
+    const place = fc.tuple(fc.constantFrom('local:a', 'local:b', 'vault:c/d'), fc.constantFrom(null, '1', '2'))
+    const places = fc.array(place, { minLength: ids.length, maxLength: ids.length })
+    const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 })
+    await checkAsync(
+      fc.asyncProperty(places, sizes, async (lies, takes) => {
+        const [uris, versions] = [lies.map(([uri]) => uri), lies.map(([, version]) => version)]
+        await conclave.database.query(
+          `update conversation_keys k set master_key = p.uri, master_key_version = p.version
+             from unnest($1::uuid[], $2::text[], $3::text[]) as p (id, uri, version) where k.conversation_id = p.id`,
+          [ids, uris, versions]
+        )
+        const looked: string[] = []
+        let position: string | null = null
+        for (let step = 0; ; step++) {
+          const size = takes[step % takes.length] ?? 1
+          const found: KeysToRewrap | null = await findKeysToRewrap(
+            conclave.services.database.entities(),
+            target,
+            position,
+            size
+          )
+          if (!found) break
+          looked.push(...found.keys.map(({ conversationId }) => conversationId))
+          position = found.positionBehind(size)
+        }
+        const due = ids.filter((_, index) => uris[index] !== target.uri || versions[index] !== target.version)
+        expect(looked.sort()).toEqual(due.sort())
+      }),
+      50,
+      BRIEF
+    )
   })
 
   it('again finds nothing to do', async () => {

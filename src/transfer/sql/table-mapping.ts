@@ -3,7 +3,11 @@ import { z } from 'zod'
 import { TransferError } from '../transfer-error.js'
 
 /** Name of a table, with its schema or without, or of a column: of one's own choice, and quoted wherever it is used. */
-const name = z.string().min(1).max(200)
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((text) => text.isWellFormed() && !text.includes('\0'), 'PostgreSQL has no such name')
 const optional = name.nullable().default(null)
 
 const mapping = z.strictObject({

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KeyPolicyDocument } from '../../../documents/generated.js'
 import type { Services } from '../../../src/services.js'
@@ -5,7 +6,9 @@ import { importRecords } from '../../../src/transfer/import-records.js'
 import { jsonLines } from '../../../src/transfer/import-source.js'
 import { bootConclave, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack } from '../../support/chat.js'
+import { fillPool } from '../../support/many-conversations.js'
 import { noteOverwritten } from '../../support/overwritten.js'
+import { BRIEF, checkAsync } from '../../support/properties.js'
 import { fileOf } from '../../support/transfer/files.js'
 
 const AT = '2020-02-03T04:05:06.000Z'
@@ -275,6 +278,41 @@ describe('an import of JSON Lines', () => {
     expect(read.map(({ sequence }) => sequence)).toEqual(read.map((_, index) => index + 1))
   })
 
+  it('ends the same wherever it was interrupted, also within a conversation and between two', async () => {
+    await conclave.restart({ dataKeyMaxMessages: 3 })
+    const sizes = fc.array(fc.integer({ min: 3, max: 8 }), { minLength: 1, maxLength: 2 })
+    const interruptions = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 })
+    await fillPool(conclave, 30)
+    let runs = 0
+    await checkAsync(
+      fc.asyncProperty(sizes, interruptions, async (counts, failures) => {
+        const name = `interrupted ${runs++}`
+        const records = counts.flatMap((count, index) =>
+          [conversation, ...messages(count), owner].map((record) => inConversation(record, `${name} ${index}`))
+        )
+        const lines = records.map(inJson)
+        for (const left of failures) {
+          await run(lines, name, failingAfter(conclave.services, left)).catch((error: Error) =>
+            expect(error.message).toBe('the process was killed')
+          )
+        }
+        expect(await run(lines, name)).toMatchObject({ finished: true, lines: lines.length })
+        const stored = await conclave.database.query<{ count: number; last: number }>(
+          `select count(m.sequence)::integer as count, c.last_sequence as last
+             from conversations c join imported_conversations i on i.conversation_id = c.id
+             join imports s on s.id = i.import_id and s.source = $1
+             left join messages m on m.conversation_id = c.id
+            group by c.id, c.last_sequence`,
+          [name]
+        )
+        const byCount = (one: { count: number }, other: { count: number }) => one.count - other.count
+        expect(stored.sort(byCount)).toEqual(counts.map((count) => ({ count, last: count })).sort(byCount))
+      }),
+      15,
+      BRIEF
+    )
+  })
+
   it('is in the audit trail as begun once, however often its first batch fails', async () => {
     const lines = [conversation, message(1), owner].map(inJson)
     await expect(run(lines, 'file', failingAfter(conclave.services, 0))).rejects.toThrow('was killed')
@@ -311,6 +349,11 @@ describe('an import of JSON Lines', () => {
 })
 
 const inJson = (record: object) => JSON.stringify(record)
+
+/** The same for another conversation. */
+function inConversation(record: object, id: string): object {
+  return 'conversationId' in record ? { ...record, conversationId: id } : { ...record, id }
+}
 
 async function run(lines: string[], name = 'file', services: Services = conclave.services, reports: object[] = []) {
   const source = { name, lines: jsonLines(fileOf(lines.map((line) => `${line}\n`))) }

@@ -1,6 +1,6 @@
 /** A file as it is read, in pieces that end anywhere. */
-export async function* fileOf(text: string | Iterable<string>, pieceBytes = 1000): AsyncGenerator<Buffer> {
-  const bytes = Buffer.from(typeof text === 'string' ? text : [...text].join(''))
+export async function* fileOf(content: string | Buffer | readonly string[], pieceBytes = 1000): AsyncGenerator<Buffer> {
+  const bytes = Buffer.isBuffer(content) ? content : Buffer.from([content].flat().join(''))
   for (let start = 0; start < bytes.length; start += pieceBytes) yield bytes.subarray(start, start + pieceBytes)
 }
 

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import fc from 'fast-check'
 import {
   type CryptoKey,
   exportJWK,
@@ -15,6 +16,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Unauthenticated } from '../../../src/errors.js'
 import { type Authenticate, createAuthenticate } from '../../../src/identity/authenticate.js'
+import { BRIEF, checkAsync, textDamages } from '../../support/properties.js'
 import { TestClock } from '../../support/test-clock.js'
 import { rejectionOf } from '../failures.js'
 
@@ -112,6 +114,25 @@ describe("a bearer token under an identity provider's key set", () => {
 
   it.each(ACCEPTED)('is accepted with %s', async (alg) => {
     expect(await authenticate(`Bearer ${await sign(alg)}`)).toMatchObject({ id: 'alice', name: 'Alice' })
+  })
+
+  it.each(ACCEPTED)('is refused with %s once anything in it was changed', async (alg) => {
+    const token = await sign(alg)
+    const respelled = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '=', '\n'].map((last) => token.slice(0, -1) + last)
+    const padded = ['=', '==', '\n'].map((more) => token + more)
+    const changed = fc.oneof(
+      fc.constantFrom(...respelled, ...padded),
+      textDamages.map((spoil) => spoil(token))
+    )
+    await checkAsync(
+      fc.asyncProperty(changed, async (other) => {
+        // White space in front of it is none of it.
+        fc.pre(other.trimStart() !== token)
+        expect(await rejectionOf(authenticate(`Bearer ${other}`))).toBeInstanceOf(Unauthenticated)
+      }),
+      300,
+      BRIEF
+    )
   })
 
   it('needs no key id where the set has one key for its algorithm', async () => {

@@ -7,8 +7,30 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 /** What each role may do, and what it may not, tried as a login that has the rights of the role and no others. */
 
-/** By table: all columns, or those in parentheses. A new table, and a new right, has its place here. */
+/** BullMQ's own, without those that the API has a right on. */
+const QUEUE_TABLES = [
+  ...['dedup', 'dedup_next', 'job_dependency', 'job_log', 'metrics', 'rate_limit', 'scheduler'],
+  ...['relay_inbox', 'relay_node', 'relay_retained', 'relay_subscription']
+]
+/** The first two count the jobs of each queue, by a hash of its name. */
+const QUEUE_SEQUENCES = [
+  ...['bullmq_jid_4964ae0117b69fd45f2e57bea3253006', 'bullmq_jid_ba3db9c9b126fb623fca9e3041086284'],
+  ...['event_seq', 'job_seq', 'relay_inbox_id_seq', 'relay_mid_seq']
+]
+const ofQueue = (names: string[], rights: string) => Object.fromEntries(names.map((name) => [`bullmq.${name}`, rights]))
+
+/**
+ * By relation, of whatever schema that is not PostgreSQL's own: all columns, or those in parentheses. A new relation,
+ * and a new right, has its place here.
+ */
 const BOTH = {
+  ...ofQueue(QUEUE_SEQUENCES, 'USAGE'),
+  'bullmq.migration': 'SELECT',
+  // Of somebody else; made below.
+  'other.secrets': '',
+  // They count for the database: numbers that nobody but it gives.
+  key_policy_defaults_id_seq: '',
+  migrations_id_seq: '',
   conversation_keys:
     'INSERT, SELECT, UPDATE (compromised_at, deactivated_at, destroyed_at, destroys_at, kept_at, master_key, master_key_version, rotates_at, state, state_before_destruction, wrapped_private_key)',
   key_event_heads: 'SELECT',
@@ -22,6 +44,10 @@ const BOTH = {
 const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
   conclave_api: {
     ...BOTH,
+    ...ofQueue(QUEUE_TABLES, ''),
+    'bullmq.event': 'DELETE, INSERT, SELECT',
+    'bullmq.job': 'INSERT, SELECT',
+    'bullmq.meta': 'INSERT, SELECT, UPDATE',
     conversations:
       'INSERT, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, deleted_at, key_defaults_id, key_message_limit, key_messages, key_policy, key_rotates_at, key_used, last_activity_at, last_change, last_sequence, title, title_data_key_id, title_revision)',
     data_keys: 'INSERT, SELECT, UPDATE (message_count, wrapped_key)',
@@ -38,6 +64,9 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
   },
   conclave_worker: {
     ...BOTH,
+    ...ofQueue([...QUEUE_TABLES, 'event', 'job', 'meta'], 'DELETE, INSERT, SELECT, UPDATE'),
+    imported_conversations: '',
+    imports: '',
     conversation_keys: `DELETE, ${BOTH.conversation_keys}`,
     conversations:
       'DELETE, SELECT, UPDATE (active_key_version, data_key_expires_at, data_key_id, data_key_messages, data_key_uses, key_defaults_id, key_message_limit, key_messages, key_rotates_at, key_used, title, title_data_key_id, title_revision)',
@@ -54,7 +83,7 @@ const RIGHTS: Record<DatabaseRole, Record<string, string>> = {
   }
 }
 
-/** Also those that everybody may call. */
+/** Also those that everybody may call, but for the queue's, which act for whoever calls them. */
 const FUNCTIONS: Record<DatabaseRole, string[]> = {
   conclave_api: ['append_key_events', 'lock_key_event_heads'],
   conclave_worker: ['anchor_key_events', 'append_key_events', 'lock_key_event_heads']
@@ -173,12 +202,12 @@ describe.each(Object.entries(REFUSED) as [DatabaseRole, string[]][])('%s', (role
     await expect(codeOf(logins[role].query(statement))).resolves.toBe(REFUSAL)
   })
 
-  it('has the rights on tables and columns that are listed here, and no others', async () => {
+  it('has the rights on relations and columns that are listed here, and no others', async () => {
     const rights = await database.query<{ name: string; rights: string }>(RIGHTS_OF, [role])
     expect(Object.fromEntries(rights.map(({ name, rights }) => [name, rights]))).toEqual(RIGHTS[role])
   })
 
-  it('may call the functions of the schema that are listed here, and no others', async () => {
+  it('may call the functions that are listed here, and no others', async () => {
     const functions = await database.query<{ name: string }>(FUNCTIONS_OF, [role])
     expect(functions.map(({ name }) => name)).toEqual(FUNCTIONS[role])
   })
@@ -241,7 +270,7 @@ describe('functions', () => {
   it('that act for their owner look nowhere but in the schema, temporary tables last', async () => {
     const definers = await database.query(`
       select proname as name, proconfig as settings from pg_proc
-       where prosecdef and pronamespace = 'public'::regnamespace order by proname`)
+       where prosecdef and pronamespace in (select oid from (${SCHEMAS}) s) order by proname`)
     const settings = ['search_path=pg_catalog, public, pg_temp']
     expect(definers).toEqual([
       { name: 'anchor_key_events', settings },
@@ -252,26 +281,36 @@ describe('functions', () => {
   })
 })
 
-/** Table by table, with the columns where a right is of some columns only. */
+/** Schemas that are not PostgreSQL's own. */
+const SCHEMAS = `select oid, nspname as name from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'`
+
+/**
+ * Every relation but indexes and composite types, with the columns where a right is of some columns only; with the
+ * schema where that is not the public one. PUBLIC counts as the role.
+ */
 const RIGHTS_OF = `
-  with rights as (
-    select c.relname as name, a.privilege_type as privilege, null as column
-      from pg_class c cross join aclexplode(c.relacl) a
-     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S', 'v') and a.grantee = $1::regrole
+  with relations as (
+    select c.oid, concat(nullif(s.name, 'public') || '.', c.relname) as name, c.relacl
+      from pg_class c join (${SCHEMAS}) s on s.oid = c.relnamespace where c.relkind not in ('i', 'I', 'c', 't')
+  ), rights as (
+    select name, a.privilege_type as privilege, null as column
+      from relations cross join aclexplode(relacl) a where a.grantee in (0, $1::regrole)
     union all
-    select c.relname, p.privilege_type, a.attname
-      from pg_class c join pg_attribute a on a.attrelid = c.oid cross join aclexplode(a.attacl) p
-     where c.relnamespace = 'public'::regnamespace and p.grantee = $1::regrole
+    select name, p.privilege_type, a.attname
+      from relations r join pg_attribute a on a.attrelid = r.oid cross join aclexplode(a.attacl) p
+     where p.grantee in (0, $1::regrole)
   ), merged as (
     select name, privilege || coalesce(' (' || string_agg("column", ', ' order by "column") || ')', '') as privilege
       from rights group by name, rights.privilege
   )
-  select name, string_agg(privilege, ', ' order by privilege) as rights from merged group by name`
+  select name, coalesce(string_agg(privilege, ', ' order by privilege), '') as rights
+    from relations left join merged using (name) group by name`
 
 const FUNCTIONS_OF = `
   select distinct p.proname as name
     from pg_proc p cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-   where p.pronamespace = 'public'::regnamespace and a.grantee in (0, $1::regrole) order by 1`
+    join (${SCHEMAS}) s on s.oid = p.pronamespace and s.name <> 'bullmq'
+   where a.grantee in (0, $1::regrole) order by 1`
 
 /** @returns the SQLSTATE that a statement fails with, or that it did not */
 async function codeOf(statement: Promise<unknown>): Promise<string> {

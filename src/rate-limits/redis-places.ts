@@ -1,9 +1,9 @@
 import type { LimitsRedis } from './limits-redis.js'
 
 /** After so long without its process a place is free: one that was killed gives nothing back. */
-const LEASE_MS = 60_000
+export const LEASE_MS = 60_000
 /** Renewed so often within it: two may fail. */
-const RENEWALS = 3
+export const RENEWALS = 3
 /** At most so many at a time, so that a process with many does not have others wait for their limits. */
 const USERS_AT_ONCE = 100
 const PLACES_AT_ONCE = 1_000
@@ -35,7 +35,6 @@ type Script = ReturnType<LimitsRedis['script']>
  * leased. A process renews those that it has.
  */
 export class RedisPlaces {
-  readonly #leaseMs: number
   readonly #take: Script
   readonly #renewing: Script
   readonly #giveBack: Script
@@ -45,12 +44,11 @@ export class RedisPlaces {
   #isRenewing = false
   #renewsAgain = false
 
-  constructor(redis: LimitsRedis, leaseMs = LEASE_MS) {
-    this.#leaseMs = leaseMs
+  constructor(redis: LimitsRedis) {
     this.#take = redis.script('takePlace', TAKE)
     this.#renewing = redis.script('renewPlaces', RENEW)
     this.#giveBack = redis.script('giveBackPlace', GIVE_BACK)
-    this.#timer = setInterval(() => void this.#renew(), leaseMs / RENEWALS).unref()
+    this.#timer = setInterval(() => void this.#renew(), LEASE_MS / RENEWALS).unref()
     // What was taken while it was away is not known to the others.
     redis.onConnected(() => {
       this.#renewsAgain = this.#isRenewing
@@ -60,7 +58,7 @@ export class RedisPlaces {
 
   /** @returns false when the user has `max` of them. While Redis is away nobody can say, and it is true */
   async take(user: string, place: string, max: number): Promise<boolean> {
-    if ((await this.#take(keyOf(user), place, max, this.#leaseMs)) === 0) return false
+    if ((await this.#take(keyOf(user), place, max, LEASE_MS)) === 0) return false
     const places = this.#taken.get(user)
     if (places) places.add(place)
     else this.#taken.set(user, new Set([place]))
@@ -98,7 +96,7 @@ export class RedisPlaces {
   }
 
   async #renewSome(user: string, places: string[]): Promise<void> {
-    await this.#renewing(keyOf(user), this.#leaseMs, ...places)
+    await this.#renewing(keyOf(user), LEASE_MS, ...places)
     // A script that Redis does not know any more is sent again, behind what was given back meanwhile.
     const kept = this.#taken.get(user)
     for (const place of places) if (!kept?.has(place)) void this.#giveBack(keyOf(user), place)

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { createLogger } from '../../src/log.js'
 import { LimitsRedis } from '../../src/rate-limits/limits-redis.js'
 import { Places } from '../../src/rate-limits/places.js'
-import { RedisPlaces } from '../../src/rate-limits/redis-places.js'
+import { LEASE_MS, RENEWALS, RedisPlaces } from '../../src/rate-limits/redis-places.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { hasRedis, RedisServer } from '../support/redis.js'
 
 /** How many sockets, event streams and downloads a user has open, over all processes. */
 
+const RENEWAL_MS = LEASE_MS / RENEWALS
 const REFUSED = { code: 'RATE_LIMITED', retryAfterMs: 1000 }
 
 async function signingIn(conclave: TestConclave, user: string): Promise<WebSocket> {
@@ -48,10 +49,10 @@ describe.skipIf(!hasRedis)('with one Redis', () => {
     await redis.stop()
   })
 
-  /** What a process counts with. @param leaseMs so short that a test can wait for its end */
-  async function processWith(max: number, leaseMs?: number) {
+  /** What a process counts with. */
+  async function processWith(max: number) {
     const connection = new LimitsRedis(redis.url, createLogger('silent'))
-    const shared = new RedisPlaces(connection, leaseMs)
+    const shared = new RedisPlaces(connection)
     opened.push(shared, connection)
     // Until it is connected, each process counts for itself.
     const knock = connection.script('knock', 'return 1')
@@ -82,43 +83,9 @@ describe.skipIf(!hasRedis)('with one Redis', () => {
     await vi.waitFor(async () => expect(await refusalOf(await signingIn(second, 'alice'))).toBeNull())
   })
 
-  it('the places of a process that was killed are free when their leases end', async () => {
-    const killed = await processWith(1, 200)
-    const other = await processWith(1, 200)
-    await killed.places.take('alice')
-    await expect(other.places.take('alice')).rejects.toMatchObject(REFUSED)
-    killed.kill()
-    await vi.waitFor(() => other.places.take('alice'), { timeout: 5_000 })
-  })
-
-  it('a place is kept for longer than its lease, also where Redis has lost it', async () => {
-    const { places } = await processWith(1, 300)
-    await places.take('alice')
-    const [key = ''] = await client.keys('*')
-    const leaseEnds = async () => Number((await client.zrange(key, '0', '-1', 'WITHSCORES'))[1] ?? 0)
-    const first = await leaseEnds()
-    await vi.waitFor(async () => expect(await leaseEnds()).toBeGreaterThan(first + 300), { timeout: 5_000 })
-    await client.flushall()
-    await vi.waitFor(async () => expect(await client.zcard(key)).toBe(1), { timeout: 5_000 })
-    expect(await client.pttl(key)).toBeGreaterThan(0)
-  })
-
-  it('a place that was given back is not taken again by a renewal', async () => {
-    const { places } = await processWith(2, 100)
-    const releases = [await places.take('alice'), await places.take('alice')]
-    for (const release of releases) release()
-    await places.take('bob')
-    const [key = ''] = await client.keys('*')
-    const renewed = Number(await client.zscore(key, (await client.zrange(key, '0', '0'))[0] ?? ''))
-    await vi.waitFor(async () => {
-      expect(Number((await client.zrange(key, '0', '0', 'WITHSCORES'))[1])).toBeGreaterThan(renewed + 100)
-      expect(await client.keys('*')).toEqual([key])
-    })
-  })
-
   it('each counts for itself while it is away, and together again when it is back', async () => {
-    const first = await processWith(2, 300)
-    const second = await processWith(2, 300)
+    const first = await processWith(2)
+    const second = await processWith(2)
     await redis.kill()
     for (const { places } of [first, second]) {
       for (let count = 0; count < 2; count++) await places.take('alice')
@@ -143,5 +110,70 @@ describe.skipIf(!hasRedis)('with one Redis', () => {
     const keys = await client.keys('*')
     expect(keys).toEqual([expect.stringMatching(/^conclave:places:[\w-]{22}$/)])
     expect(JSON.stringify([keys, await client.zrange(keys[0] ?? '', '0', '-1')])).not.toContain('alice')
+  })
+
+  describe('while time passes', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
+    afterEach(() => void vi.useRealTimers())
+
+    /** For the leases, which end by the clock of Redis, and for the timers of the processes. */
+    async function pass(ms: number): Promise<void> {
+      for (const key of await placesOf()) {
+        for (const place of await client.zrange(key, '0', '-1')) await client.zincrby(key, -ms, place)
+        await client.pexpire(key, Math.max(0, (await client.pttl(key)) - ms))
+      }
+      vi.advanceTimersByTime(ms)
+    }
+
+    /** What is left of the longest lease of the only user who has places. */
+    async function leftMs(): Promise<number> {
+      const [key = ''] = await placesOf()
+      const [, end = '0'] = await client.zrange(key, '-1', '-1', 'WITHSCORES')
+      const [seconds = 0] = await client.time()
+      return Number(end) - Number(seconds) * 1000
+    }
+
+    const untilRenewed = () =>
+      vi.waitFor(async () => expect(await leftMs()).toBeGreaterThan(LEASE_MS - RENEWAL_MS / 2), { timeout: 5_000 })
+
+    it('the places of a process that was killed are free when their leases end, and no sooner', async () => {
+      const [killed, other] = [await processWith(2), await processWith(2)]
+      for (const { places } of [killed, other]) await places.take('alice')
+      killed.kill()
+      await pass(LEASE_MS - RENEWAL_MS)
+      await untilRenewed()
+      await expect(other.places.take('alice')).rejects.toMatchObject(REFUSED)
+      await pass(RENEWAL_MS)
+      await other.places.take('alice')
+      await expect(other.places.take('alice')).rejects.toMatchObject(REFUSED)
+    })
+
+    it('a place is kept for longer than its lease, also where Redis has lost it', async () => {
+      const [keeper, other] = [await processWith(1), await processWith(1)]
+      await keeper.places.take('alice')
+      for (let passed = 0; passed <= LEASE_MS; passed += RENEWAL_MS) {
+        await pass(RENEWAL_MS)
+        await untilRenewed()
+      }
+      await expect(other.places.take('alice')).rejects.toMatchObject(REFUSED)
+      await client.flushall()
+      await pass(RENEWAL_MS)
+      await untilRenewed()
+      const [key = ''] = await placesOf()
+      expect(await client.zcard(key)).toBe(1)
+      expect(await client.pttl(key)).toBeGreaterThan(0)
+    })
+
+    it('a place that was given back is not taken again by a renewal', async () => {
+      const { places } = await processWith(2)
+      const releases = [await places.take('alice'), await places.take('alice')]
+      for (const release of releases) release()
+      await places.take('bob')
+      const taken = await placesOf()
+      expect(taken).toHaveLength(1)
+      await pass(RENEWAL_MS)
+      await untilRenewed()
+      expect(await placesOf()).toEqual(taken)
+    })
   })
 })

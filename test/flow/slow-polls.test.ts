@@ -5,6 +5,7 @@ import type { Activity } from '../../src/delivery/activity.js'
 import { activityStream } from '../../src/delivery/activity-stream.js'
 import type { MessageEvent } from '../../src/delivery/conversation-log.js'
 import { inboxStream } from '../../src/delivery/inbox-stream.js'
+import { type MembershipChange, membershipStream } from '../../src/delivery/membership-stream.js'
 import type { Signals } from '../../src/delivery/signals.js'
 import { POLL_MS } from '../../src/delivery/slow-poll.js'
 import type { Viewer } from '../../src/identity/viewer.js'
@@ -18,13 +19,14 @@ import { StatementCounter } from '../support/statement-counter.js'
 
 type Inbox = AsyncIterableIterator<MessageEvent>
 type Activities = AsyncIterableIterator<Activity>
+type Changes = AsyncIterableIterator<MembershipChange>
 
 let conclave: TestConclave
 let alice: GraphQLClient
 let counter: StatementCounter
 let publish: Signals['publish']
 let silence: MockInstance
-const streams: (Inbox | Activities)[] = []
+const streams: (Inbox | Activities | Changes)[] = []
 
 beforeAll(async () => {
   conclave = await bootConclave()
@@ -171,6 +173,18 @@ describe('a poll for inboxes', () => {
     await send(alice, stays, 'goes on')
     poll()
     expect((await next).value.message).toMatchObject({ conversationId: stays })
+  })
+})
+
+describe('a poll for streams of memberships', () => {
+  it('finds where somebody has come in', async () => {
+    const stream = membershipStream(conclave.services, await viewerOf('mallory'), [])
+    streams.push(stream)
+    expect((await stream.next()).value).toEqual({ joined: [], left: [], read: [] })
+    const next = stream.next()
+    const created = await createConversation(alice, ['mallory'])
+    poll()
+    expect((await next).value).toEqual({ joined: [created], left: [], read: [] })
   })
 })
 

@@ -45,7 +45,8 @@ export interface QueuePlace {
 /** What a worker sees of a job. */
 export interface RunningJob {
   name: string
-  data: { id?: string }
+  /** Whatever was put there: whoever gets to the queue can add a job. */
+  data: unknown
   updateProgress(progress: object): Promise<void>
 }
 

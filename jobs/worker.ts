@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Services } from '../src/services.js'
 import { keepSchedule, putSchedule } from './keep-schedule.js'
 import { runOperation } from './key-operations.js'
@@ -76,9 +77,13 @@ async function runScheduled(services: Services, { name }: RunningJob, stop: Abor
   await schedule.find((scheduled) => scheduled.name === name)?.run(services, stop)
 }
 
+const nudge = z.object({ id: z.guid() })
+
 async function runNudged(services: Services, job: RunningJob, stop: AbortSignal): Promise<void> {
-  if (!job.data.id) return
-  await runOperation(services, job.data.id, stop, async ({ done, failed, total }) => {
+  // What is no nudge is nobody's to run.
+  const { data } = nudge.safeParse(job.data)
+  if (!data) return
+  await runOperation(services, data.id, stop, async ({ done, failed, total }) => {
     // For those who watch the queue: what counts stands in the operation's row. A queue that is away holds nothing up.
     const told = job
       .updateProgress({ done, failed, total })

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   ConversationsDocument,
@@ -229,22 +230,52 @@ describe.runIf(canStartRedis)('a request', () => {
   }
 })
 
-describe.runIf(canStartRedis)('whoever watches Redis', () => {
+describe.runIf(canStartRedis)('whoever has Redis', () => {
+  let processes: TwoProcesses<NonNullable<TwoProcesses['redis']>>
+  beforeAll(async () => {
+    processes = await bootTwoOnRedis()
+  })
+  afterAll(() => processes.close())
+
   it('sees neither titles nor texts nor names', async () => {
-    const { here, there, redis, close } = await bootTwoOnRedis()
+    const { here, there, redis } = processes
+    const watcher = await redis.watch()
+    const dora = await here.as('dora', { name: 'the name of Dora' })
+    const id = await createConversation(dora, ['bob'], { title: 'the title of it' })
+    const events = await follow(await there.as('bob'), id)
+    await send(dora, id, 'the text of it')
+    expect(brief(await events.next())).toBe('SENT the text of it')
+    const seen = watcher.stop()
+    expect(seen).toContain(`conclave:conversation:${id}`)
+    for (const secret of ['the title', 'the text', 'the name']) expect(seen).not.toContain(secret)
+  })
+
+  it('can forge signals of every kind, by which nobody gets a message that is none, twice, or not at all', async () => {
+    const { here, there, redis } = processes
+    const alice = await here.as('alice')
+    const id = await createConversation(alice, ['bob'])
+    const events = await followLive(await there.as('bob'), id)
+    const forger = new Redis(redis.url)
+    const payloads = ['', 'forged', id, '{"id":"forged","body":"forged"}', '\0'.repeat(10_000), 'keys:*', `keys:${id}`]
     try {
-      const watcher = await redis.watch()
-      const dora = await here.as('dora', { name: 'the name of Dora' })
-      const id = await createConversation(dora, ['bob'], { title: 'the title of it' })
-      const events = await follow(await there.as('bob'), id)
-      await send(dora, id, 'the text of it')
-      expect(brief(await events.next())).toBe('SENT the text of it')
-      const seen = watcher.stop()
-      expect(seen).toContain(`conclave:conversation:${id}`)
-      for (const secret of ['the title', 'the text', 'the name']) expect(seen).not.toContain(secret)
+      for (const body of ['one', 'two', 'three']) {
+        for (const topic of [`conversation:${id}`, 'conversation:*', `activity:${id}`, 'user:bob', '{keys}', 'forged'])
+          for (const payload of payloads) await forger.publish(`conclave:${topic}`, payload)
+        await send(alice, id, body)
+      }
     } finally {
-      await close()
+      forger.disconnect()
     }
+    expect((await events.take(3)).map(brief)).toEqual(['SENT one', 'SENT two', 'SENT three'])
+    await send(alice, id, 'the last one')
+    expect(brief(await events.next())).toBe('SENT the last one')
+    expect((await readBack(alice, id)).map(({ body }) => body).slice(-4)).toEqual([
+      'one',
+      'two',
+      'three',
+      'the last one'
+    ])
+    for (const { logged } of [here, there]) expect(logged()).not.toContain('forged')
   })
 })
 

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { Job } from 'bullmq'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   CancelKeyOperationDocument,
@@ -11,7 +13,7 @@ import {
   RotateKeyDocument
 } from '../../documents/generated.js'
 import { runOperation } from '../../jobs/key-operations.js'
-import { openQueue, type QueuePlace } from '../../jobs/queue.js'
+import { openQueue, QUEUE_NAMES, type QueuePlace } from '../../jobs/queue.js'
 import { schedule } from '../../jobs/schedule.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
@@ -117,7 +119,65 @@ function describeWorkers(where: 'PostgreSQL' | 'Redis'): void {
     await queue.close()
     await worker.close()
   })
+
+  it('go on after jobs that somebody has forged, do what is due, and say nothing of what was in them', async () => {
+    const id = await createConversation(alice, [])
+    await send(alice, id, 'not lost')
+    const queues = QUEUE_NAMES.map((name) => openQueue(name, place))
+    const worker = await startReadyWorker(conclave, place)
+    for (const queue of queues) {
+      for (const [name, data] of FORGED_JOBS)
+        await queue.add(name, data, { removeOnComplete: true, removeOnFail: true })
+    }
+    await vi.waitFor(async () => {
+      for (const queue of queues) expect(await queue.getJobCountByTypes('waiting', 'active', 'prioritized')).toBe(0)
+    }, SOON)
+    if (redis) await forgeInRedis(redis)
+    await admin.run(MarkKeyCompromisedDocument, { conversationId: id, version: 1 })
+    await vi.waitFor(
+      async () =>
+        expect((await readBack(alice, id)).map(({ body, keyVersion }) => [body, keyVersion])).toEqual([
+          ['not lost', 2]
+        ]),
+      SOON
+    )
+    expect(conclave.logged()).not.toContain('forged')
+    for (const queue of queues) await queue.close()
+    await worker.close()
+  })
 }
+
+/** What the queue itself cannot read: a job that is none, and one that is not there. */
+async function forgeInRedis({ url }: TestRedis): Promise<void> {
+  const client = new Redis(url)
+  for (const name of QUEUE_NAMES) {
+    const job = { name: 'forged', data: '{"forged', opts: '{"forged', timestamp: 'forged' }
+    await client.hset(`bull:${name}:forged`, job)
+    await client.lpush(`bull:${name}:wait`, 'forged', 'not-there')
+  }
+  client.disconnect()
+}
+
+/** Of kinds that there are not, or are; of operations that there are not; and of what is no job's data. */
+const FORGED_JOBS: [name: string, data: unknown][] = [
+  'forged',
+  'rotate-due',
+  'destroy-due',
+  'purge',
+  'reencrypt'
+].flatMap((name) =>
+  [
+    { id: randomUUID() },
+    { id: `forged'; drop table messages` },
+    { id: { forged: true } },
+    { id: ['forged'] },
+    { id: 4711 },
+    { forged: 'x'.repeat(100_000) },
+    null,
+    'forged',
+    []
+  ].map((data): [string, unknown] => [name, data])
+)
 
 describe('a worker that is stopped while it rotates all due keys', () => {
   it('leaves the rest to the next one', async () => {

@@ -330,6 +330,7 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     const before = subscribed().length
     expect(subscribed().at(-1)?.payload?.variables).not.toEqual(variables)
     const asked: unknown[] = []
+    alice.forgiveNetwork()
     alice.page.on('request', (request) => asked.push(request.postDataJSON()?.operationName))
     await alice.page.context().setOffline(true)
     await alice.page.getByText('Reconnecting…').waitFor({ timeout: 60_000 })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
+import type { Logger } from '../src/log.js'
 import type { Services } from '../src/services.js'
 import { isQueueOutage, type QueueOutage } from './queue-outage.js'
 import { type ScheduledJob, schedule } from './schedule.js'
@@ -29,22 +30,30 @@ export async function putSchedule(scheduling: Scheduling): Promise<void> {
   }
 }
 
-/** Puts back what is missing, until it is stopped: a Redis that has kept nothing on its disk starts with nothing. */
-export async function keepSchedule(scheduling: Scheduling): Promise<void> {
-  const { queue, outage, config, stop } = scheduling
+/**
+ * Puts back what is missing, or has no next run any more, until it is stopped: a Redis that has kept nothing on its disk
+ * starts with nothing.
+ */
+export async function keepSchedule(scheduling: Scheduling, log: Logger): Promise<void> {
+  const { outage, config, stop } = scheduling
   for (;;) {
     await delay(config.scanEveryMs, undefined, { signal: stop }).catch(() => {})
     if (stop.aborted) return
     try {
-      const there = (await queue.getJobSchedulers()).map(({ key }) => key)
-      await put(
-        scheduling,
-        schedule.filter(({ name }) => !there.includes(name))
-      )
+      await put(scheduling, await findMissing(scheduling))
     } catch (error) {
-      if (!stop.aborted) outage.failed(error as Error)
+      if (stop.aborted) return
+      if (isQueueOutage(error)) outage.failed(error as Error)
+      else log.error({ reason: error }, 'the schedule cannot be looked at')
     }
   }
+}
+
+/** A run that takes long has its next one late. */
+async function findMissing({ queue, config }: Scheduling): Promise<ScheduledJob[]> {
+  const nextRuns = new Map((await queue.getJobSchedulers()).map(({ key, next }) => [key, next ?? 0]))
+  const now = Date.now()
+  return schedule.filter(({ name, everyMs }) => (nextRuns.get(name) ?? 0) < now - 2 * everyMs(config))
 }
 
 async function put({ queue, config }: Scheduling, jobs: readonly ScheduledJob[]): Promise<void> {

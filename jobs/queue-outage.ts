@@ -7,9 +7,15 @@ const QUIET_MS = 60_000
 /** What a Redis answers that will take the same command later; the answer of a script has more around it. */
 const LATER = /\b(OOM|MISCONF|READONLY|NOREPLICAS|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/
 
+/** What the client of a cluster says that is away; those have no code. */
+const NO_CLUSTER = /^(Connection is closed|Too many Cluster redirections)/
+
 /** Whether something failed because the queue is away, full, or takes nothing at present: it may work later. */
 export function isQueueOutage(error: unknown): boolean {
-  return isDatabaseOutage(error) || (error instanceof Error && LATER.test(error.message))
+  return (
+    isDatabaseOutage(error) ||
+    (error instanceof Error && [LATER, NO_CLUSTER].some((words) => words.test(error.message)))
+  )
 }
 
 /** An outage of the queue as one process sees it: each of its connections says every second or so that it fails. */

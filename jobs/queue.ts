@@ -158,7 +158,8 @@ async function answers({ connection, prefix = 'bull' }: RedisConnection): Promis
   if (connection.status !== 'ready') return false
   const answer = connection.exists(prefix).then(
     () => true,
-    () => false
+    // A refusal is an answer.
+    (error: Error) => error.name === 'ReplyError'
   )
   return await Promise.race([answer, delay(ANSWER_MS, false, { ref: false })])
 }

@@ -38,15 +38,20 @@ export function startWorker(services: Services, place: QueuePlace): RunningWorke
   const scheduling = { queue, outage: place.outage, config: services.config, stop: stopping.signal }
   const getReady = async () => {
     await putSchedule(scheduling)
-    void keepSchedule(scheduling)
+    void keepSchedule(scheduling, log)
     for (const worker of workers) await worker.waitUntilReady()
   }
+  const ready = getReady()
+  // Whoever waits for it is told; nobody has to.
+  ready.catch(() => {})
   return {
-    ready: getReady(),
+    ready,
     async close() {
       stopping.abort()
       // At once: each of them may find that nothing answers.
-      await Promise.all([...workers, queue].map((one) => one.close()))
+      const ends = await Promise.allSettled([...workers, queue].map((one) => one.close()))
+      const failed = ends.find(({ status }) => status === 'rejected')
+      if (failed?.status === 'rejected') throw failed.reason
     }
   }
 }

@@ -16,7 +16,12 @@ export const SHARED_WITH_SERVER = ['src/conversation-key/key-actions.ts', 'src/m
 const CONSOLE: Pages = {
   output: 'web',
   config: 'web/vite.config.ts',
-  sources: ['web', ...SHARED_WITH_SERVER, 'documents/generated.ts', 'package.json']
+  sources: [
+    ...['src', 'public', 'index.html', 'vite.config.ts', 'compressed-copies.ts'].map((name) => `web/${name}`),
+    ...SHARED_WITH_SERVER,
+    'documents/generated.ts',
+    'package.json'
+  ]
 }
 const EXPLORERS: Pages = {
   output: 'explorers',
@@ -39,11 +44,24 @@ export async function buildPages(project = process.cwd()): Promise<string[]> {
 
 async function buildUnlessBuilt(project: string, { output, config, sources }: Pages): Promise<boolean> {
   const digest = digestOf(project, sources)
-  const stamp = join(project, 'dist', output, 'sources.sha256')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return false
-  await build({ configFile: join(project, config), logLevel: 'error' })
+  const stamp = join(project, 'dist', `${output}.sha256`)
+  if (existsSync(join(project, 'dist', output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest)
+    return false
+  await buildForProduction(join(project, config))
   writeFileSync(stamp, digest)
   return true
+}
+
+/** Whatever this process is for: what is built for development has the paths of its sources in it, and is half as large again. */
+async function buildForProduction(configFile: string): Promise<void> {
+  const { NODE_ENV } = process.env
+  process.env.NODE_ENV = 'production'
+  try {
+    await build({ configFile, logLevel: 'error' })
+  } finally {
+    if (NODE_ENV === undefined) delete process.env.NODE_ENV
+    else process.env.NODE_ENV = NODE_ENV
+  }
 }
 
 function digestOf(project: string, sources: readonly string[]): string {

@@ -12,9 +12,12 @@ type StreamServices = Pick<Services, 'signals' | 'memberships' | 'clock'>
 export interface MembershipChange {
   joined: string[]
   left: string[]
-  /** Of those in which the viewer's own mark has moved. */
+  /** Of those that the viewer has marked as read. */
   read: string[]
 }
+
+/** Of a subscriber who does not read, until it is known in which conversations it is. */
+const MAX_MARKS = 10_000
 
 /** By conversation, the latest change when the viewer joined. */
 type Present = ReadonlyMap<string, number>
@@ -38,13 +41,14 @@ export function membershipStream(
     hasMoved = true
     alarm.ring()
   }
+  let present: Present | null = null
   const read = new Set<string>()
+  /** Whoever gets to the carrier can signal any text. */
   const noteMark = (conversationId: string | undefined) => {
-    if (conversationId === undefined) return
+    if (conversationId === undefined || (present && !present.has(conversationId)) || read.size >= MAX_MARKS) return
     read.add(conversationId)
     alarm.ring()
   }
-  /** Whoever gets to the carrier can signal any text. */
   const takeRead = (present: Present): string[] => {
     const ids = [...read].filter((id) => present.has(id))
     read.clear()
@@ -65,15 +69,15 @@ export function membershipStream(
   }
   return abortable(
     async function* (signal) {
-      let before: Present | null = null
       while (!signal.aborted) {
         alarm.reset()
         requireUnexpired(services, viewer)
+        const before: Present | null = present
         const now: Present = before && !hasMoved ? before : await look()
+        present = now
         const moved = before ? between(before, now) : { joined: [], left: missing(known, now) }
         const change: MembershipChange = { ...moved, read: takeRead(now) }
         if (!before || Object.values(change).some(({ length }) => length > 0)) yield change
-        before = now
         if (!hasMoved) await alarm.wait(POLL_MS, signal)
       }
     },

@@ -3,8 +3,8 @@ import type { Services } from '../services.js'
 import { type ActivityLimit, signalActivity } from './activity.js'
 
 /**
- * Tells members how far others have read, and the reader's other windows what was: at once, or, where that is too often, the latest as soon as it may be told.
- * The mark itself stands in the table.
+ * Tells members how far others have read, and the reader's other windows what was: at once, or, where that is too often,
+ * the latest as soon as it may be told. The mark itself stands in the table.
  */
 export class ReadMarks {
   readonly #signals: Services['signals']

@@ -1,7 +1,10 @@
 import type { Services } from '../services.js'
 
 export interface Readiness {
-  /** `degraded`: serves, but for what needs a master key that is out of reach, and later without a Redis that takes writes. `unavailable`: send nobody here. */
+  /**
+   * `degraded`: serves, but for what needs a master key that is out of reach, and later without a Redis that takes writes.
+   * `unavailable`: send nobody here.
+   */
   status: 'ok' | 'degraded' | 'unavailable'
   database: 'ok' | 'unreachable'
   /** Where it carries jobs and signals. One that `refuses_writes` carries signals, and no jobs. */

@@ -1,4 +1,7 @@
-/** What each role may do beyond reading, sending, and changing what is its own. The console has it from here: nothing is imported. */
+/**
+ * What each role may do beyond reading, sending, and changing what is its own. The console has it from here: nothing is
+ * imported.
+ */
 export type Right =
   | 'add members'
   | 'remove members'

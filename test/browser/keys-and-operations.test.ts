@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -415,6 +415,9 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   it('is sent less than 200 KB of script, compressed', async () => {
     const scripts = readdirSync(join(server.program.folder, 'dist/web/assets')).filter((name) => name.endsWith('.js'))
     expect(scripts.length).toBeGreaterThan(0)
+    // Of what is built for development: with the places of its sources.
+    const texts = scripts.map((name) => readFileSync(join(server.program.folder, 'dist/web/assets', name), 'utf8'))
+    expect(texts.filter((text) => /jsxDEV|web\/src\//.test(text))).toEqual([])
     for (const encoding of ['br', 'gzip']) {
       const headers = { 'accept-encoding': encoding }
       const sent = await Promise.all(scripts.map((name) => fetch(`${server.url}/assets/${name}`, { headers })))

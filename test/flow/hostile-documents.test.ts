@@ -12,8 +12,8 @@ import { InstalledProgram, type RunningProgram } from '../support/program.js'
 import { askOn, openSocket } from '../support/transports.js'
 
 /**
- * Ten thousand documents that mean harm, over HTTP, WebSocket and streams of events, to a server in production, beside an honest client: that
- * it is answered, and right. How fast, and at how many documents a minute, is measured by bench/cases/hostile.ts.
+ * Ten thousand documents that mean harm, over HTTP, WebSocket and streams of events, to a server in production, beside an
+ * honest client: that it is answered, and right. How fast, and at how many documents a minute, is measured by bench/cases/hostile.ts.
  */
 
 const COUNT = 10_000

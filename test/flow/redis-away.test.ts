@@ -5,6 +5,7 @@ import {
   ConversationsDocument,
   DeleteConversationDocument,
   MarkKeyCompromisedDocument,
+  MembershipEventsDocument,
   MessageEventsDocument,
   RotateKeyDocument,
   ScheduleKeyDestructionDocument,
@@ -256,12 +257,16 @@ describe.runIf(canStartRedis)('whoever has Redis', () => {
     const { here, there, redis } = processes
     const alice = await here.as('alice')
     const id = await createConversation(alice, ['bob'])
-    const events = await followLive(await there.as('bob'), id)
+    const bob = await there.as('bob')
+    const events = await followLive(bob, id)
+    const memberships = bob.subscribe(MembershipEventsDocument, {})
+    await memberships.next()
+    const topics = [`conversation:${id}`, `activity:${id}`, 'user:bob', 'marks:bob', `keys:${id}`, 'operation:forged']
     const forger = new Redis(redis.url)
     const payloads = ['', 'forged', id, '{"id":"forged","body":"forged"}', '\0'.repeat(10_000), 'keys:*', `keys:${id}`]
     try {
       for (const body of ['one', 'two', 'three']) {
-        for (const topic of [`conversation:${id}`, 'conversation:*', `activity:${id}`, 'user:bob', '{keys}', 'forged'])
+        for (const topic of [...topics, 'conversation:*', '{keys}', 'forged'])
           for (const payload of payloads) await forger.publish(`conclave:${topic}`, payload)
         await send(alice, id, body)
       }
@@ -277,6 +282,9 @@ describe.runIf(canStartRedis)('whoever has Redis', () => {
       'three',
       'the last one'
     ])
+    // Of marks one is told too many times, of conversations that one is in; of nothing else.
+    const told = (await memberships.next()).membershipEvents
+    expect(told).toEqual({ joined: [], left: [], read: [id] })
     for (const { logged } of [here, there]) expect(logged()).not.toContain('forged')
   })
 })

@@ -33,7 +33,9 @@ const SOURCES = [
   'web',
   // The set-up of the tests has built them; each copy would take seconds to do it again.
   'dist/web',
-  'dist/explorers'
+  'dist/web.sha256',
+  'dist/explorers',
+  'dist/explorers.sha256'
 ]
 
 export interface Finished {

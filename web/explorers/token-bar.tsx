@@ -9,7 +9,7 @@ const PEOPLE = [
   { userId: 'bob', name: 'Bob', scopes: [] },
   { userId: 'carol', name: 'Carol', scopes: ['keys:read', 'keys:admin'] }
 ]
-const DEV_TOKEN = READY_OPERATIONS.find(({ name }) => name === 'DevToken')?.text ?? ''
+const DEV_TOKEN = READY_OPERATIONS.find(({ name }) => name === 'DevToken')
 
 /** Whose token goes with every operation. @param canSignIn whether the server makes tokens itself */
 export function TokenBar({ canSignIn }: { canSignIn: boolean }) {
@@ -69,7 +69,8 @@ function describe(token: string): string {
 
 /** @throws Error with what the server says */
 async function developmentToken(person: (typeof PEOPLE)[number]): Promise<string> {
-  const { data, errors } = (await fetcher({ query: DEV_TOKEN, variables: person })) as {
+  if (!DEV_TOKEN) throw new Error('There is no ready operation DevToken.')
+  const { data, errors } = (await fetcher({ query: DEV_TOKEN.text, variables: person })) as {
     data?: { devToken: { token: string } } | null
     errors?: { message: string }[]
   }

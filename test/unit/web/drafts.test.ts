@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Message } from '../../../web/src/chat/conversation-log.js'
 import { Drafts } from '../../../web/src/chat/drafts.js'
 
-const original = { id: 'm1', sequence: 1, body: 'And the wound?' } as Message
+const original = { id: 'm1', sequence: 1 }
 
 describe('what was begun to be written', () => {
   it('is not shown in another conversation', () => {
@@ -22,11 +21,14 @@ describe('what was begun to be written', () => {
     expect(drafts.of('ward')).toEqual({ body: 'Dry and closed.', replyTo: null })
   })
 
-  it('is gone once it is sent, and once the session is over', () => {
+  it('is gone once it is sent, once one is not in the conversation any more, and once the session is over', () => {
     const drafts = new Drafts()
-    for (const conversation of ['ward', 'office']) drafts.keep(conversation, { body: 'Dry', replyTo: original })
+    for (const conversation of ['ward', 'office', 'archive'])
+      drafts.keep(conversation, { body: 'Dry', replyTo: original })
     drafts.keep('ward', { body: '', replyTo: null })
     expect(drafts.of('ward').body).toBe('')
+    drafts.drop('archive')
+    expect(drafts.of('archive').body).toBe('')
     drafts.clear()
     expect(drafts.of('office')).toEqual({ body: '', replyTo: null })
   })

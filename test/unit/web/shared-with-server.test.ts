@@ -14,3 +14,7 @@ it('the console is built anew when a module changes that it shares with the serv
   )
   expect(new Set(imported)).toEqual(new Set(SHARED_WITH_SERVER))
 })
+
+it.each(SHARED_WITH_SERVER)('%s imports nothing, of which the console would have to be built as well', (path) => {
+  expect(readFileSync(join(SOURCES, '../..', path), 'utf8')).not.toMatch(/^import |\bimport\(|^export .* from /m)
+})

@@ -1,18 +1,21 @@
 import { type FormEvent, type KeyboardEvent, type RefObject, useEffect } from 'react'
 import type { Message } from './conversation-log.js'
+import type { ReplyTarget } from './drafts.js'
 
 interface Props {
   input: RefObject<HTMLTextAreaElement | null>
   /** What was begun before. */
   begun: string
-  replyTo: Message | null
+  replyTo: ReplyTarget | null
+  /** What is replied to, as it is now; null where it was not read. */
+  original: Message | null
   onCancelReply: () => void
   /** With everything that is in it, after each key. */
   onWrite: (body: string) => void
   onSend: (body: string) => void
 }
 
-export function Composer({ input, begun, replyTo, onCancelReply, onWrite, onSend }: Props) {
+export function Composer({ input, begun, replyTo, original, onCancelReply, onWrite, onSend }: Props) {
   useEffect(() => {
     if (replyTo) input.current?.focus()
   }, [replyTo, input])
@@ -42,7 +45,8 @@ export function Composer({ input, begun, replyTo, onCancelReply, onWrite, onSend
     <form className="composer" onSubmit={submit}>
       {replyTo && (
         <p className="replying">
-          Reply to {replyTo.sender?.name}: {replyTo.body}{' '}
+          Reply to{' '}
+          {original ? `${original.sender?.name}: ${original.body ?? 'a message without text'}` : `#${replyTo.sequence}`}{' '}
           <button type="button" className="link" onClick={cancelReply}>
             Cancel
           </button>

@@ -5,6 +5,7 @@ import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
 import { useConnection } from '../use-connection.js'
 import { Composer } from './composer.js'
+import type { ReplyTarget } from './drafts.js'
 import { MembersPanel } from './members-panel.js'
 import { MessageList } from './message-list.js'
 import { useActivity } from './use-activity.js'
@@ -83,6 +84,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
           input={composer}
           begun={begun}
           replyTo={replyTo}
+          original={log.messages.find(({ id }) => id === replyTo?.id) ?? null}
           onCancelReply={() => setReplyTo(null)}
           onWrite={(body) => {
             write(body)
@@ -102,7 +104,8 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
 function useDraft(conversationId: string) {
   const { drafts } = useConnection()
   const [begun] = useState(() => drafts.of(conversationId))
-  const [replyTo, setReplyTo] = useState(begun.replyTo)
+  const [replyTo, setTarget] = useState(begun.replyTo)
+  const setReplyTo = (target: ReplyTarget | null) => setTarget(target && { id: target.id, sequence: target.sequence })
   useEffect(() => drafts.keep(conversationId, { replyTo }), [drafts, conversationId, replyTo])
   const write = (body: string) => drafts.keep(conversationId, { body })
   return { begun: begun.body, replyTo, setReplyTo, write }

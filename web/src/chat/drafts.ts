@@ -1,9 +1,12 @@
 import type { Message } from './conversation-log.js'
 
+/** Not what it says: that may be deleted meanwhile. */
+export type ReplyTarget = Pick<Message, 'id' | 'sequence'>
+
 /** What was begun to be written, and not sent. */
 export interface Draft {
   body: string
-  replyTo: Message | null
+  replyTo: ReplyTarget | null
 }
 
 const NOTHING: Draft = { body: '', replyTo: null }
@@ -20,6 +23,10 @@ export class Drafts {
     const draft = { ...this.of(conversationId), ...change }
     if (draft.body === '' && draft.replyTo === null) this.#kept.delete(conversationId)
     else this.#kept.set(conversationId, draft)
+  }
+
+  drop(conversationId: string): void {
+    this.#kept.delete(conversationId)
   }
 
   clear(): void {

@@ -1,4 +1,4 @@
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from 'react'
+import { createContext, useCallback, useContext, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import {
   InboxDocument,
   InboxEntryDocument,
@@ -118,9 +118,10 @@ export function useLiveInbox(): Inbox {
       // An answer that is under way may have it still.
       order.take(id, order.ask())
       cursors.current.delete(id)
+      connection.drafts.drop(id)
       setListed((before) => new Map([...before].filter(([listed]) => listed !== id)))
     },
-    [order]
+    [connection, order]
   )
   const failureOfMemberships = useMemberships(isLoaded, {
     known: () => [...listed.keys()],
@@ -135,15 +136,16 @@ export function useLiveInbox(): Inbox {
     }
   })
 
+  const noteResumption = useEffectEvent(() => {
+    const haveBegun = connection.state() === 'LIVE' && begunOver.current === connection.sockets()
+    if (haveBegun || failureOfMemberships) catchUp.begin()
+    // Memberships will begin over the same socket as this, and then it is looked for.
+    else catchUp.note()
+  })
+
   useEffect(() => {
     const left = new AbortController()
     const resume = () => [...cursors.current].map(([conversationId, after]) => ({ conversationId, after }))
-    const noteResumption = () => {
-      const haveBegun = connection.state() === 'LIVE' && begunOver.current === connection.sockets()
-      if (haveBegun) catchUp.begin()
-      // Memberships will begin over the same socket as this, and then it is looked for.
-      else catchUp.note()
-    }
     const follow = async () => {
       await connection.persistently(() => load(null), left.signal)
       let attempts = 0
@@ -171,7 +173,7 @@ export function useLiveInbox(): Inbox {
     }
     void keepFollowing().catch((error: unknown) => left.signal.aborted || setFailure(failureOf(error)))
     return () => left.abort()
-  }, [connection, load, catchUp, refresh])
+  }, [connection, load, refresh])
 
   return {
     conversations: [...listed.values()].sort((a, b) => activityOf(b).localeCompare(activityOf(a))),

@@ -117,10 +117,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
   })
 
   it('can press the first button within a second', async () => {
-    const ms = await quickestLoad(
-      async () => await Visitor.at(browser, server.url),
-      ({ page }) => page.getByRole('button', { name: /^Carol/ })
-    )
+    const ms = await quickestLoad(async () => await Visitor.at(browser, server.url), '.people li:last-child button')
     expect(ms).toBeLessThan(INTERACTIVE_WITHIN_MS)
   })
 
@@ -128,11 +125,7 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
     const dave = await Visitor.withToken(await tokenOf('dave', []), browser, server.url)
     const ms = await quickestLoad(
       async () => await dave.inAnotherWindow(browser, server.url),
-      ({ page }) =>
-        page
-          .getByRole('navigation', { name: 'Conversations' })
-          .getByRole('link')
-          .nth(LISTED - 1)
+      `.conversations li:nth-child(${LISTED}) a`
     )
     await dave.close()
     expect(ms).toBeLessThan(INTERACTIVE_WITHIN_MS)
@@ -533,18 +526,28 @@ async function lookAt({ page }: Visitor, view: string, width: number): Promise<v
 }
 
 /**
- * Milliseconds from the navigation until something can be pressed, in a window that has loaded nothing before. The
- * first load that is quick enough, or the quickest of several: other tests share the machine.
+ * Milliseconds from the navigation until something can be pressed, in a window that has loaded nothing before: the
+ * first load that is quick enough, or the quickest of several, since other tests share the machine.
  */
-async function quickestLoad(open: () => Promise<Visitor>, pressed: (visitor: Visitor) => Locator): Promise<number> {
+async function quickestLoad(open: () => Promise<Visitor>, pressed: string): Promise<number> {
   let quickest = Number.POSITIVE_INFINITY
   for (let load = 0; load < LOADS && quickest >= INTERACTIVE_WITHIN_MS; load++) {
     const visitor = await open()
-    await pressed(visitor).click({ trial: true })
-    quickest = Math.min(quickest, await visitor.page.evaluate<number>('performance.now()'))
+    quickest = Math.min(quickest, await whenPainted(visitor, pressed))
+    await visitor.page.locator(pressed).click({ trial: true })
     await visitor.close()
   }
   return quickest
+}
+
+/** When something was on the screen and the page had time for whoever presses it: told by the page itself. */
+async function whenPainted({ page }: Visitor, selector: string): Promise<number> {
+  return await page.evaluate(`new Promise((resolve) => {
+    const look = () => document.querySelector('${selector}')
+      ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now())))
+      : requestAnimationFrame(look)
+    look()
+  })`)
 }
 
 /** Of the parts of a bar: what each says, and percent of what is drawn. */

@@ -365,7 +365,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
 
     it('was in hundreds of keys that the programs have made, all of which are looked for', () => {
       expect(generated.privateKeys.length).toBeGreaterThan(300)
-      expect(generated.dataKeys.length).toBeGreaterThan(100)
+      expect(generated.dataKeys.length).toBeGreaterThan(60)
     })
 
     it('is nowhere', () => {
@@ -500,7 +500,7 @@ function filesOf(env: Record<string, string>, part: string): Record<string, stri
 async function give({ args, code, env = {} }: GivenCommand): Promise<void> {
   const { METRICS_PORT: _, OTEL_EXPORTER_OTLP_ENDPOINT: __, ...rest } = environment()
   const ended = await program.command(args, { ...rest, MASTER_KEYS_RETIRING: `local:before,local:${shown}`, ...env })
-  expect([args, ended.code], ended.stderr).toEqual([args, code])
+  expect(ended.code, `${args.join(' ')}: ${ended.stderr}`).toBe(code)
   for (const [token] of ended.stdout.matchAll(TOKEN)) secrets.push(signatureOf('token of a command', token))
   printed.push(ended.stdout.replace(TOKEN, 'a token'), ended.stderr)
 }

@@ -57,7 +57,7 @@ export function filesForCommands(
 
 /** Every command, as it succeeds and fails, for people or for programs, in rows: each needs those before it in its own. */
 export function givenCommands(of: CommandSubject): GivenCommand[][] {
-  return [filesOf(of), keysOf(of), refusing(of)]
+  return [filesOf(of), [...keysOf(of), ...refusing(of)]]
 }
 
 function filesOf({ conversation: { conversationId: id }, elsewhere }: CommandSubject): GivenCommand[] {

@@ -12,6 +12,8 @@ import { ImportStopped, wordsOf } from './words-of.js'
 export async function runCommand(args: string[]): Promise<void> {
   endWithReaders(args[0] === 'start')
   const json = args.includes('--json')
+  const endHere = () => endUndone(json)
+  process.once('beforeExit', endHere)
   try {
     await createProgram({ silent: json }).parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -21,6 +23,16 @@ export async function runCommand(args: string[]): Promise<void> {
     else if (json && error.exitCode !== 0) sayInJson(error.message.replace(/^error: /, ''), null)
   }
   for (const stream of [process.stdout, process.stderr]) await drained(stream)
+  process.off('beforeExit', endHere)
+}
+
+/** Nothing is under way any more and the command is not done: what it waits for is never told. That is no success. */
+function endUndone(json: boolean): void {
+  const words =
+    'The command ended before it was done: something that it waited for has gone without an answer. Run it again.'
+  if (json) sayInJson(words, null)
+  else process.stderr.write(`${words}\n`)
+  process.exit(EXIT.FAILED)
 }
 
 function exitCodeOf(error: unknown): number {

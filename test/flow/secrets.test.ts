@@ -215,7 +215,7 @@ describe.skipIf(!canStartRedis)('a secret', () => {
     }
   })
 
-  it('is part of every command, which succeeds and fails', { timeout: 180_000 }, async () => {
+  it('is part of every command, which succeeds and fails', { timeout: 600_000 }, async () => {
     const files = filesForCommands(world.recipient, ecRecipient().privatePem, { ...texts, ...given })
     for (const [name, text] of Object.entries(files)) write(name, text)
     const rows = givenCommands({

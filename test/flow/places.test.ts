@@ -15,19 +15,24 @@ import { hasRedis, RedisServer } from '../support/redis.js'
 const RENEWAL_MS = LEASE_MS / RENEWALS
 const REFUSED = { code: 'RATE_LIMITED', retryAfterMs: 1000 }
 
-async function signingIn(conclave: TestConclave, user: string): Promise<WebSocket> {
-  const socket = new WebSocket(`${conclave.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
-  await once(socket, 'open')
-  const payload = { authorization: `Bearer ${await conclave.token(user)}` }
-  socket.send(JSON.stringify({ type: 'connection_init', payload }))
-  return socket
+interface SigningIn {
+  socket: WebSocket
+  /** The reason that the socket is closed for; null for one that may be used. */
+  refusal: Promise<unknown>
 }
 
-/** @returns the reason that the socket is closed for; null for one that may be used */
-async function refusalOf(socket: WebSocket): Promise<unknown> {
+async function signingIn(conclave: TestConclave, user: string): Promise<SigningIn> {
+  const payload = { authorization: `Bearer ${await conclave.token(user)}` }
+  const socket = new WebSocket(`${conclave.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  // From the start: the answer comes while others sign in.
   const closed = once(socket, 'close').then(([, reason]) => JSON.parse(String(reason)))
-  return await Promise.race([once(socket, 'message').then(() => null), closed])
+  const refusal = Promise.race([once(socket, 'message').then(() => null), closed])
+  await once(socket, 'open')
+  socket.send(JSON.stringify({ type: 'connection_init', payload }))
+  return { socket, refusal }
 }
+
+const refusalOf = async (conclave: TestConclave, user: string) => await (await signingIn(conclave, user)).refusal
 
 describe.skipIf(!hasRedis)('with one Redis', () => {
   let redis: RedisServer
@@ -76,11 +81,11 @@ describe.skipIf(!hasRedis)('with one Redis', () => {
     opened.push(first, second)
     for (const { services } of [first, second]) await untilCounted(services.places)
     const sockets = [await signingIn(first, 'alice'), await signingIn(second, 'alice')]
-    for (const socket of sockets) expect(await refusalOf(socket)).toBeNull()
-    for (const process of [first, second]) expect(await refusalOf(await signingIn(process, 'alice'))).toEqual(REFUSED)
-    expect(await refusalOf(await signingIn(second, 'bob'))).toBeNull()
-    sockets[0]?.close()
-    await vi.waitFor(async () => expect(await refusalOf(await signingIn(second, 'alice'))).toBeNull())
+    for (const { refusal } of sockets) expect(await refusal).toBeNull()
+    for (const process of [first, second]) expect(await refusalOf(process, 'alice')).toEqual(REFUSED)
+    expect(await refusalOf(second, 'bob')).toBeNull()
+    sockets[0]?.socket.close()
+    await vi.waitFor(async () => expect(await refusalOf(second, 'alice')).toBeNull())
   })
 
   it('each counts for itself while it is away, and together again when it is back', async () => {

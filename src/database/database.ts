@@ -148,7 +148,23 @@ function spanName({ name = 'unnamed' }: Statement): string {
  */
 function prepare(client: pg.ClientBase, silent: SilentDatabase): void {
   client.on('error', () => {})
+  client.once('end', () => giveBack(client as pg.PoolClient))
   silent.watch(client)
+}
+
+/**
+ * Of a connection that is gone: a transaction that cannot be begun, committed or rolled back on it keeps its place in
+ * the pool for ever otherwise, since Kysely gives a connection back only after one of those has worked.
+ */
+function giveBack(client: pg.PoolClient): void {
+  const { release } = client
+  // Whoever has it still gives it back later, or never.
+  client.release = () => {}
+  try {
+    release(true)
+  } catch {
+    // It was in the pool.
+  }
 }
 
 /**

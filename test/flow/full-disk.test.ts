@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SendMessageDocument } from '../../documents/generated.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
@@ -35,20 +36,31 @@ async function sendUntilRefused(sender: GraphQLClient, conversationId: string): 
   return { acknowledged, refusal: undefined }
 }
 
+/** A server of the test's own: a disk that is full fails the checkpoints of everybody's databases on a server. */
 describe.skipIf(!canHaveDisks)('a database whose disk is full', () => {
   let disk: SmallDisk
+  let own: OwnServer
   let conclave: TestConclave
   let alice: GraphQLClient
   let id: string
 
   beforeAll(async () => {
     disk = new SmallDisk(64)
-    conclave = await bootConclave({}, {}, { tablespace: disk.folder })
+    own = await startOwnServer()
+    const client = new pg.Client({ connectionString: own.postgres.url })
+    await client.connect()
+    await client.query(`create tablespace small location '${disk.folder}'`)
+    await client.query('create database on_small tablespace small')
+    await client.end()
+    const url = Object.assign(new URL(own.postgres.url), { pathname: '/on_small' }).href
+    await migrate(url)
+    conclave = await bootConclave({}, { DATABASE_URL: url })
     alice = await conclave.as('alice')
     id = await createConversation(alice, [])
   })
   afterAll(async () => {
     await conclave?.close()
+    await own?.remove()
     disk?.remove()
   })
 
@@ -65,33 +77,27 @@ describe.skipIf(!canHaveDisks)('a database whose disk is full', () => {
 })
 
 describe.skipIf(!canHaveDisks)('a database whose log is on the full disk', () => {
-  const password = 'of a server of this test alone'
   let disk: SmallDisk
-  let folder: string
-  let postgres: EmbeddedPostgres
+  let own: OwnServer
   let proxy: TcpProxy
   let conclave: TestConclave
 
   beforeAll(async () => {
     disk = new SmallDisk(96)
-    folder = mkdtempSync(join(tmpdir(), 'conclave-log-'))
-    // For the server, which runs as somebody else.
-    chmodSync(folder, 0o711)
-    postgres = await startEmbeddedPostgres(folder, password)
-    await migrate(postgres.url)
-    await postgres.stop()
-    moveTo(disk, join(postgres.folder, 'pg_wal'))
-    postgres = await startEmbeddedPostgres(folder, password)
-    proxy = await TcpProxy.start(portOf(postgres))
-    const url = Object.assign(new URL(postgres.url), { port: String(proxy.port) })
+    own = await startOwnServer()
+    await migrate(own.postgres.url)
+    await own.postgres.stop()
+    moveTo(disk, join(own.postgres.folder, 'pg_wal'))
+    await own.startAgain()
+    proxy = await TcpProxy.start(portOf(own.postgres))
+    const url = Object.assign(new URL(own.postgres.url), { port: String(proxy.port) })
     conclave = await bootConclave({}, { DATABASE_URL: url.href })
   })
   afterAll(async () => {
     await conclave?.close()
     await proxy?.stop()
-    await postgres?.stop()
+    await own?.remove()
     disk?.remove()
-    if (folder) rmSync(folder, { recursive: true })
   })
 
   it('goes down, keeps every message that was acknowledged, and takes more when it is back and has room', async () => {
@@ -101,14 +107,36 @@ describe.skipIf(!canHaveDisks)('a database whose log is on the full disk', () =>
     const { acknowledged, refusal } = await sendUntilRefused(alice, id)
     expect(refusal).toMatchObject({ code: 'INTERNAL', retryAfterMs: expect.any(Number) })
     expect(acknowledged.length).toBeGreaterThan(0)
-    expect(readFileSync(join(postgres.folder, 'server.log'), 'utf8')).toMatch(/PANIC:.*pg_wal.*No space left/)
+    expect(readFileSync(join(own.postgres.folder, 'server.log'), 'utf8')).toMatch(/PANIC:.*pg_wal.*No space left/)
     disk.makeRoom()
-    postgres = await startEmbeddedPostgres(folder, password)
-    proxy.retarget(portOf(postgres))
+    await own.startAgain()
+    proxy.retarget(portOf(own.postgres))
     await vi.waitFor(() => send(alice, id, 'there is room again'))
     expect((await readBack(alice, id, 100)).map(({ body }) => body)).toEqual([...acknowledged, 'there is room again'])
   })
 })
+
+interface OwnServer {
+  postgres: EmbeddedPostgres
+  startAgain(): Promise<void>
+  remove(): Promise<void>
+}
+
+async function startOwnServer(): Promise<OwnServer> {
+  const password = 'of a server of this test alone'
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-disk-'))
+  // For the server, which runs as somebody else.
+  chmodSync(folder, 0o711)
+  const own: OwnServer = {
+    postgres: await startEmbeddedPostgres(folder, password),
+    startAgain: async () => void (own.postgres = await startEmbeddedPostgres(folder, password)),
+    async remove() {
+      await own.postgres.stop()
+      rmSync(folder, { recursive: true })
+    }
+  }
+  return own
+}
 
 /** Leaves a link in its place. */
 function moveTo(disk: SmallDisk, folder: string): void {

@@ -103,7 +103,8 @@ describe('npm start', () => {
     const database = await connect()
     const { rows: users } = await database.query(`
       select distinct usename::text as user from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid() order by 1`)
+       where datname = current_database() and pid <> pg_backend_pid()
+         and backend_type = 'client backend' order by 1`)
     expect(users.map(({ user }) => user)).toEqual(['conclave_api_login', 'conclave_worker_login'])
     await database.end()
   })

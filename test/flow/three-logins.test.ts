@@ -50,7 +50,8 @@ describe('an API and a worker that have no login of the owner’s', () => {
     expect((await readBack(alice, id)).map(({ body }) => body)).toEqual(['by the API alone'])
     const users = await database.query<{ user: string }>(`
       select distinct usename::text as user from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid() order by 1`)
+       where datname = current_database() and pid <> pg_backend_pid()
+         and backend_type = 'client backend' order by 1`)
     expect(users.map(({ user }) => user)).toEqual(['conclave_api_login', 'conclave_worker_login'])
 
     await alice.run(DeleteConversationDocument, { conversationId: id })

@@ -7,7 +7,7 @@ import { createLogger } from '../../src/log.js'
 import type { Services } from '../../src/services.js'
 import { GraphQLClient } from './graphql-client.js'
 import { TestClock } from './test-clock.js'
-import { createTestDatabase, type DatabasePlace, type TestDatabase } from './test-database.js'
+import { createTestDatabase, type TestDatabase } from './test-database.js'
 
 export interface TestConclave {
   url: string
@@ -36,10 +36,9 @@ const TEST_SECRETS = `test=${Buffer.alloc(32, 7).toString('base64')}`
 export async function bootConclave(
   overrides: Partial<Config> = {},
   variables: NodeJS.ProcessEnv = {},
-  place: DatabasePlace = {},
   clock = new TestClock()
 ): Promise<TestConclave> {
-  const database = await createTestDatabase(place)
+  const database = await createTestDatabase()
   let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))

@@ -13,20 +13,16 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-export interface DatabasePlace {
-  /** Nothing in it; otherwise a clone of the migrated template. */
-  empty?: boolean
-  /** Folder that the server may write to, in which the database's files are. */
-  tablespace?: string
-}
-
-/** A database of one's own. */
-export async function createTestDatabase({ empty = false, tablespace }: DatabasePlace = {}): Promise<TestDatabase> {
+/**
+ * A database of one's own.
+ *
+ * @param empty whether nothing is in it; otherwise it is a clone of the migrated template
+ */
+export async function createTestDatabase({ empty = false }: { empty?: boolean } = {}): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('templateUrl'))
   const template = empty ? 'template0' : url.pathname.slice(1)
-  if (tablespace) await administer(`create tablespace ${name} location '${tablespace}'`)
-  await administer(`create database ${name} template ${template} ${tablespace ? `tablespace ${name}` : ''}`)
+  await administer(`create database ${name} template ${template}`)
   url.pathname = `/${name}`
   const client = new pg.Client({ connectionString: url.href })
   await client.connect()
@@ -37,7 +33,6 @@ export async function createTestDatabase({ empty = false, tablespace }: Database
     async drop() {
       await client.end()
       await administer(`drop database ${name} with (force)`)
-      if (tablespace) await administer(`drop tablespace ${name}`)
     }
   }
 }

@@ -26,7 +26,7 @@ export interface SeededHistory {
 /** Months of a conversation whose policy rotates and destroys, and many others, as they would be found today. */
 export async function seedHistory(others: number): Promise<SeededHistory> {
   const clock = new TestClock(new Date(Date.now() - DAYS * DAY_MS - HOUR_MS))
-  const conclave = await bootConclave({}, {}, {}, clock)
+  const conclave = await bootConclave({}, {}, clock)
   const as = async (userId: string, name: string) => await conclave.as(userId, { name })
   const conversationId = await createConversation(await as('alice', 'Alice'), ['bob', 'carol'], {
     title: 'Ward 3, Mrs Lang',

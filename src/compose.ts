@@ -9,7 +9,7 @@ import { KeySupply } from './conversation-key/key-supply.js'
 import { Keyring } from './conversation-key/keyring.js'
 import { rotateOrPostpone } from './conversation-key/rotate-due.js'
 import { SendingKeys } from './conversation-key/sending-keys.js'
-import { fingerprint } from './crypto/key-transport.js'
+import { fingerprint, type generateRsaKeyPair } from './crypto/key-transport.js'
 import { Database } from './database/database.js'
 import { openDatabaseAccess, type Part, type Purpose, prepareDataDir } from './database-access.js'
 import { ActivityLimit } from './delivery/activity.js'
@@ -67,6 +67,7 @@ export async function releaseAll(releases: (() => Promise<void>)[], log: Logger)
 interface Making<P extends Part> {
   parts: readonly P[]
   clock?: Clock
+  generateKeyPair?: typeof generateRsaKeyPair
   purpose?: Purpose
   /** Ends the waiting for a database that is not there. */
   signal?: AbortSignal
@@ -103,7 +104,7 @@ interface Shared
 export async function compose<P extends Part>(
   config: Config,
   log: Logger,
-  { parts, clock = systemClock, purpose = 'SERVER', signal = new AbortController().signal }: Making<P>
+  { parts, clock = systemClock, generateKeyPair, purpose = 'SERVER', signal = new AbortController().signal }: Making<P>
 ): Promise<Composition<P>> {
   const opened: (() => Promise<void>)[] = []
   const close = () => releaseAll(opened, log)
@@ -118,7 +119,10 @@ export async function compose<P extends Part>(
       stores.push({ part, database, queuePlace: { database: access.login(part), redisUrl: config.redisUrl, outage } })
     }
     const shared = await openShared(config, log, clock, purpose, stores, opened)
-    const services = stores.map((store) => ({ part: store.part, services: composeServices(shared, store, opened) }))
+    const services = stores.map((store) => ({
+      part: store.part,
+      services: composeServices(shared, store, opened, generateKeyPair)
+    }))
     watch(services)
     const queuePlaces = stores.map(({ part, queuePlace }) => [part, queuePlace])
     return {
@@ -177,7 +181,8 @@ async function openShared(
 function composeServices(
   { config, ...shared }: Shared,
   { database, queuePlace }: PartStores,
-  opened: (() => Promise<void>)[]
+  opened: (() => Promise<void>)[],
+  generateKeyPair: Making<Part>['generateKeyPair']
 ): Services {
   const { log, clock, signals, masterKeys, authentication, keyDefaultsId, metrics } = shared
   const keyring = new Keyring(
@@ -188,7 +193,7 @@ function composeServices(
   signals.onKeyChange((conversationId) =>
     conversationId === null ? keyring.forgetAll() : keyring.forget(conversationId)
   )
-  const keySupply = new KeySupply({ database, masterKeys, metrics, clock, log }, config.keyBits)
+  const keySupply = new KeySupply({ database, masterKeys, metrics, clock, log }, config.keyBits, generateKeyPair)
   const jobs = createJobQueue(queuePlace, log)
   opened.push(() => jobs.close())
   const watchedQueues = watchQueues(queuePlace)

@@ -1,7 +1,7 @@
 import { rotateDueBatch } from '../../jobs/rotate-due.js'
-import { GENERATING_AT_ONCE } from '../../src/conversation-key/key-supply.js'
 import type { DueRotation } from '../../src/conversation-key/rotate-due.js'
 import { generateRsaKeyPair } from '../../src/crypto/key-transport.js'
+import { RSA_GENERATIONS } from '../../src/thread-pool.js'
 import type { Case } from '../case.js'
 import { bulkConversations, inBulk } from '../seeding/bulk-rows.js'
 import { openServices } from '../seeding/composed.js'
@@ -57,7 +57,7 @@ async function generatePairs(stop: AbortSignal): Promise<number> {
   const makeOnAndOn = async () => {
     for (; !stop.aborted; made++) await generateRsaKeyPair(MODULUS_BITS)
   }
-  await Promise.all(Array.from({ length: GENERATING_AT_ONCE }, makeOnAndOn))
+  await Promise.all(Array.from({ length: RSA_GENERATIONS }, makeOnAndOn))
   return made
 }
 

@@ -17,9 +17,6 @@ import { RSA_GENERATIONS } from '../thread-pool.js'
 /** Any number will do, as long as it stays the same. */
 const POOL_LOCK = 20_264
 
-/** Key pairs that a process generates at a time. Four would fill the thread pool and hold up everything else on it. */
-export const GENERATING_AT_ONCE = 2
-
 /** A key pair whose private half is already wrapped: nothing else ever reaches the database. */
 export type WrappedKeyPair = Pick<
   PooledKey,
@@ -48,11 +45,13 @@ export class KeySupply {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #modulusBits: ModulusBits
+  readonly #generateKeyPair: typeof generateRsaKeyPair
   readonly #generating = pLimit(RSA_GENERATIONS)
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; metrics: Metrics; clock: Clock; log: Logger },
-    modulusBits: ModulusBits
+    modulusBits: ModulusBits,
+    generateKeyPair = generateRsaKeyPair
   ) {
     this.#database = deps.database
     this.#masterKeys = deps.masterKeys
@@ -60,6 +59,7 @@ export class KeySupply {
     this.#clock = deps.clock
     this.#log = deps.log
     this.#modulusBits = modulusBits
+    this.#generateKeyPair = generateKeyPair
   }
 
   /**
@@ -143,7 +143,7 @@ export class KeySupply {
   async #generate(): Promise<WrappedKeyPair> {
     // In an outage this is known at once: no pair is made that could not be wrapped, and nobody waits for it.
     await this.#orUnavailable(() => this.#masterKeys.current.version())
-    const { publicKey, privateKey } = await this.#generating(() => generateRsaKeyPair(this.#modulusBits))
+    const { publicKey, privateKey } = await this.#generating(() => this.#generateKeyPair(this.#modulusBits))
     this.#metrics.rsaGenerations.inc()
     try {
       const keyId = uuidv7()

@@ -129,7 +129,9 @@ async function startOwnServer(): Promise<OwnServer> {
   chmodSync(folder, 0o711)
   const own: OwnServer = {
     postgres: await startEmbeddedPostgres(folder, password),
-    startAgain: async () => void (own.postgres = await startEmbeddedPostgres(folder, password)),
+    async startAgain() {
+      own.postgres = await startEmbeddedPostgres(folder, password)
+    },
     async remove() {
       await own.postgres.stop()
       rmSync(folder, { recursive: true })

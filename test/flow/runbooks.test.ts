@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { freePort, InstalledProgram } from '../support/program.js'
 import { ANYBODY, hasMoto, Moto, REGION } from '../support/providers/moto.js'
 import { hasOpenBao, OpenBao } from '../support/providers/openbao.js'
@@ -27,6 +28,7 @@ describe.skipIf(!hasOpenBao || !hasMoto || !hasProviderClients)('the runbooks in
     env = {
       PATH: `${providerClientPath}:${process.env.PATH}`,
       HOME: program.folder,
+      NODE_COMPILE_CACHE: join(inject('builds'), 'compiled'),
       PORT: port,
       URL: `http://localhost:${port}/graphql`,
       KEY_BITS: '2048',

@@ -10,7 +10,7 @@ import { isLong } from '../support/soak-length.js'
 
 const SUBSCRIBERS = 500
 /** Fewer where a slow machine has to have sent them before sockets that answer no ping are cut, after 24 seconds. */
-const MESSAGES = isLong ? 50_000 : 20_000
+const MESSAGES = isLong ? 50_000 : 10_000
 /** Delivered to all of them before: what a server takes for its work alone does not count. */
 const WARM = 400
 /** Sequences of it all. */

@@ -6,6 +6,7 @@ import { signToken } from '../../src/identity/sign-token.js'
 import { createLogger } from '../../src/log.js'
 import type { Services } from '../../src/services.js'
 import { GraphQLClient } from './graphql-client.js'
+import { drawKeyPair } from './key-stock.js'
 import { TestClock } from './test-clock.js'
 import { createTestDatabase, type TestDatabase } from './test-database.js'
 
@@ -42,7 +43,7 @@ export async function bootConclave(
   let config = { ...loadConfig({ ...environment(database.url), ...variables }), ...overrides }
   const lines: string[] = []
   const log = createLogger('debug', new Writable({ write: (line, _, done) => done(void lines.push(String(line))) }))
-  const open = async () => await compose(config, log, { parts: ['api', 'worker'], clock })
+  const open = async () => await compose(config, log, { parts: ['api', 'worker'], clock, generateKeyPair: drawKeyPair })
   let composition = await open()
   let server = await startHttpServer(composition.services.api)
   const clients: GraphQLClient[] = []

@@ -16,9 +16,19 @@ export type ErrorCode =
   | 'KEY_UNAVAILABLE'
   | 'INTERNAL'
 
-/** An error whose message is meant for the client: it says what to do, and nothing internal. */
+/**
+ * An error whose message is meant for the client: it says what to do, and nothing internal. It has no stack, which nobody
+ * is told, and which costs more than most refusals: whoever wraps it has it written out, with source maps.
+ */
 export abstract class ConclaveError extends Error {
   abstract readonly code: ErrorCode
+
+  constructor(message: string) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(message)
+    Error.stackTraceLimit = stackTraceLimit
+  }
 
   /** Further members of `extensions`. */
   get details(): Record<string, unknown> {

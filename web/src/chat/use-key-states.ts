@@ -23,11 +23,7 @@ export function useKeyStates(
 ): KeyStates | null {
   const connection = useConnection()
   const { data } = useLoaded(
-    async () => {
-      const { conversation } = await connection.query(KeyStatesDocument, { id: conversationId })
-      // The cache gives the same object where nothing has changed; every look counts.
-      return conversation ? { ...conversation } : null
-    },
+    async () => (await connection.query(KeyStatesDocument, { id: conversationId })).conversation,
     [connection, conversationId],
     LOOK_EVERY_MS
   )

@@ -61,12 +61,16 @@ describe(`a server that is sent hostile documents (HOSTILE_SEED=${seed})`, () =>
       const text = `{ ${'a '.repeat(500_000)} }`
       const attempts = 50
       for (const path of ['/graphql', '/graphql/stream']) {
+        const answers = new Set<unknown>()
         const posted = async () => {
-          const { statusCode, body } = await post(JSON.stringify({ query: text }), { path })
-          await body.text().catch(() => {})
-          expect(statusCode).toBe(413)
+          const answer = await post(JSON.stringify({ query: text }), { path }).catch(({ code }) => code)
+          answers.add(answer.statusCode ?? answer)
+          await answer.body?.text().catch(() => {})
         }
         expect(await cpuMsOf(posted, attempts), path).toBeLessThan(5)
+        // Who still writes when the connection is closed may not come to read the answer (RFC 9112, section 9.6).
+        for (const lost of ['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET']) answers.delete(lost)
+        expect([...answers], path).toEqual([413])
       }
       const opening = await cpuMsOf(() => overSocketOfItsOwn('{ viewer { id } }', null), attempts)
       const refusing = await cpuMsOf(() => overSocketOfItsOwn(text, 1009), attempts)

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { buildPages } from '../../scripts/build-pages.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
@@ -31,6 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = await mkdtemp(join(tmpdir(), 'conclave-test-'))
   await chmod(folder, 0o711)
   const postgres = await startEmbeddedPostgres(folder, 'a password of the test run')
+  await writeWithoutSync(postgres.url)
   await migrate(postgres.url)
   project.provide('templateUrl', postgres.url)
   const builds = await mkdtemp(join(tmpdir(), 'conclave-builds-'))
@@ -49,4 +51,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (!hasReader) console.log(`\n${READER_MISSING}`)
     if (!hasWycheproof) console.log(`\n${WYCHEPROOF_MISSING}`)
   }
+}
+
+/**
+ * What a server that is killed has written its system keeps all the same; a loss of power is not among the tests. With it
+ * each database that a test makes costs half a second of a core, on disks that are slow to say that they have something.
+ */
+async function writeWithoutSync(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query('alter system set fsync = off')
+  await client.query('select pg_reload_conf()')
+  await client.end()
 }

@@ -44,6 +44,7 @@ import { Places } from './rate-limits/places.js'
 import { RateLimits } from './rate-limits/rate-limits.js'
 import { RedisBuckets } from './rate-limits/redis-buckets.js'
 import { RedisPlaces } from './rate-limits/redis-places.js'
+import { Refusals } from './rate-limits/refusals.js'
 import type { Services, Settings } from './services.js'
 import { StartError } from './start-error.js'
 
@@ -232,6 +233,7 @@ function composeServices(
     readMarks: new ReadMarks(signals, activityLimit),
     documents: new DocumentStore(),
     costLimit: new CostLimit(config.queryLimits),
+    refusals: new Refusals(config.rateLimits?.REFUSALS ?? null, clock),
     executor: config.codeFromStrings ? new CompilingExecutor() : plainExecutor,
     persistedQueries: new PersistedQueries(config.persistedQueries)
   }

@@ -27,6 +27,7 @@ import type { MetricsAccess } from './metrics/metrics-access.js'
 import type { LimitsRedis } from './rate-limits/limits-redis.js'
 import type { Places } from './rate-limits/places.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
+import type { Refusals } from './rate-limits/refusals.js'
 
 /** The configuration without its secrets. */
 export type Settings = Omit<
@@ -72,6 +73,7 @@ export interface Services {
   places: Places
   documents: DocumentStore
   costLimit: CostLimit
+  refusals: Refusals
   /** Of queries and mutations, whatever transport they come over. */
   executor: Executor
   persistedQueries: PersistedQueries

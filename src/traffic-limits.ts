@@ -66,6 +66,7 @@ export const trafficVariables = {
   RATE_LIMIT_CREATES: allowance.default({ tokens: 120, periodMs: 60_000 }),
   RATE_LIMIT_KEY_OPERATIONS: allowance.default({ tokens: 60, periodMs: 60_000 }),
   RATE_LIMIT_CONNECTIONS: allowance.default({ tokens: 120, periodMs: 60_000 }),
+  RATE_LIMIT_REFUSALS: allowance.default({ tokens: 300, periodMs: 60_000 }),
   SOCKETS_PER_USER: wholeNumber(1, 1_000_000).default(50),
   OPERATIONS_PER_SOCKET: wholeNumber(1, 1_000_000).default(100),
   TRUSTED_PROXIES: list
@@ -101,6 +102,7 @@ function rateLimitsOf(env: Variables): RateLimitConfig {
     MARKS: env.RATE_LIMIT_SENDS,
     CREATES: env.RATE_LIMIT_CREATES,
     KEY_OPERATIONS: env.RATE_LIMIT_KEY_OPERATIONS,
-    CONNECTIONS: env.RATE_LIMIT_CONNECTIONS
+    CONNECTIONS: env.RATE_LIMIT_CONNECTIONS,
+    REFUSALS: env.RATE_LIMIT_REFUSALS
   }
 }

@@ -19,12 +19,12 @@ export const hostile: Case = {
   goal: { ratio: 'AT_MOST', value: 2 },
   rounds: ROUNDS,
   async prepare(stage) {
-    const honest = await openPaging(stage, 'AES', { atOnce: 1 })
+    const honest = await openPaging(stage, 'AES', { atOnce: 1, env: { RATE_LIMITS: 'on' } })
     const attacker = await stage.child('load/hostile-load.js')
     const target = { url: honest.api.url, token: await tokenOf('mallory'), seed: 'hostile', perSecond: PER_SECOND }
     await attacker.call('aim', target satisfies HostileTarget)
     await honest.run({ ms: QUIET_ROUND_MS })
-    let total: HostileLoad = { sent: 0, sendingMs: 0, faults: 0 }
+    let total: HostileLoad = { sent: 0, sendingMs: 0, faults: 0, unseen: 0 }
     return {
       async measured() {
         await attacker.call('start')
@@ -33,7 +33,7 @@ export const hostile: Case = {
         return p99Ms
       },
       beside: async () => (await honest.run({ ms: QUIET_ROUND_MS })).p99Ms,
-      notes: () => [`${total.sent} documents`],
+      notes: () => [`${total.sent} documents`, `${total.unseen} of them refused without a look`],
       misses: () => missesOf(total),
       async close() {
         await attacker.close()

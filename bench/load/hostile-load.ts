@@ -20,6 +20,8 @@ export interface HostileLoad {
   sendingMs: number
   /** Answered with a fault of the server's own, or not at all. */
   faults: number
+  /** Of a sender who had had too many refused before. */
+  unseen: number
 }
 
 let target: HostileTarget
@@ -31,6 +33,7 @@ let startedAt = 0
 let sendingMs = 0
 let sent = 0
 let faults = 0
+let unseen = 0
 const underWay = new Set<Promise<void>>()
 /** Operations on the socket that were not answered yet. */
 const asked = new Map<string, PromiseWithResolvers<void>>()
@@ -62,7 +65,7 @@ answerCalls({
     clearInterval(timer)
     sendingMs += performance.now() - startedAt
     await Promise.all(underWay)
-    return { sent, sendingMs, faults }
+    return { sent, sendingMs, faults, unseen }
   }
 })
 
@@ -82,6 +85,7 @@ async function overHttp(request: object): Promise<void> {
   })
   await body.dump()
   if (statusCode >= 500) faults++
+  if (statusCode === 429) unseen++
 }
 
 async function overSocket(payload: object): Promise<void> {
@@ -96,6 +100,7 @@ function settle(frame: string): void {
   const { id, type } = JSON.parse(frame) as { id?: string; type: string }
   if (type === 'ping') socket.send('{"type":"pong"}')
   if (frame.includes('"INTERNAL"')) faults++
+  if (frame.includes('"RATE_LIMITED"')) unseen++
   if (id === undefined || type === 'next') return
   asked.get(id)?.resolve()
   asked.delete(id)

@@ -30,7 +30,7 @@ import { serveJobBoard } from './job-board/serve-job-board.js'
 import { listen } from './listen.js'
 import { operationLabel, UNKNOWN_OPERATION } from './operation-label.js'
 import type { OperationSource } from './persisted-queries.js'
-import { formatResult } from './prepare-operation.js'
+import { formatResult, prepareDocument, requireAffordable } from './prepare-operation.js'
 import { addMetrics, addProbes } from './probes.js'
 import { createSchema } from './schema.js'
 import { answerThisMachineOnly } from './this-machine-only.js'
@@ -91,7 +91,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
       {
         contextCreationDidFail: async ({ error }) => countRefusal(services, codeOf(error)),
         requestDidStart: async () => ({
-          didResolveOperation: (request) => requireExecutable(services, request),
+          didResolveOperation: (request) => requireExecutable(request),
           responseForOperation: (request) => respond(services, format, request),
           willSendResponse: async (request) => countAnswer(services, request)
         })
@@ -122,7 +122,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   await app.register(fastifyApollo(apollo), {
     context: async (request, reply) => {
       const context = await admit(services, httpAnswers, request, reply).catch(asHttpError)
-      requireAllowed(services, schema, request)
+      requireAllowed(context, schema, request)
       return context
     }
   })
@@ -151,7 +151,7 @@ export async function startHttpServer(services: Services): Promise<HttpServer> {
   }
 }
 
-/** @throws Unauthenticated; RateLimited for a user who is to read first */
+/** @throws Unauthenticated; RateLimited for a user who is to read first, or has had too many documents refused */
 async function admit(
   services: Services,
   answers: HttpAnswers,
@@ -160,6 +160,7 @@ async function admit(
 ): Promise<Context> {
   const context = await createContext(services, headers.authorization, 'http', ip)
   if (context.viewer) answers.admit(context.viewer.id, raw)
+  services.refusals.requireFew(context)
   return context
 }
 
@@ -192,14 +193,10 @@ async function respond(
  * Refuses an operation that may not run here, and a document in which one thing is wrong, such as a limit that it is
  * over. Apollo comes upon the document later, and has no place of its own for limits; more faults than one it finds again.
  */
-function requireAllowed(
-  { config, documents, persistedQueries }: Services,
-  schema: GraphQLSchema,
-  request: FastifyRequest
-): void {
+function requireAllowed(context: Context, schema: GraphQLSchema, request: FastifyRequest): void {
   try {
-    const text = persistedQueries.requireAllowed(sourceOf(request))
-    const prepared = text ? documents.prepare(schema, config, text) : null
+    const text = context.services.persistedQueries.requireAllowed(sourceOf(request))
+    const prepared = text ? prepareDocument(context, schema, text) : null
     if (prepared && 'length' in prepared && prepared.length === 1) throw prepared[0]
   } catch (error) {
     throw asRefusal(error)
@@ -255,15 +252,18 @@ function countRefusal({ metrics }: Services, code: ErrorCode): void {
 }
 
 /** Refuses what must not be executed: subscriptions, and what costs too much with its variables. */
-async function requireExecutable(
-  { costLimit }: Services,
-  { schema, document, operation, request }: GraphQLRequestContextDidResolveOperation<Context>
-): Promise<void> {
+async function requireExecutable({
+  schema,
+  document,
+  operation,
+  request,
+  contextValue
+}: GraphQLRequestContextDidResolveOperation<Context>): Promise<void> {
   try {
     // HTTP answers once; left to itself, the engine would execute the field as if it were a query.
     if (operation?.operation === 'subscription') throw new BadUserInput('query', SUBSCRIPTIONS)
     const { operationName = null, variables = null } = request
-    costLimit.check({ schema, document, operationName, variableValues: variables })
+    requireAffordable(contextValue, { schema, document, operationName, variableValues: variables })
   } catch (error) {
     throw asRefusal(error)
   }

@@ -10,6 +10,8 @@ import {
 } from 'graphql'
 import { ConclaveError, Unauthenticated } from '../errors.js'
 import type { Context } from './context.js'
+import type { CostLimit } from './cost-limit.js'
+import type { DocumentStore } from './document-store.js'
 import { noteRefusal } from './note-answer.js'
 import type { OperationSource } from './persisted-queries.js'
 
@@ -39,21 +41,45 @@ function prepare(
   context: Context,
   request: OperationRequest
 ): ExecutionArgs | readonly GraphQLError[] {
-  const { config, clock, documents, persistedQueries, costLimit } = context.services
+  const { clock, persistedQueries, refusals } = context.services
   const expiresAt = context.viewer?.expiresAt
   // The timer may be late: no operation begins under a token that has run out.
   if (expiresAt && expiresAt <= clock.now()) return [expiredToken()]
   try {
-    const document = documents.prepare(schema, config, persistedQueries.textOf(request))
+    refusals.requireFew(context)
+    const document = prepareDocument(context, schema, persistedQueries.textOf(request))
     if ('length' in document) return document
     const { operationName = null, variables = null } = request
-    costLimit.check({ schema, document, operationName, variableValues: variables })
+    requireAffordable(context, { schema, document, operationName, variableValues: variables })
     persistedQueries.keep(request)
     const variableValues = declaredOf(getOperationAST(document, operationName), variables ?? {})
     return { schema, document, operationName, variableValues, contextValue: context }
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
     if (error instanceof ConclaveError) return [new GraphQLError(error.message, { originalError: error })]
+    throw error
+  }
+}
+
+/** What {@link DocumentStore} finds, which counts as a refusal where it is one. */
+export function prepareDocument(
+  context: Context,
+  schema: GraphQLSchema,
+  text: string
+): ReturnType<DocumentStore['prepare']> {
+  const { config, documents, refusals } = context.services
+  const prepared = documents.prepare(schema, config, text)
+  if ('length' in prepared) refusals.note(context)
+  return prepared
+}
+
+/** @throws what {@link CostLimit} does, which counts as a refusal */
+export function requireAffordable(context: Context, operation: Parameters<CostLimit['check']>[0]): void {
+  const { costLimit, refusals } = context.services
+  try {
+    costLimit.check(operation)
+  } catch (error) {
+    refusals.note(context)
     throw error
   }
 }

@@ -8,11 +8,11 @@ import type { Allowance } from './token-bucket.js'
 /** What is counted: messages sent, edited and deleted; conversations and members; operations on keys; connections. */
 export type Limited = 'SENDS' | 'MARKS' | 'CREATES' | 'KEY_OPERATIONS' | 'CONNECTIONS'
 
-/** Per user; null for none at all. */
-export type RateLimitConfig = Record<Limited, Allowance> | null
+/** Per user, also of the documents that are refused; null for none at all. */
+export type RateLimitConfig = Record<Limited | 'REFUSALS', Allowance> | null
 
 /** Behind one address there may be a whole house. */
-const USERS_PER_ADDRESS = 20
+export const USERS_PER_ADDRESS = 20
 
 /** Holds users, and the addresses that they come from, to how often they may do something. */
 export class RateLimits {

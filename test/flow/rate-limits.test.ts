@@ -17,13 +17,15 @@ import { createConversation } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
 import { hasRedis, RedisServer } from '../support/redis.js'
 import { StatementCounter } from '../support/statement-counter.js'
+import { askOver, TRANSPORTS } from '../support/transports.js'
 
 const LIMITS = {
   RATE_LIMITS: 'on',
   RATE_LIMIT_SENDS: '3/PT1M',
   RATE_LIMIT_CREATES: '4/PT1M',
   RATE_LIMIT_KEY_OPERATIONS: '2/PT1M',
-  RATE_LIMIT_CONNECTIONS: '2/PT1M'
+  RATE_LIMIT_CONNECTIONS: '2/PT1M',
+  RATE_LIMIT_REFUSALS: '3/PT1M'
 }
 const REFUSED = { code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) }
 
@@ -143,6 +145,68 @@ describe('a user', () => {
     expect(Number(answers[2]?.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 })
+
+describe('a user whose documents were refused too often', () => {
+  const GOOD = '{ viewer { id } }'
+
+  it.each<[string, object]>([
+    ['of fields that there are not', { query: '{ nothing }' }],
+    ['that are no GraphQL', { query: '{' }],
+    ['over a limit', { query: `{ viewer { ${'id '.repeat(600)} } }` }],
+    [
+      'whose variables are no values of their types',
+      { query: 'query ($n: Int) { conversations(first: $n) { totalCount } }', variables: { n: 'x' } }
+    ],
+    [
+      'whose variables make them cost too much',
+      {
+        query: 'query ($n: Int) { conversations(first: $n) { nodes { members(first: $n) { nodes { role } } } } }',
+        variables: { n: 200 }
+      }
+    ]
+  ])('has the next one refused without a look at it: documents %s', async (kind, bad) => {
+    const token = await conclave.token(`sender of documents ${kind}`)
+    for (let count = 0; count < 3; count++) {
+      expect(await ask(bad, token)).toMatchObject({ status: 400, codes: [expect.not.stringContaining('RATE_LIMITED')] })
+    }
+    const refused = await ask({ query: GOOD }, token)
+    expect(refused).toMatchObject({ status: 429, codes: ['RATE_LIMITED'] })
+    conclave.clock.advance(Number(refused.retryAfter) * 1000)
+    expect(await ask({ query: GOOD }, token)).toMatchObject({ status: 200, codes: [] })
+  })
+
+  it.each(TRANSPORTS)('is refused over every transport for what has come over one: %s', async (transport) => {
+    const token = await conclave.token(`sender over ${transport}`)
+    const asked = async (query: string) => await askOver(transport, conclave.url, token, { query })
+    expect((await asked('{ nothing }')).errors?.[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' })
+    for (let count = 0; count < 2; count++) await ask({ query: '{' }, token)
+    expect((await asked(GOOD)).errors?.[0]?.extensions).toEqual(REFUSED)
+    expect(await ask({ query: GOOD }, token)).toMatchObject({ status: 429 })
+  })
+
+  it('may have asked for hashes that are not known: they are no refusals', async () => {
+    const token = await conclave.token('sender of hashes')
+    const unknown = (count: number) => ({
+      extensions: { persistedQuery: { version: 1, sha256Hash: String(count).padStart(64, '0') } }
+    })
+    for (let count = 0; count < 5; count++) await ask(unknown(count), token)
+    expect(await ask({ query: GOOD }, token)).toMatchObject({ status: 200, codes: [] })
+  })
+})
+
+async function ask(request: object, token: string) {
+  const response = await fetch(`${conclave.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify(request)
+  })
+  const { errors = [] } = (await response.json()) as { errors?: { extensions: { code: string } }[] }
+  return {
+    status: response.status,
+    retryAfter: response.headers.get('retry-after'),
+    codes: errors.map(({ extensions }) => extensions.code)
+  }
+}
 
 let claimed = 0
 /** Each says that it comes from somewhere else, which no proxy vouches for. */

@@ -464,6 +464,7 @@ function environment(): Record<string, string> {
     RATE_LIMIT_SENDS: '100000/PT1S',
     RATE_LIMIT_CREATES: '100000/PT1S',
     RATE_LIMIT_KEY_OPERATIONS: '100000/PT1S',
+    RATE_LIMIT_REFUSALS: '100000/PT1S',
     RATE_LIMIT_CONNECTIONS: '100000/PT1S',
     FAULT_FILE: write('fault', JSON.stringify({ shown, hidden }))
   }

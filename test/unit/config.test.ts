@@ -65,6 +65,7 @@ describe('a wrong environment', () => {
     ['RATE_LIMIT_CREATES', '6/1m', anAllowance],
     ['RATE_LIMIT_KEY_OPERATIONS', '6/P2D', anAllowance],
     ['RATE_LIMIT_CONNECTIONS', '-1/PT1M', anAllowance],
+    ['RATE_LIMIT_REFUSALS', 'few', anAllowance],
     ['SOCKETS_PER_USER', '0', 'must be at least 1.'],
     ['OPERATIONS_PER_SOCKET', 'all', 'must be a whole number.'],
     ['TRUSTED_PROXIES', '10.0.0.0/8, proxy', 'must list addresses, networks or loopback.'],

@@ -376,25 +376,33 @@ describe.skipIf(!hasBrowser)('two people in two windows', () => {
     await nurse.close()
   })
 
-  it('lose nothing that was not sent when a token ran out, and nobody else is shown it', async () => {
+  it('lose nothing that was not sent when a token ran out, or only begun, and nobody else is shown it', async () => {
     const nurse = await Visitor.as('Alice', browser, server.url)
     const { page } = nurse
+    const box = page.getByLabel('Message', { exact: true })
+    const begun = Promise.withResolvers<void>()
     await page.getByRole('link', { name: /Ward 3, Mrs Lang/ }).click()
     await message(nurse, 'New key, same room.').waitFor()
     await page.route('**/graphql', async (route) => {
       if (!route.request().postData()?.includes('sendMessage')) return await route.continue()
+      await begun.promise
       await route.fulfill({ json: { errors: [{ message: 'no', extensions: { code: 'UNAUTHENTICATED' } }] } })
     })
     await say(nurse, 'Said too late.')
+    await box.fill('And what I beg')
+    begun.resolve()
     await page.getByText('1 message waits to be sent').waitFor()
     await page.unroute('**/graphql')
     await page.getByRole('button', { name: /^Bob/ }).click()
     await message(nurse, 'New key, same room.').waitFor()
     await nurse.isLive()
     expect(await message(nurse, 'Said too late.').count()).toBe(0)
+    expect(await box.inputValue()).toBe('')
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('button', { name: /^Alice/ }).click()
     await message(bob, 'Said too late.').waitFor()
+    await message(nurse, 'Said too late.').waitFor()
+    expect(await box.inputValue()).toBe('And what I beg')
     await nurse.close()
   })
 

@@ -4,7 +4,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { createClient } from 'graphql-ws'
 import { SendMessageDocument } from '../../documents/generated.js'
 import type { Pending } from './chat/conversation-log.js'
-import { Drafts } from './chat/drafts.js'
+import type { Drafts } from './chat/drafts.js'
 import { Outbox } from './chat/outbox.js'
 import { type Failure, failureOf, isRefusal, isSignedOut } from './failure.js'
 import { fetchWithin } from './fetch-within.js'
@@ -28,7 +28,7 @@ const ANSWERED_WITHIN_MS = 30_000
 export class Connection {
   readonly client: ApolloClient
   readonly session: Session
-  readonly drafts = new Drafts()
+  readonly drafts: Drafts
   readonly #socket: ReturnType<typeof createClient>
   readonly #unsent: Unsent
   readonly #onSignedOut: (waiting: number) => void
@@ -42,6 +42,7 @@ export class Connection {
   /** @param onSignedOut is told how many messages wait for the next session */
   constructor(session: Session, unsent: Unsent, onSignedOut: (waiting: number) => void) {
     this.session = session
+    this.drafts = unsent.draftsOf(session.userId)
     this.#unsent = unsent
     this.#onSignedOut = onSignedOut
     const authorization = `Bearer ${session.token}`
@@ -177,7 +178,7 @@ export class Connection {
       if (this.#hasRunOut) this.#unsent.leave(this.session.userId, conversationId, outbox.unsent())
       outbox.close()
     }
-    this.drafts.clear()
+    if (!this.#hasRunOut) this.drafts.clear()
     this.client.stop()
     clearTimeout(this.#awaitingPong)
     void this.#socket.dispose()

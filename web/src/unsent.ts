@@ -1,8 +1,20 @@
 import type { Pending } from './chat/conversation-log.js'
+import { Drafts } from './chat/drafts.js'
 
-/** What was not sent when a token ran out, until the same user is signed in again. In the memory of this window only. */
+/**
+ * What was not sent when a token ran out, or was only begun, until the same user is signed in again. In the memory of
+ * this window only.
+ */
 export class Unsent {
   readonly #left = new Map<string, Map<string, readonly Pending[]>>()
+  readonly #drafts = new Map<string, Drafts>()
+
+  /** The same for each session of a user. */
+  draftsOf(userId: string): Drafts {
+    const drafts = this.#drafts.get(userId) ?? new Drafts()
+    this.#drafts.set(userId, drafts)
+    return drafts
+  }
 
   leave(userId: string, conversationId: string, pending: readonly Pending[]): void {
     if (pending.length === 0) return

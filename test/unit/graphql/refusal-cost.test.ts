@@ -8,7 +8,7 @@ import { queryLimits } from '../../support/query-limits.js'
 /** How much of the processor it takes to refuse a document: with limits as they are where nothing is configured. */
 
 const MAX_CPU_MS = 5
-const MAX_TRIES = 20
+const MAX_TRIES = 100
 const DRAWN = 20
 
 const schema = createSchema({ devToken: false })

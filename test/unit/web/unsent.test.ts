@@ -19,4 +19,11 @@ describe('what was not sent when a token ran out', () => {
     expect([...unsent.take('alice')]).toEqual([['ward', [pending('one'), pending('two')]]])
     expect(unsent.take('alice').size).toBe(0)
   })
+
+  it('is in the drafts of the next session as well, and in no other user’s', () => {
+    const unsent = new Unsent()
+    unsent.draftsOf('alice').keep('ward', { body: 'Dry and' })
+    expect(unsent.draftsOf('alice').of('ward').body).toBe('Dry and')
+    expect(unsent.draftsOf('bob').of('ward').body).toBe('')
+  })
 })

@@ -100,7 +100,7 @@ export function ConversationView({ conversationId, listed, onChange }: Props) {
   )
 }
 
-/** What was begun here before, and is kept as long as the session. */
+/** What was begun here before, and is kept until the user signs out. */
 function useDraft(conversationId: string) {
   const { drafts } = useConnection()
   const [begun] = useState(() => drafts.of(conversationId))

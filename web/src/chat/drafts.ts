@@ -11,7 +11,7 @@ export interface Draft {
 
 const NOTHING: Draft = { body: '', replyTo: null }
 
-/** By conversation, as long as the session: in the memory of this window, and nowhere else, since it is plaintext. */
+/** By conversation, until the user signs out: in the memory of this window, and nowhere else, since it is plaintext. */
 export class Drafts {
   readonly #kept = new Map<string, Draft>()
 

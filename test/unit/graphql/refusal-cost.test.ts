@@ -8,7 +8,7 @@ import { queryLimits } from '../../support/query-limits.js'
 /** How much of the processor it takes to refuse a document: with limits as they are where nothing is configured. */
 
 const MAX_CPU_MS = 5
-const MAX_TRIES = 100
+const MAX_TRIES = 20
 const DRAWN = 20
 
 const schema = createSchema({ devToken: false })
@@ -58,11 +58,16 @@ describe('a hostile document', () => {
   })
 })
 
-/** Other work of this machine, of the compiler and of the collector can only add to it. */
+/** Of each request what it took at the least: other work of this machine, of the compiler and of the collector can only add to it. */
 function leastCpuMs(requests: HostileRequest[]): number {
-  let least = Number.POSITIVE_INFINITY
-  for (let tries = 0; tries < MAX_TRIES && least >= MAX_CPU_MS; tries++) least = Math.min(least, cpuMs(again(requests)))
-  return least
+  const least = requests.map(() => Number.POSITIVE_INFINITY)
+  const mean = () => least.reduce((sum, ms) => sum + ms, 0) / least.length
+  for (let tries = 0; tries < MAX_TRIES && mean() >= MAX_CPU_MS; tries++) {
+    for (const [index, request] of again(requests).entries()) {
+      least[index] = Math.min(least[index] ?? Number.POSITIVE_INFINITY, cpuMs([request]))
+    }
+  }
+  return mean()
 }
 
 let round = 0

@@ -11,7 +11,8 @@ export interface Buckets {
 /** Of each kind of bucket. Forgotten ones are full again: addresses that come and go make no user's be forgotten. */
 const MAX_BUCKETS = 100_000
 
-const ADDRESS = ':address:'
+/** Whatever an id has in it. */
+const ADDRESS = /^\w+:address:/
 
 /** Of this process alone. */
 export class MemoryBuckets implements Buckets {
@@ -24,9 +25,21 @@ export class MemoryBuckets implements Buckets {
   }
 
   async take(name: string, allowance: Allowance): Promise<number> {
-    const buckets = name.includes(ADDRESS) ? this.#ofAddresses : this.#ofUsers
-    const { fullAt, waitMs } = takeToken(buckets.get(name) ?? 0, this.#clock.now().getTime(), allowance)
-    buckets.set(name, fullAt)
+    const { fullAt, waitMs } = this.#after(name, allowance)
+    this.#of(name).set(name, fullAt)
     return waitMs
+  }
+
+  /** What {@link take} would give; nothing is taken. */
+  waitMs(name: string, allowance: Allowance): number {
+    return this.#after(name, allowance).waitMs
+  }
+
+  #after(name: string, allowance: Allowance): ReturnType<typeof takeToken> {
+    return takeToken(this.#of(name).get(name) ?? 0, this.#clock.now().getTime(), allowance)
+  }
+
+  #of(name: string) {
+    return ADDRESS.test(name) ? this.#ofAddresses : this.#ofUsers
   }
 }

@@ -12,7 +12,12 @@ export type Limited = 'SENDS' | 'MARKS' | 'CREATES' | 'KEY_OPERATIONS' | 'CONNEC
 export type RateLimitConfig = Record<Limited | 'REFUSALS', Allowance> | null
 
 /** Behind one address there may be a whole house. */
-export const USERS_PER_ADDRESS = 20
+const USERS_PER_ADDRESS = 20
+
+/** What an address may, where a user may so much. */
+export function ofAddress({ tokens, periodMs }: Allowance): Allowance {
+  return { tokens: tokens * USERS_PER_ADDRESS, periodMs }
+}
 
 /** Holds users, and the addresses that they come from, to how often they may do something. */
 export class RateLimits {
@@ -41,10 +46,6 @@ export class RateLimits {
   /** For what has no user yet. @returns 0, or after how many milliseconds it may be tried again */
   async addressWaitMs(what: Limited, address: string | null): Promise<number> {
     if (!this.#limits || address === null) return 0
-    const { tokens, periodMs } = this.#limits[what]
-    return await this.#buckets.take(`${what}:address:${addressPrefix(address)}`, {
-      tokens: tokens * USERS_PER_ADDRESS,
-      periodMs
-    })
+    return await this.#buckets.take(`${what}:address:${addressPrefix(address)}`, ofAddress(this.#limits[what]))
   }
 }

@@ -36,7 +36,6 @@ async function sendUntilRefused(sender: GraphQLClient, conversationId: string): 
   return { acknowledged, refusal: undefined }
 }
 
-/** A server of the test's own: a disk that is full fails the checkpoints of everybody's databases on a server. */
 describe.skipIf(!canHaveDisks)('a database whose disk is full', () => {
   let disk: SmallDisk
   let own: OwnServer
@@ -122,6 +121,7 @@ interface OwnServer {
   remove(): Promise<void>
 }
 
+/** Not the one of all tests: a disk that is full fails the checkpoints of a whole server. */
 async function startOwnServer(): Promise<OwnServer> {
   const password = 'of a server of this test alone'
   const folder = mkdtempSync(join(tmpdir(), 'conclave-disk-'))

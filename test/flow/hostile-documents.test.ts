@@ -61,16 +61,19 @@ describe(`a server that is sent hostile documents (HOSTILE_SEED=${seed})`, () =>
       const text = `{ ${'a '.repeat(500_000)} }`
       const attempts = 50
       for (const path of ['/graphql', '/graphql/stream']) {
-        const answers = new Set<unknown>()
+        let lost = 0
         const posted = async () => {
-          const answer = await post(JSON.stringify({ query: text }), { path }).catch(({ code }) => code)
-          answers.add(answer.statusCode ?? answer)
-          await answer.body?.text().catch(() => {})
+          const answer = await post(JSON.stringify({ query: text }), { path }).catch(({ code }) => String(code))
+          // Who still writes when the connection is closed may not come to read the answer (RFC 9112, section 9.6).
+          if (typeof answer === 'string') {
+            lost++
+            return expect(['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET'], path).toContain(answer)
+          }
+          await answer.body.text().catch(() => {})
+          expect(answer.statusCode, path).toBe(413)
         }
         expect(await cpuMsOf(posted, attempts), path).toBeLessThan(5)
-        // Who still writes when the connection is closed may not come to read the answer (RFC 9112, section 9.6).
-        for (const lost of ['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET']) answers.delete(lost)
-        expect([...answers], path).toEqual([413])
+        expect(lost, path).toBeLessThan(attempts / 10)
       }
       const opening = await cpuMsOf(() => overSocketOfItsOwn('{ viewer { id } }', null), attempts)
       const refusing = await cpuMsOf(() => overSocketOfItsOwn(text, 1009), attempts)

@@ -10,7 +10,7 @@ import { InstalledProgram } from '../support/program.js'
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js'
 import { isLong } from '../support/soak-length.js'
 
-const [CONVERSATIONS, MESSAGES, KILLS] = isLong ? [200, 1500, 30] : [80, 500, 3]
+const [CONVERSATIONS, MESSAGES, KILLS] = isLong ? [200, 1500, 30] : [80, 500, 6]
 
 let conclave: TestConclave
 let redis: TestRedis | null = null

@@ -7,7 +7,7 @@ let drawn = 0
 
 /**
  * The next key pair of this test file: none comes twice in it. Another file of the run may have made it before, for its own
- * databases, since half of what the tests would cost otherwise were key pairs.
+ * databases: each takes a tenth of a second of a core or more to make.
  */
 export async function drawKeyPair(modulusBits: ModulusBits): Promise<KeyPairBytes> {
   const folder = join(inject('builds'), 'key-pairs')

@@ -15,7 +15,7 @@ import { isLong } from '../../support/soak-length.js'
  * way, and members who send and read all the time.
  */
 
-const CONVERSATIONS = isLong ? 5000 : 600
+const CONVERSATIONS = isLong ? 5000 : 1500
 /** In each of the three moves: five in all. */
 const KILLS = [2, 2, 1]
 const LONG = 900_000

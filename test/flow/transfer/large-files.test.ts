@@ -59,7 +59,7 @@ describe(`${MESSAGES} messages`, () => {
 
 describe(`an import that is killed ${KILLS} times`, () => {
   it('ends as one does that is not: every message once, in its order', { timeout: 300_000 }, async () => {
-    const count = 10_000
+    const count = 20_000
     const path = join(program.folder, 'killed.jsonl')
     await pipeline(linesOf('killed', count, 2000), createWriteStream(path))
     let lines = 0

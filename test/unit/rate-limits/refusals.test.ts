@@ -47,6 +47,13 @@ describe('a sender whose documents are refused', () => {
     for (const other of [ALICE, NOBODY]) refusals.requireFew(other)
   })
 
+  it('is the user, also where the id looks like an address of somebody', () => {
+    const odd = { ...MALLORY, viewer: { id: 'REFUSALS:address:203.0.113.7' } }
+    note(odd, 3)
+    expect(() => refusals.requireFew(odd)).toThrow(RateLimited)
+    refusals.requireFew(NOBODY)
+  })
+
   it('is an address where there is no token, with twenty times as many', () => {
     note(NOBODY, 59)
     refusals.requireFew(NOBODY)

@@ -17,6 +17,8 @@ import { askOn, openSocket } from '../support/transports.js'
  */
 
 const COUNT = 10_000
+/** In which a cost is measured; the first warms up. */
+const ROUNDS = 5
 const AT_ONCE = 8
 const LONG = 300_000
 const seed = process.env.HOSTILE_SEED ?? randomUUID()
@@ -73,7 +75,7 @@ describe(`a server that is sent hostile documents (HOSTILE_SEED=${seed})`, () =>
           expect(answer.statusCode, path).toBe(413)
         }
         expect(await cpuMsOf(posted, attempts), path).toBeLessThan(5)
-        expect(lost, path).toBeLessThan(attempts / 10)
+        expect(lost, path).toBeLessThan((ROUNDS * attempts) / 10)
       }
       const opening = await cpuMsOf(() => overSocketOfItsOwn('{ viewer { id } }', null), attempts)
       const refusing = await cpuMsOf(() => overSocketOfItsOwn(text, 1009), attempts)
@@ -171,12 +173,18 @@ async function overSocketOfItsOwn(query: string, closedWith: number | null): Pro
   expect(code).toBe(closedWith ?? 1005)
 }
 
-/** Of a server that has run for a while, per attempt, as its system counts it: in hundredths of a second, so over many. */
+/**
+ * Of a server that has run for a while, per attempt, as its system counts it: in hundredths of a second, so over many. The
+ * least of some rounds, since other work of the machine can only add to it.
+ */
 async function cpuMsOf(attempt: () => Promise<void>, attempts: number): Promise<number> {
-  for (let count = 0; count < attempts; count++) await attempt()
-  const before = serverCpuMs()
-  for (let count = 0; count < attempts; count++) await attempt()
-  return (serverCpuMs() - before) / attempts
+  let least = Number.POSITIVE_INFINITY
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = serverCpuMs()
+    for (let count = 0; count < attempts; count++) await attempt()
+    least = Math.min(least, (serverCpuMs() - before) / attempts)
+  }
+  return least
 }
 
 function serverCpuMs(): number {

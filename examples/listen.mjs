@@ -4,6 +4,7 @@
 
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
+import { readyOperation } from './ready-operation.mjs'
 
 const [conversationId] = process.argv.slice(2)
 const { TOKEN: token, URL: url = 'http://localhost:4000/graphql' } = process.env
@@ -26,7 +27,7 @@ async function currentCursor() {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization },
     body: JSON.stringify({
-      query: 'query ($id: ID!) { conversation(id: $id) { eventCursor } }',
+      query: readyOperation('ClientPage'),
       variables: { id: conversationId }
     })
   })
@@ -37,11 +38,7 @@ async function currentCursor() {
 }
 
 async function listen(after) {
-  const query = `subscription ($conversationId: ID!, $after: String) {
-    messageEvents(conversationId: $conversationId, after: $after) {
-      cursor type message { sequence sender { name } body status }
-    }
-  }`
+  const query = readyOperation('MessageEvents')
   let cursor = after
   for (;;) {
     try {

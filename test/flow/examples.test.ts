@@ -23,9 +23,13 @@ beforeAll(async () => {
 afterAll(() => conclave.close())
 
 describe('examples/graphql.mjs', () => {
-  it('says in a sentence that its variables are not JSON', async () => {
-    const { code, lines } = await run('graphql.mjs', ['{ viewer { name } }', '{ no'], conclave.url)
-    expect({ code, lines }).toEqual({ code: 1, lines: ['The variables are not JSON.'] })
+  it.each([
+    [['CreateConversations'], 'No operation in documents/ is named CreateConversations.'],
+    [['Conversation', 'id'], 'A variable is name=value; this is not: id'],
+    [['Conversation', '{ "id": 1 }'], 'A variable is name=value; this is not: { "id": 1 }']
+  ])('says in a sentence what is wrong with %j', async (args, sentence) => {
+    const { code, lines } = await run('graphql.mjs', args, conclave.url)
+    expect({ code, lines }).toEqual({ code: 1, lines: [sentence] })
   })
 
   it('says in a sentence that there is no server', async () => {
@@ -46,6 +50,19 @@ describe('examples/graphql.mjs', () => {
   it('prints what the server answers', async () => {
     const { code, lines } = await run('graphql.mjs', ['{ viewer { id } }'], `${conclave.url}/graphql`)
     expect({ code, lines }).toEqual({ code: 0, lines: [expect.stringContaining('{"data":{"viewer":{"id":"')] })
+  })
+
+  it('sends a ready operation with its fragments, and variables of every kind', async () => {
+    const id = await createConversation(alice, ['bob'])
+    const url = `${conclave.url}/graphql`
+    const body = ['input.body=at = one,\nthen', `input.conversationId=${id}`]
+    expect((await run('graphql.mjs', ['SendMessage', ...body], url)).code).toBe(0)
+    await send(alice, id, 'later')
+    const { lines } = await run('graphql.mjs', ['Messages', `id=${id}`, 'first=1'], url)
+    expect(JSON.parse(lines[0] ?? '').data.conversation.messages).toMatchObject({
+      totalCount: 2,
+      edges: [{ node: { sequence: 1, body: 'at = one,\nthen', sender: { id: 'bob' } } }]
+    })
   })
 })
 

@@ -26,7 +26,7 @@ describe('the conversation in README.md', () => {
       '#1 SENT Alice: Hungry?',
       '#2 SENT Alice: At one, then.'
     ])
-    expect(lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))).toEqual([
+    expect(lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))).toMatchObject([
       { data: { sendMessage: { message: { sequence: 1, keyVersion: 1 } } } },
       { data: { rotateKey: { key: { version: 2, state: 'ACTIVE' } } } },
       { data: { sendMessage: { message: { sequence: 2, keyVersion: 2 } } } },
@@ -60,7 +60,7 @@ function shellBlocks(): string[] {
 
 /** The block of the second terminal. `URL` makes it talk to the server of this test in the place of the default one. */
 function conversation(): string {
-  return shellBlocks().find((text) => text.includes('createConversation')) ?? ''
+  return shellBlocks().find((text) => text.includes('CreateConversation')) ?? ''
 }
 
 async function bash(script: string): Promise<{ code: number; output: string }> {

@@ -51,9 +51,7 @@ describe.skipIf(!hasOpenBao || !hasMoto || !hasProviderClients)('the runbooks in
   it('begin from a configuration with a local secret', { timeout: LONG }, async () => {
     expect(await runbook('What they take for granted')).toMatch(/local:2026-11 +\d+ +current/)
     for (let made = 0; made < 3; made++) {
-      await bash(
-        `npm run -s graphql -- 'mutation { createConversation(input: { memberIds: [] }) { conversation { id } } }'`
-      )
+      await bash(`npm run -s graphql -- CreateConversation 'input.memberIds=[]'`)
     }
   })
 

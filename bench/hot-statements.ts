@@ -82,7 +82,7 @@ export const hotStatements: HotStatement[] = [
   { statement: MARK_READ },
   { statement: LIST_MEMBERS, sorts: 'the pages that it answers' },
   { statement: COUNT_MEMBERS },
-  { statement: LIST_KEYS, sorts: 'the keys that it answers' },
+  { statement: LIST_KEYS, sorts: 'the pages that it answers' },
   { statement: ACTIVE_KEYS, sorts: 'one key of each conversation' },
   { statement: MESSAGES_OF_KEYS },
   { statement: EVENTS_OF_CONVERSATION },

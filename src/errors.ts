@@ -106,7 +106,7 @@ const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'keys' | 'bytes', string>
   values: 'values in its variables, or more',
   cost: 'points of cost',
   pageSize: 'items in a page',
-  keys: 'key versions in its answer, or more',
+  keys: 'versions of one key in its answer, or more',
   bytes: 'bytes of messages in its answer, or more,'
 }
 

@@ -4,12 +4,12 @@ import { type ShownKey, shownKey } from './shown-key.js'
 
 /** A version that somebody wants to end, with the messages that need it. */
 export async function endangeredKey(services: Services, { conversationId, version }: KeyVersion): Promise<ShownKey> {
-  const [{ listKeysOf }, { countMessagesOfKeys }, { NotFound, BadUserInput }] = await Promise.all([
-    import('../key-life/key-inventory.js'),
+  const [{ ALL_KEYS, listKeysOf }, { countMessagesOfKeys }, { NotFound, BadUserInput }] = await Promise.all([
+    import('../conversation-key/list-keys.js'),
     import('../key-life/key-census.js'),
     import('../errors.js')
   ])
-  const found = await listKeysOf(services, conversationId)
+  const found = await listKeysOf(services, conversationId, ALL_KEYS)
   if (found.length === 0) throw new NotFound('conversation')
   const key = found.find((each) => each.version === version)
   if (!key) throw new BadUserInput('version', `The conversation has the versions 1 to ${found.length} only.`)

@@ -43,11 +43,11 @@ export const keysList = () =>
     })
 
 async function* ofOne(services: Services, conversationId: string): AsyncGenerator<ConversationKey[]> {
-  const [{ listKeysOf }, { NotFound }] = await Promise.all([
-    import('../key-life/key-inventory.js'),
+  const [{ ALL_KEYS, listKeysOf }, { NotFound }] = await Promise.all([
+    import('../conversation-key/list-keys.js'),
     import('../errors.js')
   ])
-  const found = await listKeysOf(services, conversationId)
+  const found = await listKeysOf(services, conversationId, ALL_KEYS)
   if (found.length === 0) throw new NotFound('conversation')
   yield found
 }

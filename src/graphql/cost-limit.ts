@@ -27,7 +27,7 @@ import { IntrospectionCost } from './introspection-cost.js'
 import { MAX_PAGE } from './page-size.js'
 import { requireFittingVariables } from './variable-values.js'
 
-/** Items that a list is taken to have which comes whole: keys of a conversation, master keys. */
+/** Items that a list is taken to have which comes whole, and does not grow: master keys. */
 export const WHOLE_LIST_ITEMS = 20
 
 /** Costs kept of one operation, for so many different page sizes. */
@@ -44,9 +44,9 @@ interface Known {
  *
  *     cost of a field = its weight + items × costs of the fields below it
  *
- * The weight is the field's `complexity`, or 1. Items are the page size of a field with `first` or `last`,
- * {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page. `__typename`
- * costs nothing, nor does what `@skip` and `@include` leave out. What is asked of the schema: see introspection-cost.ts.
+ * The weight is the field's `complexity`, or 1. Items are the page size of a field with `first` or `last`, or its
+ * `itemsWithoutSize`, {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page.
+ * `__typename` costs nothing, nor does what `@skip` and `@include` leave out. What is asked of the schema: see introspection-cost.ts.
  */
 export class CostLimit {
   readonly #max: number
@@ -154,18 +154,25 @@ function itemsOf(
   args: Record<string, unknown>
 ): number {
   const sizes = field.args.filter(({ name }) => name === 'first' || name === 'last')
-  if (sizes.length > 0) return pageSize(sizes, args)
+  if (sizes.length > 0) return pageSize(field, sizes, args)
   const isPart = !isUnionType(parent) && 'pageInfo' in parent.getFields()
   return isListType(getNullableType(field.type)) && !isPart ? WHOLE_LIST_ITEMS : 1
 }
 
-function pageSize(sizes: GraphQLField<unknown, unknown>['args'], args: Record<string, unknown>): number {
+function pageSize(
+  { extensions }: GraphQLField<unknown, unknown>,
+  sizes: GraphQLField<unknown, unknown>['args'],
+  args: Record<string, unknown>
+): number {
   const given = sizes.filter(({ name }) => typeof args[name] === 'number')
   for (const { name } of given) {
     if (Number(args[name]) > MAX_PAGE) throw new QueryTooComplex('pageSize', MAX_PAGE, Number(args[name]), name)
   }
   // Null is as good as nothing, for which there may be a default.
-  const items = given.length > 0 ? given.map(({ name }) => args[name]) : sizes.map(({ defaultValue }) => defaultValue)
+  const items =
+    given.length > 0
+      ? given.map(({ name }) => args[name])
+      : [extensions.itemsWithoutSize, ...sizes.map(({ defaultValue }) => defaultValue)]
   const largest = Math.max(...items.map((size) => Number(size ?? Number.NEGATIVE_INFINITY)))
   if (largest === Number.NEGATIVE_INFINITY) throw new BadUserInput('first', 'Give either first or last.')
   return Math.max(0, largest)

@@ -3,7 +3,7 @@ import { countUnread } from '../conversation/count-unread.js'
 import { countMembers, listMembers, type MemberPage } from '../conversation/members.js'
 import { openTitles } from '../conversation/title.js'
 import { findConversations, type ViewedConversation } from '../conversation/viewed-conversation.js'
-import { activeKeys, listKeys } from '../conversation-key/list-keys.js'
+import { activeKeys, type KeyPage, listKeys } from '../conversation-key/list-keys.js'
 import type { NamedUser } from '../identity/users.js'
 import type { Viewer } from '../identity/viewer.js'
 import { type CountedKey, countMessagesOfKeys } from '../key-life/key-census.js'
@@ -81,7 +81,9 @@ function messageLoaders(services: Services, viewer: Viewer | null, sight: Sight 
 
 function keyLoaders(services: Services, viewer: Viewer | null) {
   return {
-    keys: ofViewer(viewer, [], (viewer, ids) => listKeys(services, viewer, ids)),
+    keys: batched(async (pages: readonly KeyPage[]) =>
+      viewer ? await listKeys(services, viewer, pages) : pages.map(() => [])
+    ),
     /** Null when the viewer is no longer in the conversation. */
     activeKey: ofViewer(viewer, null, (viewer, ids) => activeKeys(services, viewer, ids)),
     messageCount: batched((keys: readonly CountedKey[]) => countMessagesOfKeys(services, keys))

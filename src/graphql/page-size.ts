@@ -8,3 +8,13 @@ export function requirePageSize(field: string, size: number): number {
   if (size < 1 || size > MAX_PAGE) throw new BadUserInput(field, `A page has 1 to ${MAX_PAGE} items.`)
   return size
 }
+
+/** A page of a list that can be read from either end. @throws BadUserInput for both sizes, or for neither */
+export function requireOneSize(
+  first: number | null | undefined,
+  last: number | null | undefined
+): { size: number; from: 'START' | 'END' } {
+  if ((first == null) === (last == null)) throw new BadUserInput('first', 'Give either first or last.')
+  if (first != null) return { size: requirePageSize('first', first), from: 'START' }
+  return { size: requirePageSize('last', last ?? 0), from: 'END' }
+}

@@ -65,17 +65,3 @@ export async function countInventory(
 function valuesOf({ states, masterKey }: InventoryFilter, now: Date): unknown[] {
   return [states, masterKey, now]
 }
-
-const OF_CONVERSATION: Statement = {
-  name: 'keys-of-conversation',
-  text: `select ${KEY_COLUMNS} from conversation_keys k where k.conversation_id = $1 order by k.version limit $2::integer`
-}
-
-/** Key versions of one conversation, ascending; none for one that does not exist. @param limit null for all of them */
-export async function listKeysOf(
-  { database }: { database: Database },
-  conversationId: string,
-  limit: number | null = null
-): Promise<ConversationKey[]> {
-  return await database.run(OF_CONVERSATION, [conversationId, limit])
-}

@@ -18,6 +18,7 @@ import { type SeededHistory, seedHistory } from '../support/browser/seeded-histo
 import { Visitor } from '../support/browser/visitor.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import { GraphQLClient } from '../support/graphql-client.js'
+import { giveVersions } from '../support/many-versions.js'
 
 /** An administrator of keys who is also in the conversation, on a server with months of history. */
 
@@ -225,6 +226,18 @@ describe.skipIf(!hasBrowser)('an administrator of keys', () => {
       ['four', 3],
       ['five', 3]
     ])
+  })
+
+  it('sees every version of a key, also where they are more than a page', async () => {
+    const old = await createConversation(await as('erin'), [], { title: 'Old' })
+    await giveVersions(history.conclave.database, old, 402)
+    const member = await Visitor.withToken(await tokenOf('erin', []), browser, server.url)
+    for (const { page } of [member, carol]) {
+      await page.goto(`${server.url}/#/conversations/${old}/keys`)
+      await page.getByRole('row', { name: 'Version 402' }).waitFor()
+      expect(await page.locator('tbody tr').count()).toBe(402)
+    }
+    await member.close()
   })
 
   it('sees when keys rotate as the server has counted them', async () => {

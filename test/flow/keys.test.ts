@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { inBulk } from '../../bench/seeding/bulk-rows.js'
 import {
   ConversationDocument,
-  ConversationKeysDocument,
   KeysDocument,
   RotateKeyDocument,
   SetMemberRoleDocument
@@ -10,6 +8,7 @@ import {
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
+import { giveVersions } from '../support/many-versions.js'
 
 let conclave: TestConclave
 let alice: GraphQLClient
@@ -122,24 +121,66 @@ describe('the database', () => {
   })
 })
 
-it('keys of more versions than one look-up may read are refused, to a member and to an auditor', async () => {
-  const id = await createConversation(alice, [])
-  await conclave.database.query(
-    inBulk(`
-      insert into conversation_keys
-      select copy.* from conversation_keys k, generate_series(2, 10001) nth
-       cross join lateral jsonb_populate_record(k, jsonb_build_object(
-         'version', nth, 'key_id', gen_random_uuid(), 'state', 'DEACTIVATED', 'deactivated_at', now())) copy
-       where k.conversation_id = '${id}'`)
-  )
-  const auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
-  const answers = await Promise.all([
-    alice.execute(KeysDocument, { id }),
-    auditor.execute(ConversationKeysDocument, { conversationId: id })
-  ])
-  for (const { errors } of answers) {
-    expect(errors).toMatchObject([
-      { extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'keys', max: 10_000, found: 10_001 } }
+describe('a list of key versions', () => {
+  let id: string
+  let auditor: GraphQLClient
+
+  beforeAll(async () => {
+    id = await createConversation(alice, ['bob'])
+    await giveVersions(conclave.database, id, 201)
+    auditor = await conclave.as('auditor', { scopes: ['keys:read'] })
+  })
+
+  /** What a member is answered, and what an auditor is. */
+  async function answers(list: string): Promise<{ data?: unknown; errors?: unknown }[]> {
+    const args = list === '' ? '' : `(${list})`
+    return await Promise.all([
+      alice.post({ query: `{ conversation(id: "${id}") { keys${args} { version } } }` }),
+      auditor.post({ query: `{ conversationKeys(conversationId: "${id}" ${list}) { version } }` })
     ])
   }
+
+  it.each([
+    ['', 'more than a page without a size', { code: 'QUERY_TOO_COMPLEX', limit: 'keys', max: 200, found: 201 }],
+    ['first: 1, last: 1', 'two sizes', { code: 'BAD_USER_INPUT', field: 'first' }],
+    ['first: 0', 'a page of nothing', { code: 'BAD_USER_INPUT', field: 'first' }],
+    ['last: 201', 'more than a page', { code: 'QUERY_TOO_COMPLEX', limit: 'pageSize', max: 200, field: 'last' }]
+  ])('(%s) is refused to members and to auditors: %s', async (list, _, extensions) => {
+    for (const answer of await answers(list)) expect(answer).toMatchObject({ errors: [{ extensions }] })
+  })
+
+  it.each<[string, number[]]>([
+    ['first: 2', [1, 2]],
+    ['first: 2, afterVersion: 2', [3, 4]],
+    ['first: 200, afterVersion: 200', [201]],
+    ['first: 1, afterVersion: 201', []],
+    ['last: 2', [200, 201]],
+    ['last: 2, beforeVersion: 200', [198, 199]],
+    ['last: 9, afterVersion: 3, beforeVersion: 6', [4, 5]],
+    ['afterVersion: 3, beforeVersion: 6', [4, 5]],
+    ['first: null, afterVersion: 200', [201]]
+  ])('(%s) is answered in ascending order', async (list, versions) => {
+    const keys = versions.map((version) => ({ version }))
+    expect(await answers(list)).toMatchObject([
+      { data: { conversation: { keys } } },
+      { data: { conversationKeys: keys } }
+    ])
+  })
+
+  it('comes whole without a size, up to a page', async () => {
+    const keys = Array.from({ length: 200 }, (_, index) => ({ version: index + 2 }))
+    expect(await answers('afterVersion: 1')).toMatchObject([
+      { data: { conversation: { keys } } },
+      { data: { conversationKeys: keys } }
+    ])
+  })
+
+  it('is another one for each place in a query that asks for it', async () => {
+    const query = `{ conversation(id: "${id}") {
+      oldest: keys(first: 1) { version } newest: keys(last: 1) { version } more: keys(first: 1, afterVersion: 1) { version }
+    } }`
+    expect(await alice.post({ query })).toMatchObject({
+      data: { conversation: { oldest: [{ version: 1 }], newest: [{ version: 201 }], more: [{ version: 2 }] } }
+    })
+  })
 })

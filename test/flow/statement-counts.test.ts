@@ -150,12 +150,13 @@ function argumentsOf({ rows, conversationId, messageId }: Owner, path: Step[]): 
   const page = `(first: ${rows})`
   return {
     'Query.conversation': `(id: "${conversationId}")`,
-    'Query.conversationKeys': `(conversationId: "${conversationId}")`,
+    'Query.conversationKeys': `(conversationId: "${conversationId}", first: ${rows})`,
     'Query.conversations': page,
     'Query.keyEvents': page,
     'Query.keyInventory': page,
     'Query.keyOperations': page,
     'Query.node': `(id: "${path[0]?.type?.name === 'Message' ? messageId : conversationId}")`,
+    'Conversation.keys': page,
     'Conversation.members': page,
     'Conversation.messages': `(last: ${rows})`
   }

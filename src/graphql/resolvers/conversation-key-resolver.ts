@@ -1,4 +1,4 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
+import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import { hasScope } from '../../conversation-key/key-rights.js'
 import { rotateKey } from '../../conversation-key/rotate-key.js'
@@ -7,6 +7,7 @@ import type { ConversationKey } from '../../database/entities.js'
 import { NotFound } from '../../errors.js'
 import { type Context, requireViewer } from '../context.js'
 import { requireConversationId } from '../ids.js'
+import { DESCRIPTION_OF_KEYS, KeyVersions, WHOLE_UP_TO_A_PAGE } from '../key-versions.js'
 import { ConversationType } from '../types/conversation.js'
 import { ConversationKeyType, KeyPayload } from '../types/conversation-key.js'
 import { WEIGHT } from '../weights.js'
@@ -64,8 +65,13 @@ export class ConversationKeysResolver {
     return key
   }
 
-  @FieldResolver(() => [ConversationKeyType], { description: 'Ascending by version.' })
-  async keys(@Root() { id }: ViewedConversation, @Ctx() { loaders }: Context): Promise<ConversationKey[]> {
-    return await loaders.keys.load(id)
+  @Extensions(WHOLE_UP_TO_A_PAGE)
+  @FieldResolver(() => [ConversationKeyType], { description: DESCRIPTION_OF_KEYS })
+  async keys(
+    @Root() { id }: ViewedConversation,
+    @Ctx() { loaders }: Context,
+    @Args(() => KeyVersions) versions: KeyVersions
+  ): Promise<ConversationKey[]> {
+    return await versions.read((range) => loaders.keys.load({ conversationId: id, ...range }))
   }
 }

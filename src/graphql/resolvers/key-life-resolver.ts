@@ -1,4 +1,17 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
+import {
+  Arg,
+  Args,
+  Ctx,
+  Extensions,
+  FieldResolver,
+  ID,
+  Int,
+  Mutation,
+  Query,
+  Resolver,
+  Root,
+  Subscription
+} from 'type-graphql'
 import type { ViewedConversation } from '../../conversation/viewed-conversation.js'
 import { findKeyPolicy } from '../../conversation-key/find-key-policy.js'
 import { requireKeyEventFilter } from '../../conversation-key/key-event-filter.js'
@@ -11,7 +24,7 @@ import {
   listKeyEvents,
   listKeyEventsOf
 } from '../../conversation-key/list-key-events.js'
-import { MAX_KEYS, requireFewKeys } from '../../conversation-key/list-keys.js'
+import { listKeysOf } from '../../conversation-key/list-keys.js'
 import { setKeyPolicy } from '../../conversation-key/set-key-policy.js'
 import { verifyKeyEvents } from '../../conversation-key/verify-key-events.js'
 import type { ConversationKey } from '../../database/entities.js'
@@ -21,7 +34,7 @@ import { cancelKeyOperation, pauseKeyOperation, resumeKeyOperation } from '../..
 import { countDueRotations } from '../../key-life/count-due-rotations.js'
 import { cancelKeyDestruction, scheduleKeyDestruction } from '../../key-life/destroy-key.js'
 import { keyHealth } from '../../key-life/key-census.js'
-import { countInventory, type InventoryFilter, listInventory, listKeysOf } from '../../key-life/key-inventory.js'
+import { countInventory, type InventoryFilter, listInventory } from '../../key-life/key-inventory.js'
 import { findKeyOperation, type KeyOperation, listKeyOperations } from '../../key-life/key-operations.js'
 import { markKeyCompromised } from '../../key-life/mark-compromised.js'
 import { reencryptConversation } from '../../key-life/reencrypt-data-keys.js'
@@ -31,6 +44,7 @@ import { connectionTypes, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { requireConversationId, requireOperationId } from '../ids.js'
+import { DESCRIPTION_OF_KEYS, KeyVersions, WHOLE_UP_TO_A_PAGE } from '../key-versions.js'
 import { requirePageSize } from '../page-size.js'
 import { Duration } from '../scalars.js'
 import { ConversationType } from '../types/conversation.js'
@@ -71,14 +85,16 @@ export class KeyCensusResolver {
     return await countDueRotations({ database, now: clock.now() })
   }
 
-  @Query(() => [ConversationKeyType], { description: 'Ascending by version.' })
+  @Extensions(WHOLE_UP_TO_A_PAGE)
+  @Query(() => [ConversationKeyType], { description: DESCRIPTION_OF_KEYS })
   async conversationKeys(
     @Ctx() context: Context,
-    @Arg('conversationId', () => ID) conversationId: string
+    @Arg('conversationId', () => ID) conversationId: string,
+    @Args(() => KeyVersions) versions: KeyVersions
   ): Promise<ConversationKey[]> {
     const id = requireConversationId('conversationId', conversationId)
     await requireReader(context, 'conversationKeys', id)
-    return requireFewKeys(await listKeysOf(context.services, id, MAX_KEYS + 1))
+    return await versions.read((range) => listKeysOf(context.services, id, range))
   }
 
   @Query(() => KeyPolicyType, {

@@ -10,7 +10,7 @@ import { connectionTypes, toConnection } from '../connection.js'
 import { type Context, requireViewer } from '../context.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { encodeMessageId, requireConversationId, requireMessageId } from '../ids.js'
-import { requirePageSize } from '../page-size.js'
+import { requireOneSize } from '../page-size.js'
 import { SAME_FOR_ALL } from '../share-key.js'
 import { ConversationType } from '../types/conversation.js'
 import { MessageStatusEnum } from '../types/enums.js'
@@ -115,7 +115,7 @@ export class ConversationMessagesResolver {
   ): Promise<InstanceType<typeof MessageConnection>> {
     const sequenceOf = (field: string, cursor: string | null) =>
       cursor == null ? null : Number(decodeCursor('message', id, field, cursor))
-    const { size, from } = requireOneOf(first, last)
+    const { size, from } = requireOneSize(first, last)
     const position = { after: sequenceOf('after', after), before: sequenceOf('before', before) }
     const nodes = await loaders.messages.load({ conversationId: id, ...position, limit: size, from })
     const page = {
@@ -126,10 +126,4 @@ export class ConversationMessagesResolver {
     const cursorOf = (message: Message) => encodeCursor('message', id, String(message.sequence))
     return MessageConnection.of(toConnection(page, cursorOf, async () => lastSequence - visibleAfter))
   }
-}
-
-function requireOneOf(first: number | null, last: number | null): { size: number; from: 'START' | 'END' } {
-  if ((first == null) === (last == null)) throw new BadUserInput('first', 'Give either first or last.')
-  if (first != null) return { size: requirePageSize('first', first), from: 'START' }
-  return { size: requirePageSize('last', last ?? 0), from: 'END' }
 }

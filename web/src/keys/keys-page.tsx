@@ -21,6 +21,8 @@ import { PolicyEditor } from './policy-editor.js'
 
 /** Rotations and destructions by others, and by the worker. */
 const LOOK_EVERY_MS = 3_000
+/** Of key versions: the longest that a server answers. */
+const PAGE = 200
 
 export function KeysPage({ conversationId }: { conversationId: string }) {
   const connection = useConnection()
@@ -79,11 +81,22 @@ function seesAny({ session }: Connection): boolean {
   return session.scopes.some((scope) => scope.startsWith('keys:'))
 }
 
+/** All of them, a page at a time. */
 async function keysOf(connection: Connection, id: string): Promise<KeyFieldsFragment[]> {
-  if (seesAny(connection)) {
-    return (await connection.query(ConversationKeysDocument, { conversationId: id })).conversationKeys
+  const keys: KeyFieldsFragment[] = []
+  for (;;) {
+    const page = await pageOfKeys(connection, id, keys.at(-1)?.version ?? 0)
+    keys.push(...page)
+    if (page.length < PAGE) return keys
   }
-  return (await connection.query(KeysDocument, { id })).conversation?.keys ?? []
+}
+
+async function pageOfKeys(connection: Connection, id: string, afterVersion: number): Promise<KeyFieldsFragment[]> {
+  const page = { first: PAGE, afterVersion }
+  if (seesAny(connection)) {
+    return (await connection.query(ConversationKeysDocument, { conversationId: id, ...page })).conversationKeys
+  }
+  return (await connection.query(KeysDocument, { id, ...page })).conversation?.keys ?? []
 }
 
 interface ShownPolicy {

@@ -4,4 +4,4 @@ import { chosenFolder } from './folders.mjs'
 const { tests: include, database } = chosenFolder()
 const globalSetup = database ? ['mutation/database-setup.mjs'] : []
 
-export default { ...config, test: { ...config.test, include, globalSetup } }
+export default { ...config, test: { ...config.test, include, globalSetup, projects: undefined } }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { HostileDocuments, type HostileRequest } from '../../../bench/hostile-documents.js'
-import { CostLimit } from '../../../src/graphql/cost-limit.js'
-import { DocumentStore } from '../../../src/graphql/document-store.js'
-import { createSchema } from '../../../src/graphql/schema.js'
-import { queryLimits } from '../../support/query-limits.js'
+import { HostileDocuments, type HostileRequest } from '../../bench/hostile-documents.js'
+import { CostLimit } from '../../src/graphql/cost-limit.js'
+import { DocumentStore } from '../../src/graphql/document-store.js'
+import { createSchema } from '../../src/graphql/schema.js'
+import { queryLimits } from '../support/query-limits.js'
 
 /** How much of the processor it takes to refuse a document: with limits as they are where nothing is configured. */
 

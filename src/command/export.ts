@@ -6,7 +6,7 @@ import { UsageError } from './exit-codes.js'
 import { operator } from './operator.js'
 import { asOption, conversationIn, jsonOption } from './options.js'
 import { Output } from './output.js'
-import { ProgressLine } from './progress-line.js'
+import { TransferProgress } from './transfer-progress.js'
 import { withServices } from './with-services.js'
 
 export const exporting = () =>
@@ -43,11 +43,15 @@ export const exporting = () =>
       if (recipient === undefined) throw new UsageError('Say with --for <file> whose public key it is made for.')
       const { exportFile } = await import('../transfer/files/export-file.js')
       const { id: actor } = operator(as)
-      const line = new ProgressLine(output)
-      const report = (records: number, messages: number) => line.show({ records, messages }, `${messages} messages`)
-      await withServices((services) => exportFile(services, { subject, recipient, out, actor, report })).finally(() =>
-        line.end()
-      )
+      const progress = new TransferProgress(output, 'Exporting')
+      let total: number | null = null
+      const begun = (messages: number) => (total = messages)
+      const report = (records: number, messages: number) => {
+        if (total !== null) progress.reach(total === 0 ? 1 : messages / total)
+        progress.show({ records, messages, total }, `${messages} messages`)
+      }
+      const file = { subject, recipient, out, actor, begun, report }
+      await withServices((services) => exportFile(services, file)).finally(() => progress.end())
     })
 
 function subjectOf(conversation: string | undefined, userId: string | undefined): ExportSubject {

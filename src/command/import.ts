@@ -6,7 +6,7 @@ import { UsageError } from './exit-codes.js'
 import { operator } from './operator.js'
 import { asOption, jsonOption } from './options.js'
 import { Output } from './output.js'
-import { ProgressLine } from './progress-line.js'
+import { TransferProgress } from './transfer-progress.js'
 import { untilInterrupted, withServices } from './with-services.js'
 import { ImportStopped } from './words-of.js'
 
@@ -45,22 +45,25 @@ export const importing = () =>
     )
     .action(async (file, { as, json, ...options }) => {
       const output = new Output({ json })
-      const line = new ProgressLine(output)
+      const bar = new TransferProgress(output, 'Reading')
       let position: number | null = null
       const order = {
         actor: operator(as).id,
         begun: (lines: number) => (position = lines),
         report: (progress: ImportProgress) => {
           position = progress.lines
-          line.show(progress, `${progress.messages} messages, line ${progress.lines}`)
+          bar.show(progress, `${progress.messages} messages, line ${progress.lines}`)
         },
         stop: untilInterrupted()
       }
-      const outcome = await withServices((services) => run(services, file, options, order), 'api')
+      const outcome = await withServices(
+        (services) => run(services, file, options, order, (share) => bar.reach(share)),
+        'api'
+      )
         .catch((error) => {
           throw position === null ? error : new ImportStopped(error, position)
         })
-        .finally(() => line.end())
+        .finally(() => bar.end())
       output.print(outcome, wordsOn(outcome))
     })
 
@@ -68,12 +71,13 @@ async function run(
   services: Services,
   path: string | undefined,
   { key, signedBy, name, mapping, sql }: Options,
-  order: ImportOrder
+  order: ImportOrder,
+  read: (share: number) => void
 ): Promise<ImportOutcome> {
   if ((sql === true) === (path !== undefined)) throw new UsageError('Name a file or, with --sql, read tables.')
   if (path !== undefined) {
     const { importFile } = await import('../transfer/files/import-file.js')
-    const file = { path, key: key ?? null, signedBy: signedBy ?? null, name: name ?? null }
+    const file = { path, key: key ?? null, signedBy: signedBy ?? null, name: name ?? null, read }
     return await importFile(services, file, order)
   }
   const databaseUrl = process.env.SOURCE_DATABASE_URL

@@ -21,6 +21,8 @@ export interface ExportOrder {
   /** User id, or `operator:…`, for the audit trail. */
   actor: string
   recipient: RecipientKey
+  /** Told once, before the first line, how many messages there are: of a conversation. */
+  begun?: (messages: number) => void
   report?: ReportRecords
 }
 
@@ -39,6 +41,7 @@ export async function* exportConversation(
   after = 0
 ): AsyncGenerator<string> {
   const conversation: ExportedConversation = await requireExported(services, conversationId)
+  order.begun?.(conversation.lastSequence - after)
   yield* exportRecords(services, { conversationId }, readConversation(services, conversation, after), order, after)
 }
 

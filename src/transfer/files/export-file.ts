@@ -11,6 +11,7 @@ export interface ExportedFile {
   /** Null: standard output. */
   out: string | null
   actor: string
+  begun?: (messages: number) => void
   report?: ReportRecords
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { access, constants, readFile } from 'node:fs/promises'
+import { access, constants, readFile, stat } from 'node:fs/promises'
 import type { OpenFile } from '../import-export.js'
 import { type RecipientKey, readPrivateKey, readRecipientKey } from '../recipient-key.js'
 import { TransferError, type TransferErrorCode } from '../transfer-error.js'
@@ -23,14 +23,27 @@ export async function readGiven(path: string, code: TransferErrorCode): Promise<
   }
 }
 
-/** @throws TransferError FORMAT where there is no such file, or it cannot be read */
-export async function openerOf(path: string): Promise<OpenFile> {
+/**
+ * @param read told how much of it was read since it was opened, 0 to 1
+ * @throws TransferError FORMAT where there is no such file, or it cannot be read
+ */
+export async function openerOf(path: string, read: (share: number) => void = () => {}): Promise<OpenFile> {
   try {
     await access(path, constants.R_OK)
+    const { size } = await stat(path)
+    return () => counted(createReadStream(path), (bytes) => read(Math.min(1, bytes / size)))
   } catch (error) {
     throw unreadable(path, 'FORMAT', error)
   }
-  return () => createReadStream(path) as AsyncIterable<Buffer>
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, report: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    report(bytes)
+    yield chunk
+  }
 }
 
 async function namedKey(path: string, read: (pem: string) => Promise<RecipientKey>): Promise<RecipientKey> {

@@ -7,6 +7,7 @@ import { RotateKeyDocument, ScheduleKeyDestructionDocument } from '../../../docu
 import { bootConclave, programEnvironment, type TestConclave } from '../../support/boot.js'
 import { createConversation, readBack, send } from '../../support/chat.js'
 import { type Ended, InstalledProgram } from '../../support/program.js'
+import { hasTerminal, onTerminal } from '../../support/terminal.js'
 import { ecRecipient, rsaRecipient } from '../../support/transfer/recipients.js'
 import { resealed } from '../../support/transfer/resealed.js'
 
@@ -69,8 +70,31 @@ describe('conclave export that goes well', () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line))
-    ).toEqual([{ records: expect.any(Number), messages: 4 }])
+    ).toEqual([{ records: expect.any(Number), messages: 4, total: 4 }])
   })
+
+  it.skipIf(!hasTerminal)('shows a bar on a terminal', async () => {
+    const { code, output } = await seen(source, 'export', whole, '--for', 'public.pem', '--out', 'seen.export')
+    expect([code, output]).toEqual([0, expect.stringMatching(/Exporting █+ 100% 4 messages/)])
+  })
+
+  it.skipIf(!hasTerminal)(
+    'counts on a terminal what one user wrote, of which nobody knows how much there is',
+    async () => {
+      const { code, output } = await seen(
+        source,
+        'export',
+        '--user',
+        'alice',
+        '--for',
+        'public.pem',
+        '--out',
+        'alice.export'
+      )
+      expect([code, output]).toEqual([0, expect.stringMatching(/\r\d+ messages\s+$/)])
+      expect(output).not.toMatch(/[█░]/)
+    }
+  )
 
   it('ends with 141, and does not take its reader, who has gone, for the database', async () => {
     const options = { cwd: program.folder, env: { PATH: process.env.PATH, ...programEnvironment(source) } }
@@ -132,6 +156,16 @@ describe('conclave import of an export', () => {
 })
 
 describe('conclave import of JSON Lines', () => {
+  it.skipIf(!hasTerminal)('shows on a terminal how far the file was read', async () => {
+    const owner = inLine({ type: 'member', conversationId: 'long', userId: 'alice', role: 'OWNER' })
+    const lines = [inLine({ type: 'conversation', id: 'long' }), message(1), message(2), owner]
+    writeFileSync(pathOf('seen.jsonl'), lines.map((line) => `${line}\n`).join(''))
+    const { code, output } = await seen(target, 'import', 'seen.jsonl')
+    expect(code, output).toBe(0)
+    expect(output).not.toMatch(/\r\d+ messages/)
+    expect(output).toMatch(/Reading █+ 100% 2 messages, line 4/)
+  })
+
   /** Where each of them belongs into the file, behind 1,100 messages: a batch has 1,000. */
   const AT = 1102
 
@@ -225,6 +259,12 @@ async function storedUnder(name: string) {
 
 async function command(conclave: TestConclave, ...args: string[]): Promise<Ended> {
   return await program.command(args, programEnvironment(conclave))
+}
+
+/** What somebody sees at a terminal. */
+async function seen(conclave: TestConclave, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  const options = { cwd: program.folder, env: programEnvironment(conclave) }
+  return await onTerminal(`bin/conclave ${args.join(' ')}`, options, { question: 'There is none.', answer: '' })
 }
 
 function pathOf(name: string): string {

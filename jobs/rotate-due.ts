@@ -40,10 +40,11 @@ export async function rotateDueBatch(
 ): Promise<RotatedBatch> {
   const { database, clock } = services
   const due = await findDueRotations({ database, now: clock.now() }, BATCH, after)
+  const pooled = due.length === 0 ? 0 : await services.keySupply.pooled()
   let isHeldUp = false
-  const outcomes = await pLimit(AT_ONCE).map(due, async ({ id }): Promise<Outcome> => {
+  const outcomes = await pLimit(AT_ONCE).map(due, async ({ id }, index): Promise<Outcome> => {
     if (stop.aborted || isHeldUp) return 'NOT_BEGUN'
-    const outcome = await rotateOne(services, id)
+    const outcome = await rotateOne(services, id, index >= pooled)
     if (outcome === 'HELD_UP') isHeldUp = true
     return outcome
   })
@@ -59,9 +60,9 @@ export async function rotateDueBatch(
   }
 }
 
-async function rotateOne(services: Services, conversationId: string): Promise<Outcome> {
+async function rotateOne(services: Services, conversationId: string, ahead: boolean): Promise<Outcome> {
   try {
-    return (await rotateIfDue(services, conversationId, 'SKIP')) ? 'ROTATED' : 'PASSED_OVER'
+    return (await rotateIfDue(services, conversationId, 'SKIP', { ahead })) ? 'ROTATED' : 'PASSED_OVER'
   } catch (error) {
     if (error instanceof KeyUnavailable) return 'HELD_UP'
     services.log.error({ conversationId, reason: error }, 'rotation failed')

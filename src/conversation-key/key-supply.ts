@@ -67,10 +67,15 @@ export class KeySupply {
    * goes back into the pool. With an empty pool the transaction is rolled back when `work` wants a pair, and
    * begun again once one was made: RSA generation is never waited for inside of it. A pair that is then not
    * wanted any more, since somebody else was faster, goes into the pool.
+   *
+   * @param ahead the pool is known to be empty, and `work` to want a pair: it is made at once
    */
-  async withKeyPair<T>(work: (em: EntityManager, takePair: () => Promise<WrappedKeyPair>) => Promise<T>): Promise<T> {
+  async withKeyPair<T>(
+    work: (em: EntityManager, takePair: () => Promise<WrappedKeyPair>) => Promise<T>,
+    { ahead = false }: { ahead?: boolean } = {}
+  ): Promise<T> {
     try {
-      return await this.#database.transaction((em) => work(em, () => this.#takePooled(em)))
+      if (!ahead) return await this.#database.transaction((em) => work(em, () => this.#takePooled(em)))
     } catch (error) {
       if (!(error instanceof EmptyPool)) throw error
     }

@@ -43,12 +43,14 @@ export async function findDueRotations(
  *
  * @param others what to do while another transaction has the conversation: a worker goes on to the next, a
  * send waits, and finds the key rotated
+ * @param pool as of {@link KeySupply.withKeyPair}
  * @returns whether this call rotated it
  */
 export async function rotateIfDue(
   services: RotateServices,
   conversationId: string,
-  others: 'SKIP' | 'WAIT'
+  others: 'SKIP' | 'WAIT',
+  pool: { ahead?: boolean } = {}
 ): Promise<boolean> {
   const { clock, keySupply } = services
   const lockMode = others === 'SKIP' ? LockMode.PESSIMISTIC_PARTIAL_WRITE : LockMode.PESSIMISTIC_WRITE
@@ -59,7 +61,7 @@ export async function rotateIfDue(
     if (!reason) return false
     await activateNextVersion(em, conversation, await takePair(), services, { reason, now, actor: SCHEDULER })
     return true
-  })
+  }, pool)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KeysDocument, RotateKeyDocument, SetMemberRoleDocument } from '../../documents/generated.js'
+import { rotateDueBatch } from '../../jobs/rotate-due.js'
 import {
   type DueRotation,
   findDueRotations,
@@ -192,6 +193,22 @@ describe('a send that finds the key due, and no other to be had', () => {
     }
     await expect(rotateOrPostpone(conclave.services, id)).rejects.toThrow(TypeError)
     expect(await rotatesAtOf(id)).toEqual(now())
+  })
+})
+
+describe('a batch of rotations', () => {
+  it('takes what the pool has, and makes the rest', async () => {
+    const { keySupply, metrics } = conclave.workerServices
+    const others = [await usedConversation(), await usedConversation()]
+    await conclave.database.query('delete from pooled_keys')
+    await keySupply.refill(1)
+    for (const due of [id, ...others]) await dueAt(0, due)
+    const counted = vi.spyOn(metrics.keyUse.rsaGenerations, 'inc')
+    const { rotated } = await rotateDueBatch(conclave.workerServices, null, new AbortController().signal)
+    expect(rotated).toBe(3)
+    expect(counted).toHaveBeenCalledTimes(2)
+    expect(await keySupply.pooled()).toBe(0)
+    for (const due of [id, ...others]) expect(await keysOf(due)).toHaveLength(2)
   })
 })
 

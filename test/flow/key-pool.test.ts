@@ -149,6 +149,25 @@ describe('a pair that is made because the pool is empty', () => {
   })
 })
 
+describe('a pair that is made ahead, where the pool is known to be empty', () => {
+  it('is there before the work begins, which is done once', async () => {
+    const { keySupply, metrics } = before.services
+    const counted = vi.spyOn(metrics.keyUse.rsaGenerations, 'inc')
+    const work = vi.fn(async (_: unknown, takePair: () => Promise<WrappedKeyPair>) => {
+      expect(counted).toHaveBeenCalledOnce()
+      return await takePair()
+    })
+    expect(await keySupply.withKeyPair(work, { ahead: true })).toMatchObject({ masterKey: 'local:test' })
+    expect(work).toHaveBeenCalledOnce()
+    expect(await pooled()).toEqual([])
+  })
+
+  it('goes into the pool when it is not wanted', async () => {
+    await before.services.keySupply.withKeyPair(async () => {}, { ahead: true })
+    expect(await pooled()).toEqual(['local:test'])
+  })
+})
+
 describe('with an empty pool and the master key out of reach', () => {
   const outage = new MasterKeyError('UNREACHABLE', 'local:test', 'it is away')
 

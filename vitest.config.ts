@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
 
-/** Tests of how long something takes: what runs beside them would be measured with it. */
+/** Tests of how long something takes that what runs beside them could fail: it would be measured as well. */
 const ALONE = 'test/alone/**/*.test.ts'
 
 const shared = {

@@ -117,6 +117,10 @@ const KINDS: Record<string, Make> = {
     tooComplex(
       `query ($n: Int = ${draw(101, 200)}) { conversations(first: $n) { nodes { members(first: $n) { nodes { role } } } } }`
     ),
+  'cost of pages of which nothing is selected': (draw) => {
+    const pages = times(draw(1, 28), (n) => `a${n}: keys(last: ${draw(101, 200)}) { __typename }`)
+    return tooComplex(`{ conversations(first: 200) { nodes { ${pages} } } }`)
+  },
   'a page too long': (draw) => tooComplex(`{ conversations(first: ${draw(201, 2 ** 31 - 1)}) { totalCount } }`),
   'a page too long, by a variable': (draw) =>
     tooComplex('query ($n: Int) { conversations(first: $n) { totalCount } }', {

@@ -37,6 +37,8 @@ function variablesOf(assignments) {
     const fields = path.split('.')
     const last = fields.pop()
     const inner = fields.reduce((object, field) => (object[field] ??= {}), variables)
+    if (typeof inner !== 'object')
+      fail(`${fields.join('.')} is not an input object; this gives it a field: ${assignment}`)
     inner[last] = jsonOrText(value)
   }
   return variables

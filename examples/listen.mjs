@@ -27,7 +27,7 @@ async function currentCursor() {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization },
     body: JSON.stringify({
-      query: readyOperation('ClientPage'),
+      query: readyOperation('EventCursor'),
       variables: { id: conversationId }
     })
   })

@@ -110,7 +110,7 @@ const COUNTED: Record<keyof QueryLimits | 'pageSize' | 'keys' | 'bytes', string>
   bytes: 'bytes of messages in its answer, or more,'
 }
 
-/** Over one of the limits that are checked before anything is executed. */
+/** Over one of the limits that are checked before anything is executed, or, of `keys` and `bytes`, while it is. */
 export class QueryTooComplex extends ConclaveError {
   readonly code = 'QUERY_TOO_COMPLEX'
 

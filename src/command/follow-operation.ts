@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Presets, SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import type { KeyOperation } from '../key-life/key-operations.js'
 import type { Services } from '../services.js'
 import { EXIT } from './exit-codes.js'
 import type { Output } from './output.js'
+import { progressBar } from './progress-bar.js'
 
 const LOOK_EVERY_MS = 500
 
@@ -64,8 +65,7 @@ class Bar {
   readonly #bar: SingleBar
 
   constructor(doing: string, { total }: KeyOperation) {
-    const format = `${doing} {bar} {percentage}% {value}/{total}, {failed} set aside, {note}`
-    this.#bar = new SingleBar({ format, noTTYOutput: true, etaBuffer: 50 }, Presets.shades_classic)
+    this.#bar = progressBar(doing, '{value}/{total}, {failed} set aside, {note}', { noTTYOutput: true })
     this.#bar.start(total, 0, { failed: 0, note: 'going on' })
   }
 

@@ -45,25 +45,25 @@ export const importing = () =>
     )
     .action(async (file, { as, json, ...options }) => {
       const output = new Output({ json })
-      const bar = new TransferProgress(output, 'Reading')
+      const progress = new TransferProgress(output, 'Reading')
       let position: number | null = null
       const order = {
         actor: operator(as).id,
         begun: (lines: number) => (position = lines),
-        report: (progress: ImportProgress) => {
-          position = progress.lines
-          bar.show(progress, `${progress.messages} messages, line ${progress.lines}`)
+        report: (reached: ImportProgress) => {
+          position = reached.lines
+          progress.show(reached, `${reached.messages} messages, line ${reached.lines}`)
         },
         stop: untilInterrupted()
       }
       const outcome = await withServices(
-        (services) => run(services, file, options, order, (share) => bar.reach(share)),
+        (services) => run(services, file, options, order, (share) => progress.reach(share)),
         'api'
       )
         .catch((error) => {
           throw position === null ? error : new ImportStopped(error, position)
         })
-        .finally(() => bar.end())
+        .finally(() => progress.end())
       output.print(outcome, wordsOn(outcome))
     })
 
@@ -72,12 +72,12 @@ async function run(
   path: string | undefined,
   { key, signedBy, name, mapping, sql }: Options,
   order: ImportOrder,
-  read: (share: number) => void
+  reportShare: (share: number) => void
 ): Promise<ImportOutcome> {
   if ((sql === true) === (path !== undefined)) throw new UsageError('Name a file or, with --sql, read tables.')
   if (path !== undefined) {
     const { importFile } = await import('../transfer/files/import-file.js')
-    const file = { path, key: key ?? null, signedBy: signedBy ?? null, name: name ?? null, read }
+    const file = { path, key: key ?? null, signedBy: signedBy ?? null, name: name ?? null, reportShare }
     return await importFile(services, file, order)
   }
   const databaseUrl = process.env.SOURCE_DATABASE_URL

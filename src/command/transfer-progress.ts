@@ -1,7 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress'
-
-/** Steps of a bar: cli-progress counts in whole numbers. */
-const WHOLE = 1000
+import type { SingleBar } from 'cli-progress'
+import { progressBar } from './progress-bar.js'
 
 /**
  * How far a transfer is, on standard error: a bar on a terminal where it is known how much there is, a count on one line
@@ -15,8 +13,7 @@ export class TransferProgress {
 
   constructor({ json }: { json: boolean }, doing: string) {
     this.#json = json
-    const format = `${doing} {bar} {percentage}% {words}`
-    this.#bar = new SingleBar({ format }, Presets.shades_classic)
+    this.#bar = progressBar(doing, '{words}')
   }
 
   /** @param record for programs, and `words` for people */
@@ -30,9 +27,9 @@ export class TransferProgress {
   /** @param share of the whole, 0 to 1 */
   reach(share: number): void {
     if (this.#json || !process.stderr.isTTY) return
-    if (this.#shows !== 'bar') this.#bar.start(WHOLE, 0, { words: this.#words })
+    if (this.#shows !== 'bar') this.#bar.start(1, 0, { words: this.#words })
     this.#shows = 'bar'
-    this.#bar.update(Math.floor(WHOLE * share))
+    this.#bar.update(share)
   }
 
   #count(words: string): void {

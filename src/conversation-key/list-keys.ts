@@ -24,6 +24,9 @@ export interface KeyPage extends KeyRange {
   conversationId: string
 }
 
+/** The largest that its column takes. */
+const MAX_VERSION = 2 ** 31 - 1
+
 export const ALL_KEYS: KeyRange = { size: null, from: 'START', after: null, before: null }
 
 /** @param whose join with those of the `wanted` pages that are answered */
@@ -75,7 +78,7 @@ export async function listKeys(
   return pages.map((_, index) => found.get(index + 1) ?? [])
 }
 
-/** Key versions of any conversation, ascending, for whoever may audit it; none for one that does not exist. */
+/** Key versions of any conversation, ascending, for auditors and operators; none for one that does not exist. */
 export async function listKeysOf(
   { database }: Pick<Services, 'database'>,
   conversationId: string,
@@ -88,7 +91,7 @@ function valuesOf(pages: readonly KeyPage[]): unknown[] {
   return [
     pages.map(({ conversationId }) => conversationId),
     pages.map(({ after }) => after ?? 0),
-    pages.map(({ before }) => before ?? 2 ** 31 - 1),
+    pages.map(({ before }) => before ?? MAX_VERSION),
     pages.map(({ from, size }) => (from === 'START' ? size : 0)),
     pages.map(({ from, size }) => (from === 'END' ? size : 0))
   ]

@@ -46,7 +46,7 @@ interface Known {
  *
  * The weight is the field's `complexity`, or 1. Items are the page size of a field with `first` or `last`, or its
  * `itemsWithoutSize`, {@link WHOLE_LIST_ITEMS} of another list, and 1 else, also for the `edges` and `nodes` of a page.
- * `__typename` costs nothing, nor does what `@skip` and `@include` leave out. What is asked of the schema: see introspection-cost.ts.
+ * `__typename` costs nothing, nor does what `@skip` and `@include` leave out; an item of a page costs 1 at the least. What is asked of the schema: see introspection-cost.ts.
  */
 export class CostLimit {
   readonly #max: number
@@ -145,18 +145,20 @@ function costOfIntrospection(schema: GraphQLSchema, { definitions }: DocumentNod
 
 function costOfField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
   const weight = field.extensions.complexity
-  return (typeof weight === 'number' ? weight : 1) + itemsOf(type, field, args) * childComplexity
+  return (typeof weight === 'number' ? weight : 1) + costOfItems(type, field, args, childComplexity)
 }
 
-function itemsOf(
+function costOfItems(
   parent: GraphQLCompositeType,
   field: GraphQLField<unknown, unknown>,
-  args: Record<string, unknown>
+  args: Record<string, unknown>,
+  costOfOne: number
 ): number {
   const sizes = field.args.filter(({ name }) => name === 'first' || name === 'last')
-  if (sizes.length > 0) return pageSize(field, sizes, args)
+  // The items of a page are read, whatever is selected of them.
+  if (sizes.length > 0) return pageSize(field, sizes, args) * Math.max(1, costOfOne)
   const isPart = !isUnionType(parent) && 'pageInfo' in parent.getFields()
-  return isListType(getNullableType(field.type)) && !isPart ? WHOLE_LIST_ITEMS : 1
+  return (isListType(getNullableType(field.type)) && !isPart ? WHOLE_LIST_ITEMS : 1) * costOfOne
 }
 
 function pageSize(

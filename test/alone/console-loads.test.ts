@@ -1,12 +1,11 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bootConclave, programEnvironment, type TestConclave } from '../support/boot.js'
 import { hasBrowser, launchBrowser } from '../support/browser/browser.js'
 import { ConsoleServer } from '../support/browser/console-server.js'
+import { type SeededHistory, seedHistory } from '../support/browser/seeded-history.js'
 import { Visitor } from '../support/browser/visitor.js'
-import { manyConversations } from '../support/many-conversations.js'
 
-/** How soon the console can be used, in a window that has loaded nothing before. */
+/** How soon the console can be used, in a window that has loaded nothing before, of a server with months of history. */
 
 const INTERACTIVE_WITHIN_MS = 1_000
 const LOADS = 5
@@ -14,20 +13,19 @@ const LOADS = 5
 const LISTED = 30
 
 describe.skipIf(!hasBrowser)('whoever opens the console', () => {
-  let conclave: TestConclave
+  let history: SeededHistory
   let server: ConsoleServer
   let browser: Browser
 
   beforeAll(async () => {
-    conclave = await bootConclave()
-    await manyConversations(conclave, await conclave.as('dave', { name: 'Dave' }), 3 * LISTED)
-    server = await ConsoleServer.start(programEnvironment(conclave))
+    history = await seedHistory(3 * LISTED)
+    server = await ConsoleServer.start(history.environment)
     browser = await launchBrowser()
   }, 240_000)
   afterAll(async () => {
     await browser?.close()
     await server?.stop()
-    await conclave?.close()
+    await history?.conclave.close()
   })
 
   it('can press the first button within a second', async () => {
@@ -36,7 +34,7 @@ describe.skipIf(!hasBrowser)('whoever opens the console', () => {
   })
 
   it('and is signed in can open one of a page of conversations within a second', async () => {
-    const dave = await Visitor.withToken(await conclave.token('dave'), browser, server.url)
+    const dave = await Visitor.withToken(await history.conclave.token('dave'), browser, server.url)
     const ms = await quickestLoad(
       async () => await dave.inAnotherWindow(browser, server.url),
       `.conversations li:nth-child(${LISTED}) a`

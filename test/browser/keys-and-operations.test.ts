@@ -17,8 +17,8 @@ import { shareThatDiffers } from '../support/browser/picture-difference.js'
 import { type SeededHistory, seedHistory } from '../support/browser/seeded-history.js'
 import { Visitor } from '../support/browser/visitor.js'
 import { createConversation, readBack, send } from '../support/chat.js'
+import { giveVersions } from '../support/give-versions.js'
 import { GraphQLClient } from '../support/graphql-client.js'
-import { giveVersions } from '../support/many-versions.js'
 
 /** An administrator of keys who is also in the conversation, on a server with months of history. */
 

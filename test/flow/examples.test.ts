@@ -26,7 +26,8 @@ describe('examples/graphql.mjs', () => {
   it.each([
     [['CreateConversations'], 'No operation in documents/ is named CreateConversations.'],
     [['Conversation', 'id'], 'A variable is name=value; this is not: id'],
-    [['Conversation', '{ "id": 1 }'], 'A variable is name=value; this is not: { "id": 1 }']
+    [['Conversation', '{ "id": 1 }'], 'A variable is name=value; this is not: { "id": 1 }'],
+    [['SendMessage', 'input=x', 'input.body=y'], 'input is not an input object; this gives it a field: input.body=y']
   ])('says in a sentence what is wrong with %j', async (args, sentence) => {
     const { code, lines } = await run('graphql.mjs', args, conclave.url)
     expect({ code, lines }).toEqual({ code: 1, lines: [sentence] })

@@ -34,7 +34,7 @@ const notHot: Record<string, string> = {
   'key-event-chain': 'for an auditor who verifies all of it',
   'key-event-heads': 'sixteen rows',
   'key-health': 'for an auditor',
-  'keys-of-any': 'for an auditor',
+  'keys-of-any': 'for an auditor, or an operator',
   'master-key-census': 'at the start, and for an auditor',
   'write-export-part': 'puts in one row'
 }

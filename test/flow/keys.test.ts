@@ -7,8 +7,8 @@ import {
 } from '../../documents/generated.js'
 import { bootConclave, type TestConclave } from '../support/boot.js'
 import { createConversation, readBack, send } from '../support/chat.js'
+import { giveVersions } from '../support/give-versions.js'
 import type { GraphQLClient } from '../support/graphql-client.js'
-import { giveVersions } from '../support/many-versions.js'
 
 let conclave: TestConclave
 let alice: GraphQLClient

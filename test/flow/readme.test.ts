@@ -26,19 +26,27 @@ describe('the conversation in README.md', () => {
       '#1 SENT Alice: Hungry?',
       '#2 SENT Alice: At one, then.'
     ])
-    expect(lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))).toMatchObject([
-      { data: { sendMessage: { message: { sequence: 1, keyVersion: 1 } } } },
-      { data: { rotateKey: { key: { version: 2, state: 'ACTIVE' } } } },
-      { data: { sendMessage: { message: { sequence: 2, keyVersion: 2 } } } },
+    expect(lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))).toEqual([
+      { data: { sendMessage: { message: expect.objectContaining({ sequence: 1, keyVersion: 1 }) } } },
+      {
+        data: {
+          rotateKey: {
+            conversationId: expect.any(String),
+            key: expect.objectContaining({ version: 2, state: 'ACTIVE' })
+          }
+        }
+      },
+      { data: { sendMessage: { message: expect.objectContaining({ sequence: 2, keyVersion: 2 }) } } },
       {
         data: {
           conversation: {
             title: 'Lunch',
             messages: {
               nodes: [
-                { sequence: 1, keyVersion: 1, body: 'Hungry?' },
-                { sequence: 2, keyVersion: 2, body: 'At one, then.' }
-              ]
+                { sequence: 1, keyVersion: 1, body: 'Hungry?', sender: { name: 'Alice' } },
+                { sequence: 2, keyVersion: 2, body: 'At one, then.', sender: { name: 'Alice' } }
+              ],
+              pageInfo: { startCursor: expect.any(String) }
             }
           }
         }

@@ -23,15 +23,20 @@ export async function readGiven(path: string, code: TransferErrorCode): Promise<
   }
 }
 
-/**
- * @param read told how much of it was read since it was opened, 0 to 1
- * @throws TransferError FORMAT where there is no such file, or it cannot be read
- */
-export async function openerOf(path: string, read: (share: number) => void = () => {}): Promise<OpenFile> {
+/** Told how much of a file was read, 0 to 1, the how manieth time that it is read; never of a pipe, whose length nobody knows. */
+export type ReportShare = (share: number, reading: number) => void
+
+/** @throws TransferError FORMAT where there is no such file, or it cannot be read */
+export async function openerOf(path: string, reportShare: ReportShare = () => {}): Promise<OpenFile> {
   try {
     await access(path, constants.R_OK)
-    const { size } = await stat(path)
-    return () => counted(createReadStream(path), (bytes) => read(Math.min(1, bytes / size)))
+    const found = await stat(path)
+    if (!found.isFile()) return () => createReadStream(path) as AsyncIterable<Buffer>
+    let readings = 0
+    return () => {
+      const reading = ++readings
+      return counted(createReadStream(path), (bytes) => reportShare(Math.min(1, bytes / found.size), reading))
+    }
   } catch (error) {
     throw unreadable(path, 'FORMAT', error)
   }

@@ -17,8 +17,8 @@ export interface ImportedFile {
   signedBy: string | null
   /** What an import of JSON Lines is known by; null: the name of the file. */
   name: string | null
-  /** Told how much of the file was read, 0 to 1: twice of an export, which is looked at before anything of it is stored. */
-  read?: (share: number) => void
+  /** Told how much of the reading is done, 0 to 1: an export is read to its end before anything of it is stored, and again. */
+  reportShare?: (share: number) => void
 }
 
 /** Imports an export, or plain JSON Lines. @throws TransferError */
@@ -27,7 +27,8 @@ export async function importFile(
   file: ImportedFile,
   order: ImportOrder
 ): Promise<ImportOutcome> {
-  const open = await openerOf(file.path, file.read)
+  const readings = file.key === null ? 1 : 2
+  const open = await openerOf(file.path, (share, reading) => file.reportShare?.((reading - 1 + share) / readings))
   if (file.key === null) {
     return await importRecords(services, { name: file.name ?? basename(file.path), lines: jsonLines(open()) }, order)
   }

@@ -89,6 +89,8 @@ describe('the cost', () => {
     [1 + 10 * 10, '{ conversations(first: 10) { totalCount } }'],
     [1 + 5 * 1, '{ keyOperations(first: 5) { id } }'],
     [1 + (1 + 200 * 2), '{ conversation(id: "x") { keys { version state } } }'],
+    [1 + (1 + 200 * 1), '{ conversation(id: "x") { keys { __typename } } }'],
+    [1 + (1 + 70 * 1), '{ conversation(id: "x") { messages(last: 70) { nodes { id @skip(if: true) } } } }'],
     [1 + (1 + 3 * 2), '{ conversation(id: "x") { keys(last: 3) { version state } } }'],
     [1 + 200 * 2, '{ conversationKeys(conversationId: "x", first: null) { version state } }'],
     [1 + 30 * 2, '{ conversationKeys(conversationId: "x", first: 30) { version state } }'],
@@ -232,6 +234,17 @@ describe('docs/operations.md', () => {
 })
 
 describe('the schema', () => {
+  it('has for every field with a page size one that it has where none is given, or refuses that', () => {
+    const none = types.flatMap((type) =>
+      Object.values(type.getFields()).flatMap(({ name, args, extensions }) => {
+        const sizes = args.filter((arg) => arg.name === 'first' || arg.name === 'last')
+        const hasOne = 'itemsWithoutSize' in extensions || sizes.some(({ defaultValue }) => defaultValue != null)
+        return sizes.length === 0 || hasOne ? [] : [`${type.name}.${name}`]
+      })
+    )
+    expect(none).toEqual(['Conversation.messages'])
+  })
+
   it('has a page size for every list that grows; master keys, the days of a month and the ids of an event come whole', () => {
     const whole: string[] = []
     for (const type of types) {

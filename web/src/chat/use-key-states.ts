@@ -1,5 +1,7 @@
 import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import { KeyStatesDocument, type KeyStatesQuery } from '../../../documents/generated.js'
+import type { Connection } from '../connection.js'
+import { allVersions } from '../keys/all-versions.js'
 import { useConnection, useLoaded } from '../use-connection.js'
 import { Patience } from './patience.js'
 
@@ -8,6 +10,15 @@ const LOOK_EVERY_MS = 3_000
 const LOOKS_MOST = 100
 
 export type KeyStates = NonNullable<KeyStatesQuery['conversation']>
+
+async function keyStatesOf(connection: Connection, id: string): Promise<KeyStates | null> {
+  let conversation: KeyStates | null = null
+  const keys = await allVersions(async (page) => {
+    conversation = (await connection.query(KeyStatesDocument, { id, ...page })).conversation
+    return conversation?.keys ?? []
+  })
+  return conversation && { ...(conversation as KeyStates), keys }
+}
 
 /**
  * Where the keys of a conversation stand. There is no subscription to that, so it is looked at again and again.
@@ -23,7 +34,7 @@ export function useKeyStates(
 ): KeyStates | null {
   const connection = useConnection()
   const { data } = useLoaded(
-    async () => (await connection.query(KeyStatesDocument, { id: conversationId })).conversation,
+    async () => await keyStatesOf(connection, conversationId),
     [connection, conversationId],
     LOOK_EVERY_MS
   )

@@ -14,6 +14,7 @@ import type { Connection } from '../connection.js'
 import { Problem } from '../parts/problem.js'
 import { hrefOf } from '../route.js'
 import { useAction, useConnection, useLoaded } from '../use-connection.js'
+import { allVersions } from './all-versions.js'
 import { KeyActions } from './key-actions.js'
 import { KeyTable } from './key-table.js'
 import { KeyTimeline } from './key-timeline.js'
@@ -21,8 +22,6 @@ import { PolicyEditor } from './policy-editor.js'
 
 /** Rotations and destructions by others, and by the worker. */
 const LOOK_EVERY_MS = 3_000
-/** Of key versions: the longest that a server answers. */
-const PAGE = 200
 
 export function KeysPage({ conversationId }: { conversationId: string }) {
   const connection = useConnection()
@@ -81,22 +80,13 @@ function seesAny({ session }: Connection): boolean {
   return session.scopes.some((scope) => scope.startsWith('keys:'))
 }
 
-/** All of them, a page at a time. */
 async function keysOf(connection: Connection, id: string): Promise<KeyFieldsFragment[]> {
-  const keys: KeyFieldsFragment[] = []
-  for (;;) {
-    const page = await pageOfKeys(connection, id, keys.at(-1)?.version ?? 0)
-    keys.push(...page)
-    if (page.length < PAGE) return keys
-  }
-}
-
-async function pageOfKeys(connection: Connection, id: string, afterVersion: number): Promise<KeyFieldsFragment[]> {
-  const page = { first: PAGE, afterVersion }
-  if (seesAny(connection)) {
-    return (await connection.query(ConversationKeysDocument, { conversationId: id, ...page })).conversationKeys
-  }
-  return (await connection.query(KeysDocument, { id, ...page })).conversation?.keys ?? []
+  return await allVersions(async (page) => {
+    if (seesAny(connection)) {
+      return (await connection.query(ConversationKeysDocument, { conversationId: id, ...page })).conversationKeys
+    }
+    return (await connection.query(KeysDocument, { id, ...page })).conversation?.keys ?? []
+  })
 }
 
 interface ShownPolicy {

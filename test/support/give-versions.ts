@@ -1,7 +1,7 @@
 import { inBulk } from '../../bench/seeding/bulk-rows.js'
 import type { TestDatabase } from './test-database.js'
 
-/** Gives a conversation of one key version so many, all but the first destroyed long ago. */
+/** Gives a conversation whose one key version is active so many of them; those after it are destroyed. */
 export async function giveVersions(database: TestDatabase, conversationId: string, versions: number): Promise<void> {
   await database.query(
     inBulk(`

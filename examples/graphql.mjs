@@ -7,7 +7,7 @@
 // An operation is a document, or the name of one in documents/. A variable is `name=value`, or `name.field=value` of an
 // input object; the value is JSON where it can be read as such, and text otherwise.
 
-import { readyOperation } from './ready-operation.mjs'
+import { readyNames, readyOperation } from './ready-operation.mjs'
 
 const [operation, ...assignments] = process.argv.slice(2)
 const { TOKEN: token, URL: url = 'http://localhost:4000/graphql' } = process.env
@@ -26,15 +26,19 @@ function fail(message) {
 
 function documentOf(operation) {
   if (!/^\w+$/.test(operation)) return operation
-  return readyOperation(operation) ?? fail(`No operation in documents/ is named ${operation}.`)
+  return (
+    readyOperation(operation) ??
+    fail(`No operation in documents/ is named ${operation}. There are: ${readyNames().join(', ')}.`)
+  )
 }
 
-function variablesOf(assignments) {
+function variablesOf(document, assignments) {
   const variables = {}
   for (const assignment of assignments) {
     const [, path, value] =
       /^([\w.]+)=(.*)$/s.exec(assignment) ?? fail(`A variable is name=value; this is not: ${assignment}`)
     const fields = path.split('.')
+    if (!new RegExp(`\\$${fields[0]}\\b`).test(document)) fail(`The operation has no variable ${fields[0]}.`)
     const last = fields.pop()
     const inner = fields.reduce((object, field) => (object[field] ??= {}), variables)
     if (typeof inner !== 'object')
@@ -52,7 +56,8 @@ function jsonOrText(value) {
   }
 }
 
-const body = { query: documentOf(operation), variables: variablesOf(assignments) }
+const query = documentOf(operation)
+const body = { query, variables: variablesOf(query, assignments) }
 const response = await fetch(url, {
   method: 'POST',
   headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },

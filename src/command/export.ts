@@ -1,4 +1,4 @@
-import { Command } from '@commander-js/extra-typings'
+import { Argument, Command } from '@commander-js/extra-typings'
 import type { Services } from '../services.js'
 import type { ExportSubject } from '../transfer/export-format.js'
 import { examples } from './examples.js'
@@ -14,7 +14,7 @@ export const exporting = () =>
     .description(
       'Write a conversation, or everything that one user wrote, to a file that only the holder of a private key can open.'
     )
-    .argument('[conversation]', 'its id')
+    .addArgument(new Argument('[conversation]', 'its id').argParser(conversationIn))
     .option('--user <id>', 'everything that this user wrote, in the place of a conversation')
     .option(
       '--for <file>',
@@ -55,7 +55,7 @@ export const exporting = () =>
     })
 
 function subjectOf(conversation: string | undefined, userId: string | undefined): ExportSubject {
-  if (conversation !== undefined && userId === undefined) return { conversationId: conversationIn(conversation) }
+  if (conversation !== undefined && userId === undefined) return { conversationId: conversation }
   if (conversation === undefined && userId !== undefined) return { userId }
   throw new UsageError('Name either a conversation or, with --user, a user.')
 }

@@ -56,7 +56,7 @@ async function mark(services: Services, viewer: Viewer, target: KeyVersion): Pro
 function lossOf(key: ShownKey): string {
   return [
     `This marks ${described(key)}, as compromised. That cannot be taken back.`,
-    `${key.messages} messages need it. They are encrypted anew, under another version; then it is destroyed.`,
+    `Messages that need it: ${key.messages}. They are encrypted anew, under another version; then it is destroyed.`,
     'Messages in backups from before can then be read only by who has restored this version from one.'
   ].join('\n')
 }

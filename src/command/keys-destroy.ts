@@ -74,7 +74,7 @@ async function takeBack(
 function lossOf(key: ShownKey, at: Date): string {
   return [
     `This destroys ${described(key)}, at ${instant(at)}.`,
-    `${key.messages} messages need it. They cannot be read any more from now on, and never again after that.`
+    `Messages that need it: ${key.messages}. They cannot be read any more from now on, and never again after that.`
   ].join('\n')
 }
 

@@ -50,6 +50,9 @@ function countedFrom(after: number, record: ImportRecord): ImportRecord {
   }
 }
 
+/** `{"` in base64url, with which the header of a JWE begins. */
+const JWE_BEGIN = 'eyJ'
+
 function parseLine(line: FileLine): ImportRecord {
   const text = lineText(line)
   let value: unknown
@@ -57,7 +60,10 @@ function parseLine(line: FileLine): ImportRecord {
     value = JSON.parse(text)
   } catch {
     // The words of the parser have pieces of the text in them.
-    throw new TransferError('LINE', 'The line is not JSON.', line.number)
+    const words = text.startsWith(JWE_BEGIN)
+      ? 'The line is that of an export: name with --key the private key that opens it.'
+      : 'The line is not JSON.'
+    throw new TransferError('LINE', words, line.number)
   }
   return requireRecord(line.number, value)
 }

@@ -158,7 +158,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
   it('destroy does nothing for who types something else', async () => {
     const { code, output } = await ask(`destroy ${id} 1`, 'Type destroy to go on:', 'yes')
     expect([code, output]).toEqual([1, expect.stringContaining('Nothing was done.')])
-    expect(output).toContain('1 messages need it. They cannot be read any more from now on')
+    expect(output).toContain('Messages that need it: 1. They cannot be read any more from now on')
   })
 
   it.each([
@@ -177,7 +177,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
   it('compromise asks as well, and shows a progress bar', async () => {
     const { code, output } = await ask(`compromise ${id} 3`, 'Type compromised to go on:', 'compromised')
     expect(code, output).toBe(0)
-    expect(output).toContain('2 messages need it. They are encrypted anew')
+    expect(output).toContain('Messages that need it: 2. They are encrypted anew')
     expect(output).toMatch(/Encrypting anew [█░]+ 100% 2\/2, 0 set aside, finished/)
   })
 

@@ -27,6 +27,7 @@ describe('a command that is not given as it must be ends with 2, and says how', 
     ['an unknown option', ['keys', 'census', '--jsn'], '(Did you mean --json?)'],
     ['an option that another command has', ['start', '--json'], "unknown option '--json'"],
     ['what is no id', ['keys', 'rotate', 'lunch'], 'This is not the id of a conversation.'],
+    ['what is no id to export', ['export', 'lunch', '--for', 'x.pem'], 'This is not the id of a conversation.'],
     ['a version that cannot be', ['keys', 'destroy', randomUUID(), '0'], 'Versions are numbered 1, 2, 3'],
     ['a missing version', ['keys', 'compromise', randomUUID()], "missing required argument 'version'"],
     ['too much', ['keys', 'census', 'all'], 'too many arguments'],
@@ -116,8 +117,8 @@ describe('a version of a key', () => {
   })
 
   it.each([
-    ['destroy', 'destroys version 1', '1 messages need it'],
-    ['compromise', 'marks version 1', '1 messages need it']
+    ['destroy', 'destroys version 1', 'Messages that need it: 1.'],
+    ['compromise', 'marks version 1', 'Messages that need it: 1.']
   ])(
     'stays as it is for keys %s without --yes where nobody can be asked, and it says what would be lost',
     async (name, ...words) => {

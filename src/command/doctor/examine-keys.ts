@@ -19,7 +19,7 @@ function onCounts({ activeKeys, overdueRotations, overdueDestructions, compromis
   ].filter(Boolean)
   return [
     behind.length === 0
-      ? ok('keys', `${activeKeys} conversations have a key; nothing is overdue.`)
+      ? ok('keys', `Keys of conversations: ${activeKeys}; nothing is overdue.`)
       : warning(
           'keys',
           `${behind.join(' and ')} are overdue: see that a worker runs (conclave start worker), and what its log says.`

@@ -8,7 +8,7 @@ import { TransferError } from '../transfer-error.js'
  * Writes lines to a file that only its owner may read. It has its name once it is whole: what is there under that name
  * until then stays as it is.
  *
- * @throws TransferError CONFLICT where another is writing it
+ * @throws TransferError CONFLICT where another is writing it, FORMAT where it cannot be written
  */
 export async function writeWhole(path: string, lines: AsyncIterable<string>): Promise<void> {
   const partial = `${path}.partial`
@@ -27,7 +27,8 @@ async function created(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'wx', 0o600)
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'EEXIST') throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST') throw new TransferError('FORMAT', `${path}: It cannot be written (${code}).`)
     throw new TransferError('CONFLICT', `${path} is there: it is being written. If nobody does, remove it.`)
   }
 }

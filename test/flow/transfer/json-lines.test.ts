@@ -41,6 +41,7 @@ describe('an import of JSON Lines', () => {
 
   it.each([
     ['is not JSON', 'not json', /not JSON/, OF_LINE],
+    ['is that of an export', 'eyJhbGciOiJkaXIifQ..a.b.c', /is that of an export: name with --key/, OF_LINE],
     ['has a field that is not known', JSON.stringify({ ...message(9), colour: 'red' }), /colour/, OF_LINE],
     [
       'has a time without its offset',

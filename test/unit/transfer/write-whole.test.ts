@@ -21,6 +21,12 @@ describe('a file that is written whole', () => {
     expect(readFileSync(`${path}.partial`, 'utf8')).toBe('of another')
   })
 
+  it('is refused where there is no such folder', async () => {
+    const nowhere = join(folder, 'nowhere', 'ward.export')
+    const words = `${nowhere}.partial: It cannot be written (ENOENT).`
+    await expect(writeWhole(nowhere, lines())).rejects.toMatchObject({ code: 'FORMAT', message: words })
+  })
+
   it('does not follow a link that somebody has laid', async () => {
     const elsewhere = join(folder, 'elsewhere')
     symlinkSync(elsewhere, `${path}.partial`)

@@ -1,4 +1,4 @@
-/** In the place of the setup that starts a PostgreSQL: hands out the addresses of the one that the run has started. */
+/** In the place of the setup that starts a PostgreSQL: provides what the run has started. */
 export default function setup(project) {
   for (const [name, value] of Object.entries(JSON.parse(process.env.MUTATION_DATABASE))) project.provide(name, value)
 }

@@ -8,22 +8,24 @@ import { migrate } from '../dist/src/database/migrate.js'
  * Starts the PostgreSQL of a run, which outlives those that run the tests: Stryker kills them where a mutant does not end.
  * What they leave in it is gone with it.
  *
- * @returns its addresses, as tests ask for them, and what ends it
+ * @returns what the tests are provided with: its addresses, and a folder for key pairs; and what ends it
  */
 export async function startDatabase() {
   const folder = await mkdtemp(join(tmpdir(), 'conclave-mutation-'))
   // The user that PostgreSQL runs as must come through.
   await chmod(folder, 0o711)
+  const builds = await mkdtemp(join(tmpdir(), 'conclave-mutation-builds-'))
   const postgres = await startEmbeddedPostgres(folder, 'a password of the mutation run')
   await migrate(postgres.url)
   return {
-    addresses: {
+    provided: {
+      builds,
       templateUrl: postgres.url,
       roleUrls: { conclave_api: postgres.apiUrl, conclave_worker: postgres.workerUrl }
     },
     async stop() {
       await postgres.stop()
-      await rm(folder, { recursive: true, force: true })
+      for (const made of [folder, builds]) await rm(made, { recursive: true, force: true })
     }
   }
 }

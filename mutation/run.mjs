@@ -16,9 +16,9 @@ const PLACES = {
 
 async function mutate(name) {
   if (!needsDatabase(name)) return await runStryker(name)
-  const { addresses, stop } = await startDatabase()
+  const { provided, stop } = await startDatabase()
   try {
-    return await runStryker(name, { MUTATION_DATABASE: JSON.stringify(addresses) })
+    return await runStryker(name, { MUTATION_DATABASE: JSON.stringify(provided) })
   } finally {
     await stop()
   }

@@ -65,7 +65,7 @@ class Bar {
   readonly #bar: SingleBar
 
   constructor(doing: string, { total }: KeyOperation) {
-    this.#bar = progressBar(doing, '{value}/{total}, {failed} set aside, {note}', { noTTYOutput: true })
+    this.#bar = progressBar(doing, '{value}/{total}, {failed} set aside, {note}')
     this.#bar.start(total, 0, { failed: 0, note: 'going on' })
   }
 

@@ -23,7 +23,7 @@ export async function readGiven(path: string, code: TransferErrorCode): Promise<
   }
 }
 
-/** Told how much of a file was read, 0 to 1, the how manieth time that it is read; never of a pipe, whose length nobody knows. */
+/** Told how much of a file was read, 0 to 1, and in which reading of it, from 1; never of a pipe, whose length nobody knows. */
 export type ReportShare = (share: number, reading: number) => void
 
 /** @throws TransferError FORMAT where there is no such file, or it cannot be read */

@@ -1,8 +1,10 @@
 import { COUNT_UNREAD } from '../src/conversation/count-unread.js'
+import { CREATE_CONVERSATION } from '../src/conversation/create-statement.js'
 import { MARK_READ } from '../src/conversation/mark-read.js'
 import { COUNT_MEMBERS, LIST_MEMBERS } from '../src/conversation/members.js'
 import { COUNT_CONVERSATIONS, FIND_CONVERSATIONS, LIST_CONVERSATIONS } from '../src/conversation/viewed-conversation.js'
 import { BEHIND_DEFAULTS } from '../src/conversation-key/key-defaults.js'
+import { FIND_PAIRS } from '../src/conversation-key/key-supply.js'
 import { LOAD_DATA_KEYS } from '../src/conversation-key/keyring.js'
 import { EVENTS_OF_CHAINS, EVENTS_OF_CONVERSATION } from '../src/conversation-key/list-key-events.js'
 import { ACTIVE_KEYS, LIST_KEYS } from '../src/conversation-key/list-keys.js'
@@ -52,6 +54,8 @@ const NOWHERE = '00000000-0000-4000-8000-000000000000'
 export const hotStatements: HotStatement[] = [
   { statement: STORE_ONE },
   { statement: STORE_GROUP, sorts: 'the messages of one group, and their senders' },
+  { statement: CREATE_CONVERSATION },
+  { statement: FIND_PAIRS, values: [3072, 'local:nowhere'] },
   { statement: LOAD_SENDING_KEY },
   { statement: ACTIVATE_DATA_KEY },
   { statement: LOAD_DATA_KEYS },

@@ -110,3 +110,12 @@ export function bulkOperations(count: number): string {
     select gen_random_uuid(), 'REENCRYPT', 'SUCCEEDED', 'somebody', ${bulkId('n')}, 1, now(), now()
       from generate_series(1, ${count}) n`
 }
+
+/** So many rows in the pool, which hold no keys. */
+export function bulkPool(count: number): string {
+  return `
+    insert into pooled_keys (key_id, modulus_bits, public_key, wrapped_private_key, master_key, created_at)
+    select gen_random_uuid(), 3072, decode(repeat('00', 422), 'hex'), decode(repeat('00', 1800), 'hex'), 'local:nowhere',
+           now() + n * interval '1 second'
+      from generate_series(1, ${count}) n`
+}

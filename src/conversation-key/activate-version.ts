@@ -111,15 +111,13 @@ export async function insertActiveVersion(
     keptAt: null
   } as ConversationKey
   await em.insert(ConversationKeyEntity, key)
-  await appendKeyEvent(em, {
-    at: now,
-    actor,
-    action: 'key.activated',
-    conversationId,
-    keyVersion: version,
-    detail: `reason=${reason} keyId=${pair.keyId}`
-  })
+  await appendKeyEvent(em, { at: now, actor, conversationId, ...activationEvent(version, reason, pair) })
   return key
+}
+
+/** What the audit trail says of a version that is active from now on. */
+export function activationEvent(version: number, reason: RotationReason, { keyId }: Pick<WrappedKeyPair, 'keyId'>) {
+  return { action: 'key.activated' as const, keyVersion: version, detail: `reason=${reason} keyId=${keyId}` }
 }
 
 /** Gives the messages that the conversation's row counts for its data key to that data key. */

@@ -1,10 +1,11 @@
+import { randomInt } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import pLimit from 'p-limit'
 import { v7 as uuidv7 } from 'uuid'
 import type { Clock } from '../clock.js'
 import type { PrivateKeyContext } from '../crypto/associated-data.js'
 import { fingerprint, generateRsaKeyPair, type ModulusBits } from '../crypto/key-transport.js'
-import { type Database, runIn } from '../database/database.js'
+import { type Database, runIn, type Statement } from '../database/database.js'
 import { type PooledKey, PooledKeyEntity } from '../database/entities.js'
 import { KeyUnavailable } from '../errors.js'
 import type { Logger } from '../log.js'
@@ -33,6 +34,26 @@ const TAKE = {
               master_key_version as "masterKeyVersion", created_at as "createdAt"`
 }
 
+/** As much as is needed to use a pair that is still in the pool: its private half stays there. */
+export type PairInPool = Pick<WrappedKeyPair, 'keyId' | 'publicKey'>
+
+/** Pairs that nobody is taking at this moment. */
+export const FIND_PAIRS: Statement = {
+  name: 'find-key-pairs',
+  text: `
+    select key_id as "keyId", public_key as "publicKey" from pooled_keys
+     where modulus_bits = $1 and master_key = $2
+     order by created_at limit 64 for update skip locked`
+}
+
+/** Takes one of {@link FIND_PAIRS} within a statement, as a row of `pooled_keys`; none where somebody else has it. */
+export function takePairOf(keyId: string): string {
+  return `
+      delete from pooled_keys
+       where key_id = (select key_id from pooled_keys where key_id = ${keyId} for update skip locked)
+      returning *`
+}
+
 /**
  * Key pairs for new conversations and new versions. RSA generation costs 50 ms to seconds of CPU,
  * so pairs are made ahead of need and kept in `pooled_keys`; with an empty pool they are made on
@@ -47,6 +68,9 @@ export class KeySupply {
   readonly #modulusBits: ModulusBits
   readonly #generateKeyPair: typeof generateRsaKeyPair
   readonly #generating = pLimit(RSA_GENERATIONS)
+  readonly #finding = pLimit(1)
+  /** Pairs that were in the pool when it was looked at: whether one still is, the statement that takes it finds out. */
+  #found: PairInPool[] = []
 
   constructor(
     deps: { database: Database; masterKeys: MasterKeys; metrics: Metrics; clock: Clock; log: Logger },
@@ -103,6 +127,22 @@ export class KeySupply {
   }
 
   /**
+   * Uses a pair that is in the pool; with an empty pool one is made, and put there.
+   *
+   * @param store takes the pair by {@link takePairOf} in the statement that stores what it is for; null where that
+   *   stored nothing since somebody else had taken it, and then it is called again with another
+   */
+  async withPairInPool<T>(store: (pair: PairInPool) => Promise<T | null>): Promise<T> {
+    for (;;) {
+      const pair = (await this.#findPair()) ?? (await this.#generateIntoPool())
+      const stored = await store(pair)
+      if (stored !== null) return stored
+      // Others are at the same ones.
+      this.#found = []
+    }
+  }
+
+  /**
    * Makes pairs until the pool holds `target` of them, or `stop` aborts.
    *
    * @returns how many were made
@@ -133,6 +173,22 @@ export class KeySupply {
       await em.insert(PooledKeyEntity, pair)
       return true
     })
+  }
+
+  /** Any of those that were found: of processes that have found the same, few then want the same. */
+  async #findPair(): Promise<PairInPool | undefined> {
+    return await this.#finding(async () => {
+      const { modulusBits, masterKey } = this.#usable()
+      if (this.#found.length === 0) this.#found = await this.#database.run(FIND_PAIRS, [modulusBits, masterKey])
+      if (this.#found.length === 0) return
+      return this.#found.splice(randomInt(this.#found.length), 1)[0]
+    })
+  }
+
+  async #generateIntoPool(): Promise<PairInPool> {
+    const pair = await this.#generate()
+    await this.#database.entities().insert(PooledKeyEntity, pair)
+    return pair
   }
 
   async #takePooled(em: EntityManager): Promise<WrappedKeyPair> {

@@ -43,6 +43,10 @@ export async function recordPolicy(
   policy: KeyPolicy,
   { now, actor }: { now: Date; actor: string }
 ): Promise<void> {
-  const event = { at: now, actor, action: 'key.policy-set' as const, conversationId, keyVersion: null }
-  await appendKeyEvent(em, { ...event, detail: describePolicy(policy) })
+  await appendKeyEvent(em, { at: now, actor, conversationId, ...policyEvent(policy) })
+}
+
+/** What the audit trail says of a policy that a conversation has from now on. */
+export function policyEvent(policy: KeyPolicy) {
+  return { action: 'key.policy-set' as const, keyVersion: null, detail: describePolicy(policy) }
 }

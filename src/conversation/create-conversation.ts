@@ -1,14 +1,21 @@
 import { v7 as uuidv7 } from 'uuid'
-import { activeKeyColumns, insertActiveVersion } from '../conversation-key/activate-version.js'
-import { changePolicy, effectivePolicy, type KeyPolicyDraft } from '../conversation-key/key-policy.js'
+import { activationEvent, rotatesAt } from '../conversation-key/activate-version.js'
+import {
+  changePolicy,
+  effectivePolicy,
+  type KeyPolicyDraft,
+  type KeyPolicyOverrides
+} from '../conversation-key/key-policy.js'
+import type { PairInPool } from '../conversation-key/key-supply.js'
 import { newDataKey } from '../conversation-key/new-data-key.js'
-import { recordPolicy } from '../conversation-key/set-key-policy.js'
-import { ConversationEntity, DataKeyEntity, type HistoryVisibility, MemberEntity } from '../database/entities.js'
+import { policyEvent } from '../conversation-key/set-key-policy.js'
+import type { HistoryVisibility } from '../database/entities.js'
 import { addDuration } from '../duration.js'
 import { BadUserInput } from '../errors.js'
 import { requireUserId } from '../identity/user-id.js'
 import type { Viewer } from '../identity/viewer.js'
 import type { Services } from '../services.js'
+import { CREATE_CONVERSATION } from './create-statement.js'
 import { encryptTitle, requireTitle } from './title.js'
 import type { ViewedConversation } from './viewed-conversation.js'
 
@@ -22,70 +29,84 @@ export interface ConversationDraft {
 /** How many members one call may name; more can be added by further calls. */
 export const MAX_MEMBERS_PER_CALL = 1000
 
+type CreateServices = Pick<
+  Services,
+  'database' | 'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'metrics' | 'clock' | 'config'
+>
+
 /** Creates a conversation with key version 1 and its first data key; the viewer becomes its owner. */
 export async function createConversation(
-  services: Pick<
-    Services,
-    'keySupply' | 'keyring' | 'keyDefaultsId' | 'signals' | 'metrics' | 'clock' | 'config' | 'users'
-  >,
+  services: CreateServices,
   viewer: Viewer,
   draft: ConversationDraft
 ): Promise<ViewedConversation> {
   const title = draft.title === null ? null : requireTitle('input.title', draft.title)
   const others = requireUserIds('input.memberIds', draft.memberIds).filter((userId) => userId !== viewer.id)
-  const { clock, config, keyring, keySupply, users } = services
-  const keyPolicy = changePolicy('input.keyPolicy', config.keyPolicy, {}, draft.keyPolicy ?? {})
-  const policy = effectivePolicy(config.keyPolicy, keyPolicy)
-  const created = await keySupply.withKeyPair(async (em, takePair) => {
-    const id = uuidv7()
-    const now = clock.now()
-    const pair = await takePair()
-    const data = newDataKey(pair.publicKey, services.metrics)
-    const conversation = {
-      id,
-      historyVisibility: draft.historyVisibility,
-      ...encryptTitle(title, id, 0, { dataKeyId: data.id, dataKey: data.dataKey }),
-      lastSequence: 0,
-      lastChange: 0,
-      ...activeKeyColumns(1, policy, now),
-      keyPolicy,
-      keyDefaultsId: services.keyDefaultsId,
-      dataKeyId: data.id,
-      dataKeyExpiresAt: addDuration(now, config.dataKeyMaxAge),
-      createdAt: now,
-      lastActivityAt: now,
-      deletedAt: null
-    }
-    const dataKey = {
-      conversationId: id,
-      id: data.id,
-      keyVersion: 1,
-      wrappedKey: data.wrappedKey,
-      createdAt: now,
-      messageCount: 0,
-      earlierVersions: []
-    }
-    const owner = {
-      conversationId: id,
-      userId: viewer.id,
-      role: 'OWNER' as const,
-      joinedAt: now,
-      visibleAfter: 0,
-      joinedChange: 0,
-      lastReadSequence: 0
-    }
-    const members = others.map((userId) => ({ ...owner, userId, role: 'MEMBER' as const }))
-    await users.ensure(em, others)
-    await em.insert(ConversationEntity, conversation)
-    await insertActiveVersion(em, id, 1, pair, policy, { reason: 'CREATED', now, actor: viewer.id })
-    if (Object.keys(keyPolicy).length > 0) await recordPolicy(em, id, policy, { now, actor: viewer.id })
-    await em.insert(DataKeyEntity, dataKey)
-    await em.insertMany(MemberEntity, [owner, ...members])
-    keyring.remember(id, data.id, data.dataKey)
-    return { ...conversation, viewerRole: owner.role, visibleAfter: 0, lastReadSequence: 0 }
-  })
-  for (const userId of [viewer.id, ...others]) services.signals.publish(`user:${userId}`)
+  const userIds = [viewer.id, ...others]
+  const keyPolicy = changePolicy('input.keyPolicy', services.config.keyPolicy, {}, draft.keyPolicy ?? {})
+  const checked = { title, userIds, keyPolicy, historyVisibility: draft.historyVisibility }
+  const created = await services.keySupply.withPairInPool((pair) => store(services, viewer, checked, pair))
+  for (const userId of userIds) services.signals.publish(`user:${userId}`)
   return created
+}
+
+type CheckedDraft = Pick<ConversationDraft, 'title' | 'historyVisibility'> & {
+  /** The viewer among them. */
+  userIds: string[]
+  keyPolicy: KeyPolicyOverrides
+}
+
+/** @returns null where the pair was gone, and nothing is stored */
+async function store(
+  { database, keyring, keyDefaultsId, metrics, clock, config }: CreateServices,
+  viewer: Viewer,
+  { title, userIds, keyPolicy, historyVisibility }: CheckedDraft,
+  pair: PairInPool
+): Promise<ViewedConversation | null> {
+  const id = uuidv7()
+  const now = clock.now()
+  const policy = effectivePolicy(config.keyPolicy, keyPolicy)
+  const data = newDataKey(pair.publicKey, metrics)
+  const sealed = encryptTitle(title, id, 0, { dataKeyId: data.id, dataKey: data.dataKey })
+  const events = [
+    activationEvent(1, 'CREATED', pair),
+    ...(Object.keys(keyPolicy).length > 0 ? [policyEvent(policy)] : [])
+  ]
+  const stored = await database.run(CREATE_CONVERSATION, [
+    id,
+    pair.keyId,
+    now,
+    viewer.id,
+    userIds.toSorted(),
+    historyVisibility,
+    sealed.title,
+    sealed.titleDataKeyId,
+    rotatesAt(policy, now),
+    policy.rotateAfterMessages,
+    keyPolicy,
+    keyDefaultsId,
+    data.id,
+    data.wrappedKey,
+    addDuration(now, config.dataKeyMaxAge),
+    events.map(({ action }) => action),
+    events.map(({ keyVersion }) => keyVersion),
+    events.map(({ detail }) => detail)
+  ])
+  if (stored.length === 0) return null
+  keyring.remember(id, data.id, data.dataKey)
+  return {
+    ...sealed,
+    id,
+    historyVisibility,
+    keyPolicy,
+    lastSequence: 0,
+    lastChange: 0,
+    createdAt: now,
+    lastActivityAt: now,
+    viewerRole: 'OWNER',
+    visibleAfter: 0,
+    lastReadSequence: 0
+  }
 }
 
 /**

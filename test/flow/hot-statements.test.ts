@@ -7,6 +7,7 @@ import {
   bulkMembers,
   bulkMessages,
   bulkOperations,
+  bulkPool,
   countBulkMessages,
   inBulk
 } from '../../bench/seeding/bulk-rows.js'
@@ -20,6 +21,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const CONVERSATIONS = 2000
 const MESSAGES_EACH = 10
 const TIMES_AS_MANY = 500
+const POOLED = 200
 
 /** Run on request of an administrator or an auditor, or seldom; what they count or walk through, they have to. */
 const notHot: Record<string, string> = {
@@ -52,7 +54,8 @@ beforeAll(async () => {
       `insert into key_events
        select n, (n - 1) % 16, now(), 'scheduler', 'key.activated', c.id, 1, null, ''
          from (select id, row_number() over () as n from conversations) c`,
-      bulkOperations(CONVERSATIONS)
+      bulkOperations(CONVERSATIONS),
+      bulkPool(POOLED)
     )
   )
   await database.query('analyze')

@@ -102,6 +102,67 @@ describe('a pair from the pool', () => {
   })
 })
 
+describe('a pair for a new conversation', () => {
+  it('is another where somebody else has taken the one that was found', async () => {
+    const alice = await before.as('alice')
+    await before.workerServices.keySupply.refill(3)
+    await createConversation(alice, [])
+    const [left] = await keyIds('pooled_keys')
+    await before.database.query('delete from pooled_keys where key_id <> $1', [left])
+    const id = await createConversation(alice, [])
+    expect(await keyIds('conversation_keys', [id])).toEqual([left])
+    expect(await pooled()).toEqual([])
+  })
+
+  it('is not one that a rotation is about to take, which nobody waits for', async () => {
+    const alice = await before.as('alice')
+    await before.workerServices.keySupply.refill(2)
+    const [first, second] = await keyIds('pooled_keys')
+    const held = await holdTransaction(before.database)
+    await held.query(`delete from pooled_keys where key_id = '${first}'`)
+    const created = [await createConversation(alice, []), await createConversation(alice, [])]
+    const used = await keyIds('conversation_keys', created)
+    expect(used).not.toContain(first)
+    expect(used).toContain(second)
+    await held.commit()
+  })
+
+  it('is used once, by two processes that create many at once', async () => {
+    const elsewhere = await bootConclave({ databaseUrl: before.database.url })
+    await before.workerServices.keySupply.refill(6)
+    const pairs = await keyIds('pooled_keys')
+    const owners = [await before.as('alice'), await elsewhere.as('bob')]
+    const ids = await Promise.all([0, 1, 2].flatMap(() => owners.map((owner) => createConversation(owner, []))))
+    const used = await keyIds('conversation_keys', ids)
+    expect(new Set(used).size).toBe(6)
+    expect(pairs.filter((pair) => !used.includes(pair))).toEqual(await keyIds('pooled_keys'))
+    await elsewhere.close()
+  })
+
+  it('stays in the pool when the conversation is refused, of which nothing is left then', async () => {
+    await before.workerServices.keySupply.refill(1)
+    await before.database.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise 'not stored'; end $$;
+      create trigger refusing before insert on members for each row when (new.user_id = 'refused')
+        execute function refuse()`)
+    const alice = await before.as('alice')
+    await expect(createConversation(alice, ['refused'])).rejects.toThrow()
+    expect(await before.database.query(`select from users where id = 'refused'`)).toEqual([])
+    expect(await pooled()).toEqual(['local:test'])
+    await before.database.query('drop trigger refusing on members; drop function refuse')
+    await createConversation(alice, ['refused'])
+    expect(await pooled()).toEqual([])
+  })
+
+  it('is made, and goes through the pool, where that is empty', async () => {
+    const counted = vi.spyOn(before.services.metrics.keyUse.rsaGenerations, 'inc')
+    const id = await createConversation(await before.as('alice'), [])
+    expect(counted).toHaveBeenCalledOnce()
+    expect(await masterKeyOf(id)).toBe('local:test')
+    expect(await pooled()).toEqual([])
+  })
+})
+
 describe('a pair that is made because the pool is empty', () => {
   it('is used, and not put into the pool', async () => {
     const made = await take(before.services.keySupply)
@@ -266,4 +327,12 @@ async function pooled(): Promise<string[]> {
 async function masterKeyOf(id: string): Promise<string | undefined> {
   const text = 'select master_key as key from conversation_keys where conversation_id = $1'
   return (await before.database.query<{ key: string }>(text, [id]))[0]?.key
+}
+
+/** Of conversations, or of the pool. */
+async function keyIds(table: 'pooled_keys' | 'conversation_keys', conversationIds?: string[]): Promise<string[]> {
+  const where = conversationIds ? 'where conversation_id = any($1)' : ''
+  const text = `select key_id as id from ${table} ${where} order by created_at`
+  const rows = await before.database.query<{ id: string }>(text, conversationIds && [conversationIds])
+  return rows.map(({ id }) => id)
 }

@@ -6,7 +6,15 @@ import type { Viewer } from '../../src/identity/viewer.js'
 import { sendMessage } from '../../src/message/send-message.js'
 import { BODY } from '../operations.js'
 import type { BenchDatabase, Stage } from '../stage.js'
-import { bulkConversations, bulkMembers, bulkMessages, bulkOperations, inBulk, messageOfEach } from './bulk-rows.js'
+import {
+  bulkConversations,
+  bulkMembers,
+  bulkMessages,
+  bulkOperations,
+  bulkPool,
+  inBulk,
+  messageOfEach
+} from './bulk-rows.js'
 import { withServices } from './composed.js'
 import { ownerOf, seedConversations } from './conversations.js'
 import { KeptDatabases } from './kept-databases.js'
@@ -17,13 +25,15 @@ const SENT_EACH = 50
 /** In the deep one there are others beside them, each with as many messages. */
 const DEEP_CONVERSATIONS = 10_000
 const DEEP_MESSAGES_EACH = 1000
+/** Key pairs in its pool, beside which reading one of them is not reading all. */
+const POOLED = 10_000
 
 /** Git ignores it. What it keeps is worth some minutes, and several gigabytes. */
 const FOLDER = '.bench'
 /** Of a server that is there during the benchmark only, for this machine. */
 const PASSWORD = 'only-for-the-benchmark'
 /** With another number, whatever was kept is seeded anew. */
-const SEED = 1
+const SEED = 2
 const SHALLOW = `shallow_${SEED}`
 const DEEP = `deep_${SEED}`
 
@@ -105,6 +115,7 @@ async function seedDeep(database: BenchDatabase): Promise<void> {
       ...bulkConversations(others),
       ...bulkMembers(others),
       bulkOperations(others),
+      bulkPool(POOLED),
       'update conversations set key_rotates_at = null',
       bulkMessages(1, earlier),
       ...lastMessages(earlier)

@@ -55,7 +55,7 @@ export const hotStatements: HotStatement[] = [
   { statement: STORE_ONE },
   { statement: STORE_GROUP, sorts: 'the messages of one group, and their senders' },
   { statement: CREATE_CONVERSATION },
-  { statement: FIND_PAIRS, values: [3072, 'local:nowhere'] },
+  { statement: FIND_PAIRS, values: [3072, 'local:nowhere', [NOWHERE]] },
   { statement: LOAD_SENDING_KEY },
   { statement: ACTIVATE_DATA_KEY },
   { statement: LOAD_DATA_KEYS },

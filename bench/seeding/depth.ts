@@ -54,6 +54,7 @@ export async function openDepthServer(stage: Stage): Promise<DepthServer> {
     await databases.close()
     await postgres.stop()
   })
+  await databases.dropAllBut([SHALLOW, DEEP])
   if (!(await databases.has(DEEP))) {
     console.error('       10,000,000 messages are stored, once, and kept in .bench: this takes some minutes')
     await databases.make(SHALLOW, 'template0', (database) => seedShallow(stage, database))

@@ -14,6 +14,21 @@ export class KeptDatabases {
     return (await this.#administer('select from pg_database where datname = $1', [name])) > 0
   }
 
+  /** Drops the databases of earlier seeds: each takes gigabytes. */
+  async dropAllBut(names: string[]): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#urlOf('postgres') })
+    await client.connect()
+    try {
+      const { rows } = await client.query<{ name: string }>(
+        'select datname as name from pg_database where not datistemplate and datname <> all($1)',
+        [['postgres', ...names]]
+      )
+      for (const { name } of rows) await client.query(`drop database ${pg.escapeIdentifier(name)} with (force)`)
+    } finally {
+      await client.end()
+    }
+  }
+
   /** Copies a database and seeds the copy, under another name until it is whole. */
   async make(name: string, template: string, seed: (database: BenchDatabase) => Promise<void>): Promise<void> {
     const draft = await this.copy(template, `${name}_draft`)
@@ -33,13 +48,12 @@ export class KeptDatabases {
 
   /** Dropping it closes its connections, and keeps it. */
   open(name: string): BenchDatabase {
-    const url = new URL(this.#serverUrl)
-    url.pathname = `/${name}`
-    const pool = new pg.Pool({ connectionString: url.href, max: 4 })
+    const url = this.#urlOf(name)
+    const pool = new pg.Pool({ connectionString: url, max: 4 })
     pool.on('error', () => {})
     this.#pools.add(pool)
     return {
-      url: url.href,
+      url,
       query: async (text, values) => (await pool.query(text, values)).rows,
       drop: () => this.#end(pool)
     }
@@ -54,14 +68,18 @@ export class KeptDatabases {
   }
 
   async #administer(statement: string, values: unknown[] = []): Promise<number> {
-    const url = new URL(this.#serverUrl)
-    url.pathname = '/postgres'
-    const client = new pg.Client({ connectionString: url.href })
+    const client = new pg.Client({ connectionString: this.#urlOf('postgres') })
     await client.connect()
     try {
       return (await client.query(statement, values)).rowCount ?? 0
     } finally {
       await client.end()
     }
+  }
+
+  #urlOf(name: string): string {
+    const url = new URL(this.#serverUrl)
+    url.pathname = `/${name}`
+    return url.href
   }
 }

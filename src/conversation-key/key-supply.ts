@@ -37,13 +37,13 @@ const TAKE = {
 /** As much as is needed to use a pair that is still in the pool: its private half stays there. */
 export type PairInPool = Pick<WrappedKeyPair, 'keyId' | 'publicKey'>
 
-/** Pairs that nobody is taking at this moment. */
+/** Pairs of the pool, but for some that could not be had. */
 export const FIND_PAIRS: Statement = {
   name: 'find-key-pairs',
   text: `
     select key_id as "keyId", public_key as "publicKey" from pooled_keys
-     where modulus_bits = $1 and master_key = $2
-     order by created_at limit 64 for update skip locked`
+     where modulus_bits = $1 and master_key = $2 and key_id <> all($3::uuid[])
+     order by created_at limit 64`
 }
 
 /** Takes one of {@link FIND_PAIRS} within a statement, as a row of `pooled_keys`; none where somebody else has it. */
@@ -133,10 +133,12 @@ export class KeySupply {
    *   stored nothing since somebody else had taken it, and then it is called again with another
    */
   async withPairInPool<T>(store: (pair: PairInPool) => Promise<T | null>): Promise<T> {
+    const gone: string[] = []
     for (;;) {
-      const pair = (await this.#findPair()) ?? (await this.#generateIntoPool())
+      const pair = (await this.#findPair(gone)) ?? (await this.#generateIntoPool())
       const stored = await store(pair)
       if (stored !== null) return stored
+      gone.push(pair.keyId)
       // Others are at the same ones.
       this.#found = []
     }
@@ -176,12 +178,14 @@ export class KeySupply {
   }
 
   /** Any of those that were found: of processes that have found the same, few then want the same. */
-  async #findPair(): Promise<PairInPool | undefined> {
+  async #findPair(gone: string[]): Promise<PairInPool | undefined> {
     return await this.#finding(async () => {
       const { modulusBits, masterKey } = this.#usable()
-      if (this.#found.length === 0) this.#found = await this.#database.run(FIND_PAIRS, [modulusBits, masterKey])
-      if (this.#found.length === 0) return
-      return this.#found.splice(randomInt(this.#found.length), 1)[0]
+      let left = this.#found.filter(({ keyId }) => !gone.includes(keyId))
+      if (left.length === 0) left = await this.#database.run<PairInPool>(FIND_PAIRS, [modulusBits, masterKey, gone])
+      const pair = left.length > 0 ? left[randomInt(left.length)] : undefined
+      this.#found = left.filter((other) => other !== pair)
+      return pair
     })
   }
 

@@ -11,6 +11,8 @@ export interface Case {
   unit: '/s' | 'ms' | 'KB'
   /** Of the median ratio, measured over beside; without a `beside` of the figure itself. Null: `misses` alone decides. */
   goal: { ratio: 'AT_LEAST' | 'AT_MOST'; value: number } | null
+  /** It takes longer than a minute: a run of all cases leaves it out. */
+  onlyByName?: boolean
   /**
    * At most so many, whether a round that does not count goes before them, and for how long there are others. Default: 12,
    * with one, for twenty seconds.

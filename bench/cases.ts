@@ -6,7 +6,7 @@ import { fanOut } from './cases/fan-out.js'
 import { hostile } from './cases/hostile.js'
 import { hot } from './cases/hot.js'
 import { idle } from './cases/idle.js'
-import { importing } from './cases/import.js'
+import { importing, importingMillion } from './cases/import.js'
 import { memory } from './cases/memory.js'
 import { page, pageCipher } from './cases/page.js'
 import { rewrap } from './cases/rewrap.js'
@@ -20,6 +20,7 @@ export const cases: Case[] = [
   sendFloor,
   hot,
   importing,
+  importingMillion,
   page,
   pageCipher,
   coldPage,

@@ -13,7 +13,7 @@ export interface Command {
 }
 
 /**
- * @param args `[--check] [--profile] [case …]`, without a case for all of them
+ * @param args `[--check] [--profile] [case …]`, without a case for all but those that are run by name only
  * @throws Error for what is neither a flag nor a case
  */
 export function readCommand(args: string[], all: Case[]): Command {
@@ -24,7 +24,7 @@ export function readCommand(args: string[], all: Case[]): Command {
   }
   const isProfiled = args.includes('--profile')
   return {
-    cases: names.length === 0 ? all : all.filter(({ name }) => names.includes(name)),
+    cases: all.filter(({ name, onlyByName }) => (names.length === 0 ? !onlyByName : names.includes(name))),
     isKept: names.length === 0 && !isProfiled,
     isChecked: args.includes('--check'),
     isProfiled

@@ -13,49 +13,27 @@ const services = composition.services.api
 const PIECE_LINES = 200
 
 answerCalls({
-  /** Imports so many messages, or fewer where they take longer than `ms`. */
-  async run({ name, messages, senders, ms }: Order): Promise<Imported> {
+  /** @returns messages per second, and the memory of the process when it was over */
+  async run({ name, messages, senders }: { name: string; messages: number; senders: number }) {
     const begin = performance.now()
-    const file: FileSoFar = { name, messages: 0 }
-    const goesOn = () => file.messages < messages && performance.now() - begin < ms
     await importRecords(
       services,
-      { name, lines: jsonLines(piecesOf(file, senders, goesOn)) },
+      { name, lines: jsonLines(file(name, messages, senders)) },
       { actor: 'operator:bench' }
     )
-    const perSecond = file.messages / ((performance.now() - begin) / 1000)
-    return { messages: file.messages, perSecond, residentBytes: process.memoryUsage().rss }
+    const perSecond = messages / ((performance.now() - begin) / 1000)
+    return { perSecond, residentBytes: process.memoryUsage().rss }
   }
 })
 
-interface Order {
-  name: string
-  /** A multiple of 200. */
-  messages: number
-  senders: number
-  ms: number
-}
-
-export interface Imported {
-  messages: number
-  perSecond: number
-  /** Memory of the process when it was over. */
-  residentBytes: number
-}
-
-interface FileSoFar {
-  name: string
-  messages: number
-}
-
-/** The file as a stream reads it. */
-async function* piecesOf(file: FileSoFar, senders: number, goesOn: () => boolean): AsyncGenerator<Buffer> {
-  yield inLines([{ type: 'conversation', id: file.name }])
-  while (goesOn()) {
-    yield inLines(Array.from({ length: PIECE_LINES }, (_, n) => messageOf(file.name, file.messages + n, senders)))
-    file.messages += PIECE_LINES
+/** The file in pieces, as a stream reads it. */
+async function* file(name: string, messages: number, senders: number): AsyncGenerator<Buffer> {
+  yield inLines([{ type: 'conversation', id: name }])
+  for (let done = 0; done < messages; done += PIECE_LINES) {
+    const count = Math.min(PIECE_LINES, messages - done)
+    yield inLines(Array.from({ length: count }, (_, index) => messageOf(name, done + index, senders)))
   }
-  yield inLines([{ type: 'member', conversationId: file.name, userId: 'sender-0', role: 'OWNER' }])
+  yield inLines([{ type: 'member', conversationId: name, userId: 'sender-0', role: 'OWNER' }])
 }
 
 function messageOf(conversationId: string, n: number, senders: number) {

@@ -11,22 +11,16 @@ export class KeptDatabases {
   }
 
   async has(name: string): Promise<boolean> {
-    return (await this.#administer('select from pg_database where datname = $1', [name])) > 0
+    return (await this.#administer('select from pg_database where datname = $1', [name])).length > 0
   }
 
   /** Drops the databases of earlier seeds: each takes gigabytes. */
   async dropAllBut(names: string[]): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#urlOf('postgres') })
-    await client.connect()
-    try {
-      const { rows } = await client.query<{ name: string }>(
-        'select datname as name from pg_database where not datistemplate and datname <> all($1)',
-        [['postgres', ...names]]
-      )
-      for (const { name } of rows) await client.query(`drop database ${pg.escapeIdentifier(name)} with (force)`)
-    } finally {
-      await client.end()
-    }
+    const others = await this.#administer<{ name: string }>(
+      'select datname as name from pg_database where not datistemplate and datname <> all($1)',
+      [['postgres', ...names]]
+    )
+    for (const { name } of others) await this.#administer(`drop database ${name} with (force)`)
   }
 
   /** Copies a database and seeds the copy, under another name until it is whole. */
@@ -67,11 +61,11 @@ export class KeptDatabases {
     if (this.#pools.delete(pool)) await pool.end()
   }
 
-  async #administer(statement: string, values: unknown[] = []): Promise<number> {
+  async #administer<Row extends object>(statement: string, values: unknown[] = []): Promise<Row[]> {
     const client = new pg.Client({ connectionString: this.#urlOf('postgres') })
     await client.connect()
     try {
-      return (await client.query(statement, values)).rowCount ?? 0
+      return (await client.query<Row>(statement, values)).rows
     } finally {
       await client.end()
     }

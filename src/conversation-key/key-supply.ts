@@ -24,11 +24,13 @@ export type WrappedKeyPair = Pick<
   'keyId' | 'modulusBits' | 'publicKey' | 'wrappedPrivateKey' | 'masterKey' | 'masterKeyVersion' | 'createdAt'
 >
 
-const TAKE = {
-  text: `
+/** Takes a pair that nobody else is taking; no row where there is none. */
+const takeWhere = (condition: string) => `
     delete from pooled_keys
-     where key_id = (select key_id from pooled_keys where modulus_bits = $1 and master_key = $2
-                      order by created_at limit 1 for update skip locked)
+     where key_id = (select key_id from pooled_keys where ${condition} for update skip locked)`
+
+const TAKE_OLDEST = {
+  text: `${takeWhere('modulus_bits = $1 and master_key = $2 order by created_at limit 1')}
     returning key_id as "keyId", modulus_bits as "modulusBits", public_key as "publicKey",
               wrapped_private_key as "wrappedPrivateKey", master_key as "masterKey",
               master_key_version as "masterKeyVersion", created_at as "createdAt"`
@@ -46,12 +48,9 @@ export const FIND_PAIRS: Statement = {
      order by created_at limit 64`
 }
 
-/** Takes one of {@link FIND_PAIRS} within a statement, as a row of `pooled_keys`; none where somebody else has it. */
+/** Takes one of {@link FIND_PAIRS} within a statement, as a row of `pooled_keys`. */
 export function takePairOf(keyId: string): string {
-  return `
-      delete from pooled_keys
-       where key_id = (select key_id from pooled_keys where key_id = ${keyId} for update skip locked)
-      returning *`
+  return `${takeWhere(`key_id = ${keyId}`)} returning *`
 }
 
 /**
@@ -197,7 +196,7 @@ export class KeySupply {
 
   async #takePooled(em: EntityManager): Promise<WrappedKeyPair> {
     const { modulusBits, masterKey } = this.#usable()
-    const [oldest] = await runIn<Omit<WrappedKeyPair, 'createdAt'> & { createdAt: string }>(em, TAKE, [
+    const [oldest] = await runIn<Omit<WrappedKeyPair, 'createdAt'> & { createdAt: string }>(em, TAKE_OLDEST, [
       modulusBits,
       masterKey
     ])

@@ -86,8 +86,8 @@ async function store(
     keyPolicy,
     keyDefaultsId,
     data.id,
-    data.wrappedKey,
     addDuration(now, config.dataKeyMaxAge),
+    data.wrappedKey,
     events.map(({ action }) => action),
     events.map(({ keyVersion }) => keyVersion),
     events.map(({ detail }) => detail)

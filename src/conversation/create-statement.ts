@@ -20,7 +20,7 @@ export const CREATE_CONVERSATION: Statement = {
       insert into conversations (id, history_visibility, title, title_data_key_id, active_key_version, key_rotates_at,
                                  key_message_limit, key_policy, key_defaults_id, data_key_id, data_key_expires_at,
                                  created_at, last_activity_at)
-      select $1, $6, $7, $8, 1, $9, $10, $11, $12, $13, $15, $3, $3 from pair
+      select $1, $6, $7, $8, 1, $9, $10, $11, $12, $13, $14, $3, $3 from pair
     ), activated as (
       insert into conversation_keys (conversation_id, version, key_id, state, modulus_bits, public_key,
                                      wrapped_private_key, master_key, master_key_version, rotation_reason,
@@ -30,7 +30,7 @@ export const CREATE_CONVERSATION: Statement = {
         from pair
     ), data_key as (
       insert into data_keys (conversation_id, id, key_version, wrapped_key, created_at)
-      select $1, $13, 1, $14, $3 from pair
+      select $1, $13, 1, $15, $3 from pair
     ), member as (
       insert into members (conversation_id, user_id, role, joined_at, visible_after, joined_change)
       select $1, user_id, case user_id when $4 then 'OWNER' else 'MEMBER' end, $3, 0, 0

@@ -24,6 +24,12 @@ describe('npm run bench', () => {
     expect(read('--check')).toMatchObject({ isKept: true, isChecked: true })
   })
 
+  it('leaves a case that takes long to whoever names it', () => {
+    const withLong = [...all, { name: 'long', onlyByName: true } as Case]
+    expect(readCommand([], withLong).cases).toEqual(all)
+    expect(readCommand(['long'], withLong).cases.map(({ name }) => name)).toEqual(['long'])
+  })
+
   it('measures those that are named, in the order of the table', () => {
     expect(read('page', 'send', '--profile')).toMatchObject({ names: ['send', 'page'], isProfiled: true })
   })

@@ -39,13 +39,13 @@ const TAKE_OLDEST = {
 /** As much as is needed to use a pair that is still in the pool: its private half stays there. */
 export type PairInPool = Pick<WrappedKeyPair, 'keyId' | 'publicKey'>
 
-/** Pairs of the pool, but for some that could not be had. */
+/** Pairs of the pool, but for some that could not be had: the newest, since rotations take the oldest. */
 export const FIND_PAIRS: Statement = {
   name: 'find-key-pairs',
   text: `
     select key_id as "keyId", public_key as "publicKey" from pooled_keys
      where modulus_bits = $1 and master_key = $2 and key_id <> all($3::uuid[])
-     order by created_at limit 64`
+     order by created_at desc limit 64`
 }
 
 /** Takes one of {@link FIND_PAIRS} within a statement, as a row of `pooled_keys`. */

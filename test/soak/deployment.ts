@@ -110,6 +110,8 @@ export class Deployment {
       MASTER_KEY: 'local:soak',
       MASTER_SECRETS: `soak=${Buffer.alloc(32, 9).toString('base64')}`,
       AUTH_JWT_SECRET: JWT_SECRET,
+      // Its subscribers are one user, and the places that a process had when it was killed are free after a minute.
+      SOCKETS_PER_USER: '200',
       KEY_BITS: '2048',
       LOG_LEVEL: 'warn'
     }

@@ -15,7 +15,7 @@ export interface Case {
   onlyByName?: boolean
   /**
    * At most so many, whether a round that does not count goes before them, and for how long there are others. Default: 12,
-   * with one, for twenty seconds.
+   * with one, for sixteen seconds.
    */
   rounds?: { atMost: number; warmUp: boolean; measuringMs?: number }
   /**

@@ -23,6 +23,12 @@ export class HostileDocuments {
     return Object.keys(KINDS).length
   }
 
+  /** Each kind with all that is drawn for it at its least, and at its most. */
+  static get atTheirEnds(): HostileRequest[] {
+    const ends: Draw[] = [(min) => min, (_, max) => max]
+    return Object.entries(KINDS).flatMap(([kind, make]) => ends.map((draw) => ({ kind, ...make(draw) })))
+  }
+
   readonly #seed: string
   #drawn = 0
   #made = 0
@@ -161,7 +167,7 @@ const KINDS: Record<string, Make> = {
   'members in the place of a text': (draw) =>
     refused(CREATING, { variables: { i: { memberIds: [], title: members(draw(1, 4_000)) } } }),
   'values too many': (draw) => tooComplex(CREATING, { variables: { i: members(draw(5_001, 12_000)) } }),
-  'variables without end': (draw) => refused(CREATING, { variables: { i: nestedValue(draw(1, 3_000)) } }),
+  'variables without end': (draw) => refused(CREATING, { variables: { i: nestedValue(draw(2, 3_000)) } }),
   operations: (draw) =>
     tooComplex(
       times(draw(2, 60), (n) => `mutation M${n} { ${CREATE} }`),

@@ -1,10 +1,10 @@
 import type { Case } from '../case.js'
-import { openPaging } from '../seeding/pages.js'
+import { CONVERSATIONS, openPaging } from '../seeding/pages.js'
 import type { BenchDatabase } from '../stage.js'
 
 const AT_ONCE = 4
-/** As many as there are conversations: each is read once in a round. */
-const PAGES = 100
+/** Each conversation is read once in a round. */
+const PAGES = CONVERSATIONS
 /** Shorter than a round takes, longer than a page. */
 const FORGOTTEN_AFTER = 'PT0.05S'
 

@@ -8,8 +8,8 @@ const PER_MINUTE = 10_000
 const PER_SECOND = 175
 /** A minute in all, in which there are pages enough for a 99th percentile. */
 const ROUNDS = { atMost: 3, warmUp: false, measuringMs: 90_000 }
-const ROUND_MS = 20_000
-const QUIET_ROUND_MS = 5_000
+const ROUND_MS = 19_300
+const QUIET_ROUND_MS = 4_000
 
 export const hostile: Case = {
   name: 'hostile',

@@ -23,7 +23,7 @@ export async function openSending(stage: Stage, options: ChildOptions = {}): Pro
   const requests = await Promise.all(ids.map((id, index) => sendRequest(ownerOf(index), id)))
   const side = await HttpSide.open(stage, database, { ...options, requests, atOnce: AT_ONCE })
   // Each data key is opened once, which is not what is measured.
-  await side.run({ count: 2 * CONVERSATIONS })
+  await side.run({ count: CONVERSATIONS })
   return side
 }
 

@@ -24,7 +24,7 @@ export interface Deliveries {
 }
 
 const CONNECTING_AT_ONCE = 50
-const LIVE_TRY_MS = 10_000
+const LIVE_TRY_MS = 2_000
 const LIVE_MS = 90_000
 const SEQUENCE = '"sequence":'
 

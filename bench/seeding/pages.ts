@@ -7,7 +7,7 @@ import { pageRequest, sendRequest } from '../operations.js'
 import type { BenchDatabase, Stage } from '../stage.js'
 import { ownerOf, seedConversations } from './conversations.js'
 
-const CONVERSATIONS = 100
+export const CONVERSATIONS = 50
 const MESSAGES = 55
 /** Their last 50 lie under three data keys: five of the first 25, all of the next, five of the last. */
 const DATA_KEY_MAX_MESSAGES = 25

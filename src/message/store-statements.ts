@@ -59,7 +59,8 @@ export const STORE_ONE: Statement = {
  * The same for messages of one conversation, of any senders: as many as fit under the key are stored, in their order.
  *
  * Members are locked in the order of roles.ts. `locked` shows the conversation's row as it is after waiting for it, and
- * how many fit. Earlier messages are looked up by scalar subqueries, which no plan can turn into reading them all. The
+ * how many fit. What `placed` gives a sequence is stored, or the statement fails: asking the insertion for it would join
+ * all with all. Earlier messages are looked up by scalar subqueries, which no plan can turn into reading them all. The
  * arrays hide behind subqueries: a planner who counts their elements finds each time that the plan for just these is
  * cheaper than the general one, and plans anew for longer than all the rest takes.
  */
@@ -84,12 +85,12 @@ export const STORE_GROUP: Statement = {
                     (select $10)::integer[]) with ordinality
           as d (id, sender_id, client_message_id, reply_to_id, bytes, place)
         left join member m on m.user_id = d.sender_id
-    ), storable as materialized (
-      select d.*, row_number() over (order by d.place) as nth from draft d
-       where d.is_member and not d.is_stored and d.reply_found
+    ), numbered as materialized (
+      select d.*, row_number() over (partition by d.is_storable order by d.place) as nth
+        from (select *, is_member and not is_stored and reply_found as is_storable from draft) d
     ), locked as materialized (
       select c.id, c.last_sequence, c.last_change, least(s.count, ${USES_LEFT('$4', '$3')}) as taken
-        from conversations c, (select count(*) from storable) s
+        from conversations c, (select count(*) from numbered where is_storable) s
        where c.id = $1 and s.count > 0 and c.deleted_at is null and ${IS_SENDING_KEY('$2', '$4', '$3')}
          for no key update of c
     ), counted as (
@@ -99,17 +100,16 @@ export const STORE_GROUP: Statement = {
              last_activity_at = greatest(c.last_activity_at, $3::timestamptz), ${COUNT_KEY_USES('l.taken', '$3')}
         from locked l
        where c.id = l.id
+    ), placed as materialized (
+      select n.*, (l.last_sequence + n.nth)::integer as sequence, l.last_change + n.nth as change
+        from numbered n left join locked l on n.is_storable and n.nth <= l.taken
     ), stored as (
       insert into messages (conversation_id, sequence, id, kind, sender_id, client_message_id, data_key_id,
                             envelope, created_change, change, reply_to_id, created_at)
-      select $1, l.last_sequence + s.nth, s.id, 'TEXT', s.sender_id, s.client_message_id, $2,
-             substr($9::bytea, s.start::integer, s.bytes), l.last_change + s.nth, l.last_change + s.nth,
-             s.reply_to_id, $3
-        from locked l join storable s on s.nth <= l.taken
-      returning id, sequence, change
+      select $1, p.sequence, p.id, 'TEXT', p.sender_id, p.client_message_id, $2,
+             substr($9::bytea, p.start::integer, p.bytes), p.change, p.change, p.reply_to_id, $3
+        from placed p where p.sequence is not null
     )
-    select d.is_member as "isMember", d.is_stored as "isStored", d.reply_found as "replyFound",
-           s.sequence, s.change::float8 as change
-      from draft d left join stored s on s.id = d.id
-     order by d.place`
+    select is_member as "isMember", is_stored as "isStored", reply_found as "replyFound", sequence, change::float8
+      from placed order by place`
 }

@@ -84,6 +84,15 @@ describe(`a server that is sent hostile documents (HOSTILE_SEED=${seed})`, () =>
     }
   )
 
+  it('refuses each kind of them at its least and at its most', { timeout: LONG }, async () => {
+    const faults: string[] = []
+    for (const request of HostileDocuments.atTheirEnds) {
+      const fault = faultOf(request, await overHttp(request))
+      if (fault) faults.push(`${request.kind}: ${fault}`)
+    }
+    expect(faults).toEqual([])
+  })
+
   it('goes on answering, and executes none of them', { timeout: LONG }, async () => {
     const begin = performance.now()
     const documents = new HostileDocuments(seed)

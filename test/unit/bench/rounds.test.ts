@@ -65,15 +65,15 @@ describe('rounds of a comparison', () => {
   })
 
   it('are twelve at most', async () => {
-    const { figures } = await measure(ones, ones, { beside: null })
+    const { figures } = await measure(ones, ones, { beside: null }, 0.75)
     expect(figures.rounds).toBe(12)
   })
 
-  it('end before one that would take more than twenty seconds to the end', async () => {
+  it('end before one that would take more than sixteen seconds to the end', async () => {
     const { figures, told } = await measure(ones, ones)
     // Two seconds each, the three that do not count included.
-    expect(figures.rounds).toBe(7)
-    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(figures.rounds).toBe(5)
+    expect(told).toEqual([1, 2, 3, 4, 5])
   })
 
   it('are one at least, however long it takes', async () => {

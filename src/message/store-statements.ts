@@ -17,8 +17,8 @@ export interface StoredRow {
  * for this message or is seen by it. What concerns the data key stands on the conversation's row, which the update
  * locks and looks at afresh after waiting for it.
  *
- * It does for one message what {@link STORE_GROUP} does for many, which takes 1.28 times as long for one:
- * over many conversations, where nearly every message comes alone, that were a fifth of all sends.
+ * It does for one message what {@link STORE_GROUP} does for many, and is faster for one: over many conversations nearly
+ * every message comes alone (docs/adr/0014).
  */
 export const STORE_ONE: Statement = {
   name: 'store-message',
